@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every limit of the runtime in one place, and how they relate. */
+#ifndef ROOST_RUNTIME_LIMITS_H
+#define ROOST_RUNTIME_LIMITS_H
+
+#include <assert.h>
+
+enum {
+    /* Shards of one node, the router shard among them. */
+    SHARDS_MAX = 256,
+
+    /* Slots of one ring: shallow, since N shards have N x N of them (64 B a slot). */
+    RING_DEPTH = 128,
+    /* Messages staged for one target when its ring is full. Requests are refused beyond the first
+     * figure, so that answers and clean-up always find room up to the second. */
+    MAILBOX_STAGED_REQUESTS_MAX = 8192,
+    MAILBOX_STAGED_MAX = 32768,
+
+    /* Budgets of one turn of the loop. */
+    TURN_MESSAGES_A_RING = 256,
+    TURN_EVENTS = 512,
+    TURN_TIMERS = 4096,
+    TURN_ACCEPTS = 64,
+
+    /* The one receive buffer of a shard, and what one connection may read in one turn. */
+    RECEIVE_BUFFER_SIZE = 256 * 1024,
+
+    /* Slices that one writev hands to the kernel. */
+    OUTQ_SLICES_MAX = 64,
+
+    LOG_LINE_MAX = 1024,
+    LOG_BUFFER_SIZE = 64 * 1024,
+};
+
+static_assert((RING_DEPTH & (RING_DEPTH - 1)) == 0, "ck_ring wants a power of two");
+static_assert(MAILBOX_STAGED_MAX >= 2 * MAILBOX_STAGED_REQUESTS_MAX,
+              "answers to every accepted request must find room");
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A hash table from byte strings to objects that hold their own key, keyed against flooding.
+ *
+ * The table stores pointers; the key stays in the object, found by the function given at creation. The hash
+ * is SipHash under a key drawn at creation, so that a peer who chooses names cannot choose collisions
+ * (Aumasson and Bernstein, 2012). One shard owns a map.
+ */
+#ifndef ROOST_RUNTIME_MAP_H
+#define ROOST_RUNTIME_MAP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "runtime/check.h"
+
+struct map_key {
+    const void *at;
+    size_t len;
+};
+
+typedef struct map_key map_key_function(const void *object);
+
+struct map;
+struct random;
+
+MUST_CHECK struct map *map_create(map_key_function *key_of, struct random *random);
+void map_destroy(struct map *map); /* The objects stay whose they were. */
+
+void *map_find(const struct map *map, const void *key, size_t len);
+
+/* False when memory is out. The key must not be in the map yet (BUG otherwise). */
+MUST_CHECK bool map_insert(struct map *map, void *object);
+
+/* The object must be in the map (BUG otherwise). Shrinks the table when it has become sparse. */
+void map_remove(struct map *map, void *object);
+
+size_t map_count(const struct map *map);
+size_t map_bytes(const struct map *map);
+
+/* Walks the objects in no particular order (the same for the same history and seed): cursor starts at 0. The object just
+ * returned may be removed while walking; nothing may be inserted. NULL at the end. */
+void *map_next(const struct map *map, size_t *cursor);
+
+/* SipHash-1-3 of bytes, for whoever needs a keyed hash elsewhere (key: 16 bytes). */
+uint64_t map_hash_bytes(const uint8_t key[16], const void *at, size_t len);
+
+#endif

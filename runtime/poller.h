@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The edge to the network, as a shard sees it: sockets, readiness, waiting, and the doorbell.
+ *
+ * Two implementations: poll_epoll.c (the kernel) and sim.c (a simulated network under a fake clock). Everything above calls only
+ * these functions, so the same shards run in both. Readiness is edge-triggered: after an event, read (or write) until
+ * POLLER_AGAIN or until less came than was asked for.
+ *
+ * A poller belongs to its shard's thread, except poller_wake.
+ */
+#ifndef ROOST_RUNTIME_POLLER_H
+#define ROOST_RUNTIME_POLLER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+struct poller;
+
+/* An IPv4 or IPv6 address with its port, independent of the system's headers. */
+struct socket_address {
+    uint8_t family; /* 4, 6, or 0 for none */
+    uint8_t bytes[16];
+    uint16_t port;
+};
+
+enum poller_events {
+    POLLER_READABLE = 1u << 0,
+    POLLER_WRITABLE = 1u << 1,
+    POLLER_HANGUP = 1u << 2, /* The peer closed its side, or an error waits in the socket. */
+};
+
+struct poller_event {
+    uint64_t token;
+    uint32_t events;
+};
+
+/* What receive, send and accept return below zero. */
+enum poller_failure {
+    POLLER_AGAIN = -1,     /* Nothing now; an event will tell. */
+    POLLER_GONE = -2,      /* The peer is gone (reset, broken pipe, timeout). */
+    POLLER_EXHAUSTED = -3, /* Descriptors or memory are out (accept only). */
+    POLLER_REFUSED = -4,   /* Any other failure, e.g. the address is in use (listen). */
+};
+
+struct poller_ops {
+    int (*listen)(struct poller *, const struct socket_address *, int backlog);
+    int (*accept)(struct poller *, int listener, struct socket_address *peer);
+    bool (*watch)(struct poller *, int socket, uint64_t token);
+    ssize_t (*receive)(struct poller *, int socket, void *into, size_t len);
+    ssize_t (*send)(struct poller *, int socket, const struct iovec *slices, int count);
+    void (*close)(struct poller *, int socket);
+    void (*shutdown_output)(struct poller *, int socket);
+    int (*wait)(struct poller *, struct poller_event *events, int max, int64_t timeout_ns);
+    void (*wake)(struct poller *);
+    void (*destroy)(struct poller *);
+};
+
+struct poller {
+    const struct poller_ops *ops;
+};
+
+/* The kernel's: epoll, and an eventfd as the doorbell. NULL with errno set when it cannot be had. Must be created before the
+ * shards' threads part their descriptor tables: poller_open_private() then makes what is the shard's own. */
+struct poller *poller_create_epoll(void);
+bool poller_open_private(struct poller *poller); /* On the shard's thread, after unshare(CLONE_FILES). */
+
+/* A listening socket on an address (port 0: the system chooses; poller_epoll_local_address tells), shared among shards
+ * by SO_REUSEPORT; its token is given by watch like any other's. A socket number >= 0, or a failure. */
+static inline int poller_listen(struct poller *p, const struct socket_address *address, int backlog)
+{
+    return p->ops->listen(p, address, backlog);
+}
+
+/* A connection (non-blocking, close-on-exec, TCP_NODELAY), or a failure. */
+static inline int poller_accept(struct poller *p, int listener, struct socket_address *peer)
+{
+    return p->ops->accept(p, listener, peer);
+}
+
+/* Reports all events of the socket with this token, edge-triggered, until it is closed. Once a socket. */
+static inline bool poller_watch(struct poller *p, int socket, uint64_t token)
+{
+    return p->ops->watch(p, socket, token);
+}
+
+/* Bytes read (1..len), 0 at the end of the peer's stream, or a failure. */
+static inline ssize_t poller_receive(struct poller *p, int socket, void *into, size_t len)
+{
+    return p->ops->receive(p, socket, into, len);
+}
+
+/* Bytes taken by the socket (may be fewer than offered), or a failure. Never raises SIGPIPE. One system call. */
+static inline ssize_t poller_send(struct poller *p, int socket, const struct iovec *slices, int count)
+{
+    return p->ops->send(p, socket, slices, count);
+}
+
+static inline void poller_close(struct poller *p, int socket)
+{
+    p->ops->close(p, socket);
+}
+
+/* Sends what the socket holds and then the end of our stream; reading goes on. */
+static inline void poller_shutdown_output(struct poller *p, int socket)
+{
+    p->ops->shutdown_output(p, socket);
+}
+
+/* Waits until an event, the doorbell, or the timeout (0: only look; negative: forever). Returns the number of events; the
+ * doorbell itself is not among them. */
+static inline int poller_wait(struct poller *p, struct poller_event *events, int max, int64_t timeout_ns)
+{
+    return p->ops->wait(p, events, max, timeout_ns);
+}
+
+/* Rings the doorbell: the present or next wait returns. Any thread, also a signal handler. */
+static inline void poller_wake(struct poller *p)
+{
+    p->ops->wake(p);
+}
+
+static inline void poller_destroy(struct poller *p)
+{
+    p->ops->destroy(p);
+}
+
+/* "127.0.0.1", "::1" -> address; false when it is no literal address. And back (out: 64 bytes). */
+bool socket_address_parse(const char *text, uint16_t port, struct socket_address *out);
+void socket_address_format(const struct socket_address *address, char out[64]);
+
+#endif
