@@ -17,7 +17,6 @@ _COPTS = [
     "-Wundef",
     "-Wformat=2",
     "-Werror",
-    "-D_GNU_SOURCE",
 ]
 
 # Linked statically with each other: no test pays for a shared library of each layer, and each layer is compiled once.
@@ -46,22 +45,19 @@ def roost_cc_test(name, copts = [], size = "small", **kwargs):
         **kwargs
     )
 
-def roost_unit_tests(deps, sources, support = [], tags_by_name = {}, **kwargs):
+def roost_unit_tests(deps, sources, support = [], **kwargs):
     """One cmocka test for each file of `sources` that is named `<module>_test.c`.
 
     Args:
       deps: the layers under test.
       sources: the test files; each has a main function of its own.
       support: files that every one of the tests may include or link.
-      tags_by_name: tags of single tests, by the target's name.
       **kwargs: handed to each cc_test.
     """
     for source in sources:
-        name = source[:-len(".c")].replace("/", "_")
         roost_cc_test(
-            name = name,
+            name = source[:-len(".c")],
             srcs = [source] + support,
-            tags = tags_by_name.get(name, []),
             deps = deps + ["//bazel/libs:cmocka"],
             **kwargs
         )
