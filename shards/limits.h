@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every limit of the actors that no configuration key sets, in one place. */
+#ifndef ROOST_SHARDS_LIMITS_H
+#define ROOST_SHARDS_LIMITS_H
+
+#include <assert.h>
+
+enum {
+    SLOTS = 16384,
+
+    /* Objects of one shard. */
+    CONNECTIONS_A_SHARD_MAX = 1 << 20,
+    CHANNELS_A_SHARD_MAX = 1 << 21,
+    API_CALLS_A_SHARD_MAX = 4096,
+
+    /* Unfinished input (heads, bodies, messages in pieces) that all peers of a shard together may pin: those that have not
+     * authenticated, and everybody. */
+    PINNED_UNAUTHENTICATED_MAX = 32 << 20,
+    PINNED_MAX = 512 << 20,
+
+    /* Time that a peer has for a request head, for a body, and from the first to the last piece of a message. */
+    HEAD_MS_MAX = 10 * 1000,
+    BODY_MS_MAX = 30 * 1000,
+    ASSEMBLY_MS_MAX = 30 * 1000,
+    /* Between two requests of a kept-alive HTTP connection. */
+    HTTP_IDLE_MS_MAX = 60 * 1000,
+    /* Our close frame was sent: how long we wait for the peer's. */
+    CLOSE_MS_MAX = 5 * 1000,
+
+    /* What one connection may read in one turn before the others come first. */
+    TURN_RECEIVES_A_CONNECTION = 4,
+    /* Sessions' subscriptions that are cleaned up in one turn. */
+    TURN_CLEANUPS = 4096,
+
+    /* An echo connection stops reading while this much waits to be sent. */
+    ECHO_OUTPUT_BYTES_HIGH = 1 << 20,
+
+    USER_ID_LEN_MAX = 1024,
+    DISCONNECT_REASON_LEN_MAX = 123,
+};
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A node: the actors of all its shards, ready to be run by real threads or by the simulator.
+ *
+ * Shards 0 .. shards-1 serve clients and are homes; the last one is the router shard. What is in `struct node` is written before
+ * the first shard starts and only read afterwards, except the stop flag and the stats, which have one writer each.
+ */
+#ifndef ROOST_SHARDS_NODE_H
+#define ROOST_SHARDS_NODE_H
+
+#include "runtime/shard.h"
+#include "shards/options.h"
+
+struct node {
+    const struct node_options *options;
+    uint32_t shards;        /* That serve clients; the router shard is number `shards`. */
+    char uid[37];           /* A UUID of this run of the node. */
+    uint8_t hash_key[16];   /* Of slots. */
+    int64_t started_wall_ms;
+    uint32_t is_stopping;   /* Atomic; set once. */
+    uint32_t *shard_is_drained; /* Atomic, one a shard: no connection is left. */
+    struct stats **stats;   /* One a shard, the router's too; set as each actor starts (release). */
+};
+
+/* The options stay the caller's and must outlive the node. `random` draws the uid. NULL: memory is out. */
+MUST_CHECK struct node *node_create(const struct node_options *options, struct random *random,
+                                    int64_t wall_ms);
+void node_destroy(struct node *node);
+
+/* How to run it: with shard_set_start, or with sim_add_node. `pin` is the caller's choice. */
+struct shard_set_options node_shard_set_options(struct node *node);
+
+/* Every client gets disconnect 3001, nobody new is taken. Any thread; wake the shards' pollers afterwards. */
+void node_stop_begin(struct node *node);
+
+/* True once no client is left on any shard (or all were cut after shutdown.timeout). Any thread. */
+bool node_is_drained(const struct node *node);
+
+static inline bool node_is_stopping(const struct node *node)
+{
+    return __atomic_load_n(&node->is_stopping, __ATOMIC_ACQUIRE) != 0;
+}
+
+/* The sum of a counter over all shards. Any thread. */
+uint64_t node_sum(const struct node *node, uint32_t counter);
+
+#endif

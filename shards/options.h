@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a node was told to be: the configuration as values, immutable once the shards run.
+ *
+ * Names follow the configuration keys (`client.ping_interval` is client.ping_interval_ms). Durations are in the unit of the name's
+ * last word. Strings are NUL-terminated, never NULL, and live as long as the node.
+ */
+#ifndef ROOST_SHARDS_OPTIONS_H
+#define ROOST_SHARDS_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "runtime/poller.h"
+
+enum publication_data_format {
+    PUBLICATION_DATA_NOT_EMPTY, /* "": anything but nothing. */
+    PUBLICATION_DATA_JSON,
+    PUBLICATION_DATA_JSON_OBJECT,
+    PUBLICATION_DATA_BINARY,
+};
+
+/* Of one namespace, or of channels without one. */
+struct channel_options {
+    const char *name; /* "" for channels without a namespace. */
+    bool presence;
+    bool join_leave;
+    bool force_push_join_leave;
+    bool allow_subscribe_for_client;
+    bool allow_subscribe_for_anonymous;
+    bool allow_publish_for_subscriber;
+    bool allow_publish_for_client;
+    bool allow_publish_for_anonymous;
+    bool allow_presence_for_subscriber;
+    bool allow_presence_for_client;
+    bool allow_presence_for_anonymous;
+    bool allow_user_limited_channels;
+    enum publication_data_format publication_data_format;
+};
+
+struct token_options {
+    const char *hmac_secret_key; /* "": no token is valid. */
+    const char *hmac_previous_secret_key;
+    int64_t hmac_previous_secret_key_valid_until_s; /* Unix time. */
+    const char *audience;
+    const char *issuer;
+    const char *user_id_claim;
+};
+
+struct client_options {
+    const char *const *allowed_origins; /* Glob patterns; "*" is any. */
+    size_t allowed_origins_len;
+    uint64_t ping_interval_ms;
+    uint64_t pong_timeout_ms;
+    uint64_t stale_close_delay_ms;
+    uint64_t expired_close_delay_ms;
+    uint64_t expired_sub_close_delay_ms;
+    uint32_t channel_limit;
+    uint32_t queue_max_size; /* Bytes. */
+    uint32_t connection_limit;      /* Of the node; 0: none. */
+    uint32_t user_connection_limit; /* Of one user on the node; 0: none. */
+    uint32_t connection_rate_limit; /* New connections a second and node; 0: none. */
+    bool connect_include_server_time;
+    bool allow_anonymous_connect_without_token;
+    bool disallow_anonymous_connection_tokens;
+    bool insecure;
+    bool insecure_skip_token_signature_verify;
+    const char *user_id_http_header; /* "": not used. */
+    struct token_options token;
+    bool subscription_token_enabled; /* Subscription tokens have keys of their own. */
+    struct token_options subscription_token;
+};
+
+struct websocket_options {
+    bool disabled;
+    const char *handler_prefix;      /* "/connection/websocket" */
+    uint32_t message_size_limit;     /* Bytes of one message as it was sent. */
+    uint32_t inflated_size_limit;    /* Bytes of one message after permessage-deflate. */
+    bool compression;
+    uint32_t compression_min_size;   /* Shorter messages are sent plain. */
+    int compression_level;           /* 1..9 */
+};
+
+struct echo_options {
+    bool enabled;
+    const char *path;
+};
+
+struct http_api_options {
+    bool disabled;
+    const char *handler_prefix; /* "/api" */
+    const char *key;            /* "": nobody may call. */
+    bool insecure;
+    bool error_mode_transport;
+    uint32_t max_request_body_size; /* Bytes. */
+};
+
+/* A file of the demo page, compiled in. */
+struct web_file {
+    const char *path;
+    const char *content_type;
+    const uint8_t *bytes;
+    size_t len;
+};
+
+struct node_options {
+    const char *name;    /* node.name */
+    const char *version; /* As the connect reply tells it. */
+    struct socket_address listen;
+    uint32_t shards; /* Without the router shard. */
+    uint64_t shutdown_timeout_ms;
+
+    struct client_options client;
+    struct websocket_options websocket;
+    struct echo_options echo;
+    struct http_api_options http_api;
+    bool health_enabled;
+    const char *health_handler_prefix; /* "/health" */
+    bool prometheus_enabled;
+    const char *prometheus_handler_prefix; /* "/metrics" */
+
+    uint32_t channel_max_length; /* Bytes of a channel's name. */
+    const char *channel_private_prefix;
+    const char *channel_namespace_boundary;
+    const char *channel_user_boundary;
+    const char *channel_user_separator;
+    struct channel_options without_namespace;
+    const struct channel_options *namespaces;
+    size_t namespaces_len;
+
+    /* The demo page and its live view of the shards ("/demo/shards"); none: nothing is served there. */
+    const struct web_file *web_files;
+    size_t web_files_len;
+};
+
+/* The defaults of PROTOCOL 21: what a node is that was told nothing. */
+void node_options_init(struct node_options *options);
+
+#endif
