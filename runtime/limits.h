@@ -9,12 +9,14 @@ enum {
     /* Shards of one node, the router shard among them. */
     SHARDS_MAX = 256,
 
-    /* Slots of one ring: shallow, since N shards have N x N of them (64 B a slot). */
+    /* Slots of one ring: shallow, since N shards have N x N of them (64 B a slot; one stays free). */
     RING_DEPTH = 128,
     /* Messages staged for one target when its ring is full. Requests are refused beyond the first
      * figure, so that answers and clean-up always find room up to the second. */
     MAILBOX_STAGED_REQUESTS_MAX = 8192,
     MAILBOX_STAGED_MAX = 32768,
+    /* Empty staging chunks (1 KiB each) that a shard keeps for itself, beyond one a target. */
+    MAILBOX_CHUNKS_KEPT_MAX = 64,
 
     /* Budgets of one turn of the loop. */
     TURN_MESSAGES_A_RING = 256,
@@ -27,6 +29,12 @@ enum {
 
     /* Slices that one writev hands to the kernel. */
     OUTQ_SLICES_MAX = 64,
+    /* Free blocks that a thread keeps of each kind: queue chunks (128 B), frame headers. */
+    OUTQ_CHUNKS_KEPT_MAX = 8192,
+    FRAMES_KEPT_MAX = 4096,
+
+    /* How long a stopping node waits for the messages between its shards. */
+    SHARD_STOP_MS_MAX = 2000,
 
     LOG_LINE_MAX = 1024,
     LOG_BUFFER_SIZE = 64 * 1024,

@@ -1,12 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A shard: one thread's loop over messages, sockets and timers, and everything that thread owns.
  *
- * The loop holds no policy. What a message or an event means is the actor's business: `struct shard_actor` is all the shard knows
- * of it. shard_step is the only door: real threads (shard_set_start) and the simulator call the same code.
+ * The loop holds no policy. What a message or an event means is the actor's business: `struct
+ * shard_actor` is all that the shard knows of it. shard_step is the only door through which time
+ * comes in: the threads of shard_set_start and the simulator call the same code.
+ *
+ * A turn: drain messages, poll, fire timers, let the actor end the turn (write outputs, free what
+ * was closed one turn ago), flush the mailbox. Only then may a real shard sleep (shard_wait), so
+ * that the time of each turn is read after the wait and not before it.
  */
 #ifndef ROOST_RUNTIME_SHARD_H
 #define ROOST_RUNTIME_SHARD_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runtime/check.h"
 #include "runtime/clock.h"
 #include "runtime/log.h"
 #include "runtime/mailbox.h"
@@ -19,7 +28,8 @@ struct shard;
 
 /* What runs on a shard. All functions are called on the shard's thread. */
 struct shard_actor {
-    /* After the thread has its own descriptors and memory; false stops the node's start (the actor has logged why). */
+    /* After the thread has its own descriptors and memory. False stops the node's start (the actor
+     * has logged why). May set shard->stats. */
     bool (*start)(void *actor, struct shard *shard);
     void (*on_message)(void *actor, const struct message *message);
     void (*on_event)(void *actor, uint64_t token, uint32_t events);
@@ -27,7 +37,9 @@ struct shard_actor {
     void (*on_turn_end)(void *actor);
     /* True while work waits that needs no event (the shard then does not sleep). */
     bool (*has_work)(void *actor);
-    /* After the last turn. */
+    /* After the last turn, while the shard still stands; frees the actor. Called exactly once for
+     * each actor that was created, even if its start failed or never came; in that last case by
+     * the thread that wanted to start the set. */
     void (*stop)(void *actor);
 };
 
@@ -36,10 +48,10 @@ struct shard {
     uint32_t count; /* Shards of this node, the router shard included (it is the last). */
     struct poller *poller;
     struct mailbox *mailbox;
-    struct timer_wheel *timers;
+    struct timer_wheel *timers; /* From shard_start on. */
     struct random random;
     struct log *log;
-    struct stats *stats;
+    struct stats *stats;     /* NULL until the actor sets it; the shard frees it. */
     uint8_t *receive_buffer; /* RECEIVE_BUFFER_SIZE bytes that one event's handling may use. */
 
     /* This turn's time. */
@@ -50,35 +62,61 @@ struct shard {
     const struct shard_actor *actor_ops;
     void *actor;
 
+    /* Written by the shard alone with relaxed stores; any thread may load them so. */
     uint64_t turns;
-    uint64_t busy_ns; /* Time not spent waiting; real shards only. */
+    uint64_t busy_ns; /* Time not spent asleep; real shards only. */
+
+    /* The loop's own: what shard_wait found, for the next turn. */
+    struct poller_event *events; /* TURN_EVENTS of them. */
+    int events_len;
+    bool is_polled; /* The next turn need not poll. */
 };
 
-/* Makes a shard around what is handed to it; the shard owns poller, log and stats from now on. NULL: memory is out. */
+/* Makes a shard around what is handed to it. The shard owns the poller from now on (not when NULL
+ * is returned: memory is out), the mailbox stays its matrix's. Chance comes from the kernel; a
+ * simulator seeds shard->random afterwards. */
 MUST_CHECK struct shard *shard_create(uint32_t id, uint32_t count, struct poller *poller,
                                       struct mailbox *mailbox);
+
+/* Frees everything but the actor, which has been stopped before. NULL is allowed. */
 void shard_destroy(struct shard *shard);
 
-/* Time passes and one turn is made: drain messages, poll (without waiting, or at most `wait_ns`), fire timers, end the turn,
- * flush the mailbox. Returns the monotonic ms at which it wants to be stepped next at the latest (0: at once, UINT64_MAX:
- * only when something arrives). */
-uint64_t shard_step(struct shard *shard, struct clock_reading now, int64_t wait_ns);
+/* Gives the shard its first time and its actor, and starts the actor. False: memory is out or the
+ * actor's start failed; the actor's stop is still to be called. Before the first step, on the
+ * shard's thread. */
+MUST_CHECK bool shard_start(struct shard *shard, const struct shard_actor *ops, void *actor,
+                            struct clock_reading now);
+
+/* Time passes and one turn is made. Never waits. Returns the monotonic ms at which the shard wants
+ * its next turn at the latest (0: at once, UINT64_MAX: only when something arrives). */
+uint64_t shard_step(struct shard *shard, struct clock_reading now);
+
+/* Waits for a message, an event or the time `next_ms` (what shard_step returned), and keeps the
+ * events for the next turn. Returns the ns slept, 0 when there was work. Real shards only: this
+ * reads the clock. */
+uint64_t shard_wait(struct shard *shard, uint64_t next_ms);
 
 /* The shards of one node on threads of their own. */
 struct shard_set;
 
 struct shard_set_options {
-    uint32_t count;    /* The router shard included. */
-    bool pin;          /* Shard i to the i-th allowed core, modulo; the router shard is left free. */
+    uint32_t count; /* The router shard included. */
+    bool pin;       /* Shard i to the i-th allowed core, modulo; the router shard is left free. */
     const struct shard_actor *(*actor_ops)(uint32_t id);
-    void *(*actor_create)(uint32_t id, void *context); /* Called before any thread starts. */
+    /* Called for each shard before any thread starts. NULL makes the start fail. */
+    void *(*actor_create)(uint32_t id, void *context);
     void *context;
 };
 
+/* Returns when every actor has started. NULL when one of them did not, or threads, descriptors or
+ * memory are out: then everything was stopped and freed again. */
 MUST_CHECK struct shard_set *shard_set_start(const struct shard_set_options *options);
 
-/* Asks every shard to make its last turns and end; waits for the threads. */
+/* Lets every shard go on until no message is under way between them (or SHARD_STOP_MS_MAX have
+ * passed), then stops the actors, each on its thread, waits for the threads and frees the set. */
 void shard_set_stop(struct shard_set *set);
+
+/* For what any thread may read of a shard: counters, stats, poller_wake. */
 struct shard *shard_set_get(struct shard_set *set, uint32_t id);
 
 #endif
