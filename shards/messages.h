@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The catalogue of all messages between shards: who sends each, who gets it, whose the payload is, and what a full ring does.
+ *
+ * Roles. Every serving shard is an EDGE (it holds connections, sessions and the local fan-out), a HOME (of the channels of its
+ * slots) and a DIRECTORY (of the users of its slots). The ROUTER is the last shard.
+ *
+ * Payloads are bufs (runtime/buf.h). A message carries one count of each buf in it; the receiver gives it back. When mailbox_send
+ * returns false the count is still the sender's.
+ *
+ * Order. A ring is first in, first out: what an edge tells a home about one channel, and what the home answers, arrives in that
+ * order. Subscribing, publishing and unsubscribing rely on it.
+ *
+ * Class. REQUESTs are refused early when a ring is full, and the asker answers its client with error 111 (temporary). REPLYs
+ * (answers, deliveries, clean-up) find room that requests may not use; a home asks for that room before it accepts a
+ * publication, so that an accepted publication reaches every shard that wants it.
+ */
+#ifndef ROOST_SHARDS_MESSAGES_H
+#define ROOST_SHARDS_MESSAGES_H
+
+#include <string.h>
+
+#include "codec/client.h"
+#include "runtime/buf.h"
+#include "runtime/mailbox.h"
+
+/* X(name, body, from, to, class) */
+#define MESSAGE_TABLE(X)                                                                           \
+    X(SUBSCRIBE, subscribe, EDGE, HOME, MESSAGE_REQUEST)                                           \
+    X(SUBSCRIBED, subscribed, HOME, EDGE, MESSAGE_REPLY)                                           \
+    X(UNSUBSCRIBE, unsubscribe, EDGE, HOME, MESSAGE_REPLY)                                         \
+    X(PUBLISH, publish, EDGE, HOME, MESSAGE_REQUEST)                                               \
+    X(PUBLISHED, published, HOME, EDGE, MESSAGE_REPLY)                                             \
+    X(PUBLICATION, publication, HOME, EDGE, MESSAGE_REPLY)                                         \
+    X(PRESENCE_ASK, presence_ask, EDGE, HOME, MESSAGE_REQUEST)                                     \
+    X(PRESENCE, presence, HOME, EDGE, MESSAGE_REPLY)                                               \
+    X(USER_ADD, user_add, EDGE, DIRECTORY, MESSAGE_REQUEST)                                        \
+    X(USER_ADDED, user_added, DIRECTORY, EDGE, MESSAGE_REPLY)                                      \
+    X(USER_REMOVE, user_remove, EDGE, DIRECTORY, MESSAGE_REPLY)                                    \
+    X(USER_COMMAND, user_command, EDGE, DIRECTORY, MESSAGE_REQUEST)                                \
+    X(SESSION_COMMAND, session_command, DIRECTORY, EDGE, MESSAGE_REPLY)                            \
+    X(SURVEY, survey, EDGE, EDGE, MESSAGE_REQUEST)                                                 \
+    X(SURVEY_RESULT, survey_result, EDGE, EDGE, MESSAGE_REPLY)                                     \
+    X(PLACEMENT, placement, ROUTER, EDGE, MESSAGE_REPLY)                                           \
+    X(NODES_ASK, nodes_ask, EDGE, ROUTER, MESSAGE_REQUEST)                                         \
+    X(NODES, nodes, ROUTER, EDGE, MESSAGE_REPLY)
+
+enum message_type {
+    MESSAGE_TYPE_NONE,
+#define MESSAGE_TYPE(name, body, from, to, class) MESSAGE_##name,
+    MESSAGE_TABLE(MESSAGE_TYPE)
+#undef MESSAGE_TYPE
+        MESSAGE_TYPES_LEN
+};
+
+/* Who asked, so that an answer finds its way back on the asking shard. `handle` of the message names the connection or the
+ * call; `cookie` comes back as it was given (a command's id, a broadcast's index). */
+enum message_origin { ORIGIN_SESSION, ORIGIN_API };
+
+enum subscribe_flag {
+    SUBSCRIBE_FIRST = 1u << 0,    /* The shard has no other subscriber: it wants publications now. */
+    SUBSCRIBE_PRESENCE = 1u << 1, /* Enter the identity into the channel's presence. */
+    SUBSCRIBE_JOIN = 1u << 2,     /* Tell the others. */
+};
+
+/* handle: the edge's hub channel. */
+struct message_subscribe {
+    struct buf *channel;  /* The name. */
+    struct buf *identity; /* NULL unless PRESENCE or JOIN. */
+    uint32_t connection;  /* Comes back in SUBSCRIBED. */
+    uint32_t flags;
+};
+
+/* handle: the edge's hub channel. A publication that arrives later is later in the channel's order. */
+struct message_subscribed {
+    uint64_t epoch;
+    uint64_t offset; /* Of the newest publication. */
+    uint32_t connection;
+    uint32_t error; /* 0, or an enum client_error: nothing was registered. */
+};
+
+enum unsubscribe_flag {
+    UNSUBSCRIBE_LAST = 1u << 0, /* The shard wants no more publications. */
+    UNSUBSCRIBE_PRESENCE = 1u << 1,
+    UNSUBSCRIBE_LEAVE = 1u << 2,
+};
+
+/* handle: the edge's hub channel, as it was given in SUBSCRIBE. */
+struct message_unsubscribe {
+    struct buf *channel;
+    struct buf *identity; /* NULL unless PRESENCE or LEAVE. */
+    uint32_t flags;
+};
+
+/* handle: the asker's. */
+struct message_publish {
+    struct buf *request;  /* publish_request_of() */
+    struct buf *identity; /* Of the publishing client, or NULL (server API). */
+    uint32_t cookie;
+    uint32_t origin;
+};
+
+/* handle: the asker's. */
+struct message_published {
+    uint64_t epoch;
+    uint64_t offset; /* 0: the channel keeps no history. */
+    uint32_t cookie;
+    uint32_t origin;
+    uint32_t error; /* 0, or an enum client_error. */
+};
+
+enum publication_kind { PUBLICATION_DATA, PUBLICATION_JOIN, PUBLICATION_LEAVE };
+
+/* handle: the receiver's hub channel. */
+struct message_publication {
+    struct buf *frame; /* A whole WebSocket text frame with the JSON push in it. */
+    uint64_t sequence; /* One more than that of the message before, for this shard and channel. */
+    uint32_t payload_at; /* Where the JSON begins in the frame. */
+    uint32_t kind;
+};
+
+/* handle: the asker's. */
+struct message_presence_ask {
+    struct buf *channel;
+    uint32_t cookie;
+    uint32_t origin;
+    uint32_t stats_only;
+};
+
+/* handle: the asker's. */
+struct message_presence {
+    struct buf *snapshot; /* presence_snapshot_*(); NULL with stats_only or an empty channel. */
+    uint32_t clients;
+    uint32_t users;
+    uint32_t cookie;
+    uint32_t origin;
+    uint32_t stats_only;
+    uint32_t error; /* 0, or an enum client_error. */
+};
+
+/* handle: the connection that waits for USER_ADDED. One for each session of a user that is not anonymous. */
+struct message_user_add {
+    struct buf *user;
+};
+
+/* handle: the connection. */
+struct message_user_added {
+    uint32_t error; /* 0, or a disconnect code (connection limit): nothing was registered. */
+};
+
+struct message_user_remove {
+    struct buf *user;
+};
+
+/* What the directory passes on to every shard that has a session of the user; the anonymous user has no entry, so that a
+ * command for it goes to every shard at once. */
+struct message_user_command {
+    struct buf *command; /* session_command_of() */
+};
+
+struct message_session_command {
+    struct buf *command;
+};
+
+enum survey_op {
+    SURVEY_CHANNELS, /* Names with local subscribers that match a glob pattern. */
+};
+
+/* handle: the asker's call. */
+struct message_survey {
+    struct buf *pattern; /* NULL: all. */
+    uint32_t op;
+};
+
+/* handle: the asker's call. */
+struct message_survey_result {
+    struct buf *result; /* survey_channels_next(); NULL: nothing. */
+    uint32_t op;
+    uint32_t error; /* 0, or an enum client_error. */
+};
+
+struct message_placement {
+    struct buf *placement; /* router/placement.h */
+};
+
+/* handle: the asker's call. */
+struct message_nodes_ask {
+    uint32_t reserved;
+};
+
+/* handle: the asker's call. */
+struct message_nodes {
+    struct buf *nodes; /* An array of struct node_info (router/membership.h). */
+    uint32_t error;
+};
+
+const char *message_type_name(enum message_type type);
+enum message_class message_class_of(enum message_type type);
+
+/* Typed sending and reading: message_send_subscribe(mailbox, target, handle, &body), message_as_subscribe(message). */
+#define MESSAGE_FUNCTIONS(name, body_name, from_role, to_role, class)                              \
+    static_assert(sizeof(struct message_##body_name) <= sizeof(((struct message *)0)->body),       \
+                  "the body fits into the message");                                               \
+    MUST_CHECK static inline bool message_send_##body_name(                                        \
+        struct mailbox *mailbox, uint32_t target, uint32_t handle,                                 \
+        const struct message_##body_name *body)                                                    \
+    {                                                                                              \
+        struct message message = {.type = MESSAGE_##name, .handle = handle};                       \
+        memcpy(message.body, body, sizeof(*body));                                                 \
+        return mailbox_send(mailbox, target, &message, class);                                     \
+    }                                                                                              \
+    static inline struct message_##body_name message_as_##body_name(const struct message *message) \
+    {                                                                                              \
+        struct message_##body_name body;                                                           \
+        memcpy(&body, message->body, sizeof(body));                                                \
+        return body;                                                                               \
+    }
+MESSAGE_TABLE(MESSAGE_FUNCTIONS)
+#undef MESSAGE_FUNCTIONS
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the bufs in messages hold: packed once by the sender, read as slices by the receiver.
+ *
+ * The bytes never leave the node (links have an encoding of their own), so the layout is the machine's. Spans point into the
+ * buf and live as long as the reader's count of it. All makers return one count, or NULL when memory is out.
+ */
+#ifndef ROOST_SHARDS_PAYLOADS_H
+#define ROOST_SHARDS_PAYLOADS_H
+
+#include "codec/client.h"
+#include "runtime/buf.h"
+
+/* A client as others see it: 16 bytes of client id, user, conn_info, chan_info. */
+MUST_CHECK struct buf *identity_make(const uint8_t client[16], struct span user,
+                                     struct span conn_info, struct span chan_info);
+
+struct identity {
+    const uint8_t *client; /* 16 bytes */
+    struct span user;
+    struct span conn_info;
+    struct span chan_info;
+};
+struct identity identity_of(const struct buf *buf);
+
+/* A client id as text: 36 characters, not terminated. */
+enum { CLIENT_ID_LEN = 16, CLIENT_ID_TEXT_LEN = 36 };
+void client_id_format(const uint8_t id[CLIENT_ID_LEN], char out[CLIENT_ID_TEXT_LEN]);
+bool client_id_parse(struct span text, uint8_t out[CLIENT_ID_LEN]);
+
+/* The identity as the protocol's ClientInfo; `id_text` is room that must live as long. */
+struct client_info identity_info(const struct buf *buf, char id_text[CLIENT_ID_TEXT_LEN]);
+
+/* A publication on its way to the home. */
+struct publish_request {
+    struct span channel;
+    struct span data;
+    struct span tags; /* JSON object or empty */
+};
+MUST_CHECK struct buf *publish_request_make(const struct publish_request *request);
+struct publish_request publish_request_of(const struct buf *buf);
+
+/* A list of identities: each is a count of its buf, given back by presence_snapshot_release (which also releases the list). */
+struct presence_snapshot {
+    uint32_t len;
+    struct buf *identities[];
+};
+MUST_CHECK struct buf *presence_snapshot_make(uint32_t len); /* Filled in by the maker. */
+struct presence_snapshot *presence_snapshot_of(struct buf *buf);
+void presence_snapshot_release(struct buf *buf); /* NULL is allowed. */
+
+/* What the server API does to sessions of a user. */
+enum session_command_kind { SESSION_DISCONNECT, SESSION_UNSUBSCRIBE };
+
+struct session_command {
+    enum session_command_kind kind;
+    uint32_t code;        /* disconnect or unsubscribe code */
+    struct span user;
+    struct span client;   /* Client id as text; empty: all of the user's. */
+    struct span session;  /* As `client`; we name sessions by the client id too. */
+    struct span channel;  /* Unsubscribe: empty is all. */
+    struct span reason;
+    struct span whitelist; /* Raw JSON array of client ids that stay; empty: none. */
+};
+MUST_CHECK struct buf *session_command_make(const struct session_command *command);
+struct session_command session_command_of(const struct buf *buf);
+
+/* The channels of one shard: names with counts, packed. Start with a growing list; walk with a cursor from 0. */
+struct survey_channels {
+    struct buf *buf; /* Grown as items come; NULL while empty. */
+    uint32_t room;
+};
+MUST_CHECK bool survey_channels_add(struct survey_channels *list, struct span name, uint32_t clients);
+/* False at the end. */
+bool survey_channels_next(const struct buf *buf, uint32_t *cursor, struct span *name,
+                          uint32_t *clients);
+
+#endif
