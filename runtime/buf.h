@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Immutable bytes that cross shards, and the frames through which one shard shares them among its connections.
+/* Immutable bytes that cross shards, and the frames through which one shard shares them further.
  *
  *   publication --> buf (atomic count: one for each shard that holds it)
  *                    |            |
- *                 frame        frame        (plain count: one for each connection's output on that shard)
+ *                 frame        frame        (plain count: one for each connection's output)
  *                 /   \         /  \
  *               conn  conn   conn  conn
  *
- * So an atomic is paid once a shard and not once a connection. A frame that never crosses holds its bytes itself.
+ * So an atomic is paid once a shard and not once a connection. A frame that never crosses holds its
+ * bytes itself.
  */
 #ifndef ROOST_RUNTIME_BUF_H
 #define ROOST_RUNTIME_BUF_H
@@ -34,7 +35,7 @@ void buf_share(struct buf *buf, uint32_t more);
 /* Gives one count back; the last one frees. NULL is allowed. Any shard. */
 void buf_release(struct buf *buf);
 
-/* Owned by one shard. */
+/* Owned by one shard, all its holders are that shard's. */
 struct frame {
     uint32_t refs;
     uint32_t len;
@@ -43,14 +44,16 @@ struct frame {
     uint32_t room;      /* Bytes that may follow this struct; 0 when shared. */
 };
 
-/* A frame with room for `room` bytes of its own, len 0; the caller fills frame_bytes() and sets len. One count. */
+/* A frame with room for `room` bytes of its own, len 0; the caller fills frame_bytes() and sets len.
+ * One count, held by the caller. NULL when memory is out. */
 MUST_CHECK struct frame *frame_create(uint32_t room);
 static inline uint8_t *frame_bytes(struct frame *frame)
 {
     return (uint8_t *)(frame + 1);
 }
 
-/* A frame over `len` bytes at `offset` of a shared buf; takes over the caller's count of the buf, also on failure. */
+/* A frame over `len` bytes at `offset` of a shared buf; takes over the caller's count of the buf,
+ * also when it returns NULL because memory is out. */
 MUST_CHECK struct frame *frame_wrap(struct buf *buf, uint32_t offset, uint32_t len);
 
 static inline struct frame *frame_hold(struct frame *frame)
@@ -59,6 +62,7 @@ static inline struct frame *frame_hold(struct frame *frame)
     return frame;
 }
 
+/* For frame_release alone. */
 void frame_free(struct frame *frame);
 
 static inline void frame_release(struct frame *frame)
@@ -67,5 +71,8 @@ static inline void frame_release(struct frame *frame)
         frame_free(frame);
     }
 }
+
+/* Frees the frame headers that the calling thread kept for their next use; as the thread ends. */
+void frame_thread_end(void);
 
 #endif

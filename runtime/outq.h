@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A connection's output: frames waiting for one writev at the end of the turn, bounded in bytes.
  *
- *   head_sent
- *   |
+ *      head_sent
+ *      |
  *   [##..frame][frame][frame] ... -> [frame]      chunks of frame pointers, none while idle
  *
  * Belongs to one shard. Zero-initialised it is empty; empty it holds no memory beyond itself.
@@ -10,9 +10,13 @@
 #ifndef ROOST_RUNTIME_OUTQ_H
 #define ROOST_RUNTIME_OUTQ_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "runtime/buf.h"
+#include "runtime/check.h"
+#include "runtime/poller.h"
 #include "runtime/stream.h"
 
 struct outq_chunk;
@@ -30,24 +34,27 @@ enum outq_result {
     OUTQ_GONE,    /* The peer is gone. */
 };
 
-/* Appends a frame; takes a count of its own. False when bytes would pass `bytes_max` or memory is out: nothing was
- * appended and the caller disconnects (slow consumer). bytes_max 0: no limit. */
+/* Appends a frame; takes a count of its own. False when bytes would pass `bytes_max` or memory is
+ * out: nothing was appended and the caller disconnects (slow consumer). bytes_max 0: no limit. */
 MUST_CHECK bool outq_append(struct outq *outq, struct frame *frame, uint32_t bytes_max);
 
-/* Appends a copy of bytes, merged into the last frame when that is the connection's own and has room. */
-MUST_CHECK bool outq_append_bytes(struct outq *outq, const void *at, uint32_t len, uint32_t bytes_max);
+/* Appends a copy of bytes, merged into the last frame when that is the connection's own and has
+ * room. False as outq_append. */
+MUST_CHECK bool outq_append_bytes(struct outq *outq, const void *at, uint32_t len,
+                                  uint32_t bytes_max);
 
-/* Room for `len` bytes at the end of the queue, to be written in place at once; then outq_commit(what was used). NULL as
- * append's false. Between the two calls nothing else may touch the queue. */
+/* Room for `len` bytes at the end of the queue, to be written in place at once; then outq_commit of
+ * what was used (0 is allowed). NULL as outq_append's false: then nothing is to be committed.
+ * Between the two calls nothing else may touch the queue. */
 MUST_CHECK uint8_t *outq_reserve(struct outq *outq, uint32_t len, uint32_t bytes_max);
 void outq_commit(struct outq *outq, uint32_t len);
 
-/* One writev of up to OUTQ_SLICES_MAX slices; `sent` is told the bytes taken. When more than that many slices
- * wait it goes on until the socket is full. */
+/* One writev of up to OUTQ_SLICES_MAX slices; when more wait it goes on until the socket is full.
+ * `sent` is set to the bytes taken, whatever the result. */
 enum outq_result outq_flush(struct outq *outq, struct stream *stream, struct poller *poller,
                             uint64_t *sent);
 
-/* Drops what waits. */
+/* Drops what waits. The queue is as if zero-initialised. */
 void outq_clear(struct outq *outq);
 
 static inline bool outq_is_empty(const struct outq *outq)
@@ -57,5 +64,8 @@ static inline bool outq_is_empty(const struct outq *outq)
 
 /* Bytes of memory the queue itself pins (chunks and own frames, not shared bytes). */
 size_t outq_memory(const struct outq *outq);
+
+/* Frees the chunks that the calling thread kept for their next use; as the thread ends. */
+void outq_thread_end(void);
 
 #endif

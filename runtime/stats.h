@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Counters and latency histograms of one shard: one writer each, readable from anywhere without stopping it.
+/* Counters and latency histograms of one shard: one writer, readable from anywhere at any time.
  *
- * A counter is a plain 64-bit number that only its shard writes (a relaxed store), so that counting costs an add; readers get
- * a value that was true a moment ago. What the numbers mean is declared above, in a table (shards/counters.h).
+ * A counter is a plain 64-bit number that only its shard writes (a relaxed store), so that counting
+ * costs an add; readers get a value that was true a moment ago. What the numbers mean is declared
+ * above, in a table (shards/counters.h).
  */
 #ifndef ROOST_RUNTIME_STATS_H
 #define ROOST_RUNTIME_STATS_H
@@ -13,6 +14,8 @@
 #include "runtime/check.h"
 #include "runtime/hist.h"
 
+enum { STATS_HIST_PRECISION_BITS = 4 };
+
 struct stats {
     uint32_t counters_len;
     uint32_t hists_len;
@@ -20,7 +23,7 @@ struct stats {
     struct hist **hists;
 };
 
-/* All zero. NULL: memory is out. */
+/* All zero; the histograms have STATS_HIST_PRECISION_BITS. NULL: memory is out. */
 MUST_CHECK struct stats *stats_create(uint32_t counters_len, uint32_t hists_len);
 void stats_destroy(struct stats *stats);
 

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A queue of frame pointers in chunks of two cache lines, and the writev that empties it.
+ *
+ * A connection that gets one frame a turn touches one line of a chunk: the chunk's head and its first
+ * six frames share it. Chunks come from a list that the thread keeps; the last one freed is
+ * the first one taken, so it is still in the cache.
+ */
+#include "runtime/outq.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/limits.h"
+#include "runtime/recycle.h"
+
+enum {
+    OUTQ_CHUNK_FRAMES = 14,
+    /* Own bytes are collected in blocks of at least this size, so that small replies merge. */
+    OUTQ_OWN_BLOCK_SIZE = 256,
+};
+
+/* Frames begin .. end-1 wait; a chunk in a queue is never empty. */
+struct outq_chunk {
+    struct outq_chunk *next;
+    uint16_t begin;
+    uint16_t end;
+    struct frame *frames[OUTQ_CHUNK_FRAMES];
+};
+
+static_assert(sizeof(struct outq_chunk) == 128, "two cache lines");
+
+static _Thread_local struct recycle chunks_kept;
+
+void outq_thread_end(void)
+{
+    recycle_clear(&chunks_kept);
+}
+
+static bool outq_add_chunk(struct outq *outq)
+{
+    struct outq_chunk *chunk = recycle_take(&chunks_kept);
+    if (chunk == NULL) {
+        chunk = aligned_alloc(64, sizeof *chunk);
+        if (chunk == NULL) {
+            return false;
+        }
+    }
+    chunk->next = NULL;
+    chunk->begin = 0;
+    chunk->end = 0;
+    if (outq->last == NULL) {
+        outq->first = chunk;
+    } else {
+        outq->last->next = chunk;
+    }
+    outq->last = chunk;
+    return true;
+}
+
+/* Takes over the caller's count of the frame, unless memory is out. */
+static bool outq_push(struct outq *outq, struct frame *frame)
+{
+    struct outq_chunk *last = outq->last;
+    if (last == NULL || last->end == OUTQ_CHUNK_FRAMES) {
+        if (!outq_add_chunk(outq)) {
+            return false;
+        }
+        last = outq->last;
+    }
+    last->frames[last->end++] = frame;
+    return true;
+}
+
+static void outq_drop_first_chunk(struct outq *outq)
+{
+    struct outq_chunk *chunk = outq->first;
+    outq->first = chunk->next;
+    if (outq->first == NULL) {
+        outq->last = NULL;
+    }
+    recycle_give(&chunks_kept, chunk, OUTQ_CHUNKS_KEPT_MAX);
+}
+
+static bool outq_has_room(const struct outq *outq, uint32_t len, uint32_t bytes_max)
+{
+    const uint64_t bytes = (uint64_t)outq->bytes + len;
+    return bytes <= (bytes_max == 0 ? UINT32_MAX : bytes_max);
+}
+
+bool outq_append(struct outq *outq, struct frame *frame, uint32_t bytes_max)
+{
+    if (frame->len == 0) {
+        return true;
+    }
+    if (!outq_has_room(outq, frame->len, bytes_max) || !outq_push(outq, frame)) {
+        return false;
+    }
+    frame_hold(frame);
+    outq->bytes += frame->len;
+    return true;
+}
+
+/* The last frame, when nobody else holds it and `len` more bytes fit behind its own. */
+static struct frame *outq_open_frame(const struct outq *outq, uint32_t len)
+{
+    if (outq->last == NULL) {
+        return NULL;
+    }
+    struct frame *frame = outq->last->frames[outq->last->end - 1];
+    const bool is_own = frame->shared == NULL && frame->refs == 1;
+    return is_own && frame->room - frame->len >= len ? frame : NULL;
+}
+
+uint8_t *outq_reserve(struct outq *outq, uint32_t len, uint32_t bytes_max)
+{
+    if (!outq_has_room(outq, len, bytes_max)) {
+        return NULL;
+    }
+    struct frame *frame = outq_open_frame(outq, len);
+    if (frame == NULL) {
+        const uint32_t room_min = OUTQ_OWN_BLOCK_SIZE - (uint32_t)sizeof *frame;
+        frame = frame_create(len > room_min ? len : room_min);
+        if (frame == NULL) {
+            return NULL;
+        }
+        if (!outq_push(outq, frame)) {
+            frame_release(frame);
+            return NULL;
+        }
+    }
+    return frame_bytes(frame) + frame->len;
+}
+
+/* An empty frame may stand in the queue only between a reserve and its commit. */
+static void outq_drop_empty_last(struct outq *outq)
+{
+    struct outq_chunk *last = outq->last;
+    frame_release(last->frames[--last->end]);
+    if (last->end > last->begin) {
+        return;
+    }
+    if (outq->first == last) {
+        outq_drop_first_chunk(outq);
+        return;
+    }
+    struct outq_chunk *before = outq->first;
+    while (before->next != last) {
+        before = before->next;
+    }
+    before->next = NULL;
+    outq->last = before;
+    recycle_give(&chunks_kept, last, OUTQ_CHUNKS_KEPT_MAX);
+}
+
+void outq_commit(struct outq *outq, uint32_t len)
+{
+    struct frame *frame = outq_open_frame(outq, len);
+    BUG_IF(frame == NULL); /* More than was reserved, or nothing was. */
+    frame->len += len;
+    outq->bytes += len;
+    if (frame->len == 0) {
+        outq_drop_empty_last(outq);
+    }
+}
+
+bool outq_append_bytes(struct outq *outq, const void *at, uint32_t len, uint32_t bytes_max)
+{
+    if (len == 0) {
+        return true;
+    }
+    uint8_t *room = outq_reserve(outq, len, bytes_max);
+    if (room == NULL) {
+        return false;
+    }
+    memcpy(room, at, len);
+    outq_commit(outq, len);
+    return true;
+}
+
+/* The bytes of the first frames, at most OUTQ_SLICES_MAX of them; returns how many bytes. */
+static size_t outq_gather(const struct outq *outq, struct iovec *slices, int *count)
+{
+    size_t bytes = 0;
+    int n = 0;
+    uint32_t skip = outq->head_sent;
+    for (const struct outq_chunk *chunk = outq->first; chunk != NULL; chunk = chunk->next) {
+        for (uint32_t i = chunk->begin; i < chunk->end && n < OUTQ_SLICES_MAX; i++) {
+            const struct frame *frame = chunk->frames[i];
+            /* An iovec has no const form; the kernel only reads. */
+            slices[n].iov_base = (void *)(uintptr_t)(frame->bytes + skip);
+            slices[n].iov_len = frame->len - skip;
+            bytes += frame->len - skip;
+            skip = 0;
+            n++;
+        }
+    }
+    *count = n;
+    return bytes;
+}
+
+/* Forgets `sent` bytes at the front. */
+static void outq_consume(struct outq *outq, size_t sent)
+{
+    BUG_IF(sent > outq->bytes);
+    outq->bytes -= (uint32_t)sent;
+    size_t left = sent + outq->head_sent;
+    while (outq->first != NULL) {
+        struct outq_chunk *chunk = outq->first;
+        while (chunk->begin < chunk->end && left >= chunk->frames[chunk->begin]->len) {
+            struct frame *frame = chunk->frames[chunk->begin++];
+            left -= frame->len;
+            frame_release(frame);
+        }
+        if (chunk->begin < chunk->end) {
+            break;
+        }
+        outq_drop_first_chunk(outq);
+    }
+    outq->head_sent = (uint32_t)left;
+}
+
+enum outq_result outq_flush(struct outq *outq, struct stream *stream, struct poller *poller,
+                            uint64_t *sent)
+{
+    *sent = 0;
+    while (outq->bytes > 0) {
+        struct iovec slices[OUTQ_SLICES_MAX];
+        int count;
+        const size_t offered = outq_gather(outq, slices, &count);
+        const ssize_t taken = stream_send(stream, poller, slices, count);
+        if (taken < 0) {
+            return taken == POLLER_AGAIN ? OUTQ_BLOCKED : OUTQ_GONE;
+        }
+        outq_consume(outq, (size_t)taken);
+        *sent += (uint64_t)taken;
+        if ((size_t)taken < offered) {
+            /* The socket is full, and will tell when it is not: asking again would be one more
+             * system call for nothing. */
+            return OUTQ_BLOCKED;
+        }
+    }
+    return OUTQ_DONE;
+}
+
+void outq_clear(struct outq *outq)
+{
+    while (outq->first != NULL) {
+        struct outq_chunk *chunk = outq->first;
+        for (uint32_t i = chunk->begin; i < chunk->end; i++) {
+            frame_release(chunk->frames[i]);
+        }
+        outq_drop_first_chunk(outq);
+    }
+    outq->bytes = 0;
+    outq->head_sent = 0;
+}
+
+size_t outq_memory(const struct outq *outq)
+{
+    size_t bytes = 0;
+    for (const struct outq_chunk *chunk = outq->first; chunk != NULL; chunk = chunk->next) {
+        bytes += sizeof *chunk;
+        for (uint32_t i = chunk->begin; i < chunk->end; i++) {
+            const struct frame *frame = chunk->frames[i];
+            if (frame->shared == NULL && frame->refs == 1) {
+                bytes += sizeof *frame + frame->room;
+            }
+        }
+    }
+    return bytes;
+}
