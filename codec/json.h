@@ -73,14 +73,14 @@ enum json_result json_parse(struct span text, struct json_value *out);
  *      json_reader_end(&reader);
  *
  * Whoever enters a container must walk it until JSON_DONE before the outer one goes on. After an
- * error the reader is spent: every further call returns an error too.
+ * error of the text the reader is spent: every further call returns that error again.
  */
 struct json_reader {
     const uint8_t *at;
     const uint8_t *end;
     uint32_t depth;
-    bool fresh; /* just inside of a container: no comma is due */
-    bool failed;
+    bool fresh;               /* just inside of a container: no comma is due */
+    enum json_result failure; /* JSON_OK, or what went wrong first and is answered from then on */
 };
 
 void json_reader_begin(struct json_reader *reader, struct span text);
@@ -114,8 +114,8 @@ size_t json_key_find(struct span key_raw, const struct span *names, size_t count
 /*
  * The string of a JSON_STRING's raw slice. Without escapes *out is a slice of the input, otherwise
  * it is in the scratch (at most raw.len - 2 bytes are taken). A pair of surrogate escapes becomes
- * one character, a lone surrogate U+FFFD. JSON_ERROR_SPACE when the scratch is too small; raw need
- * not have been checked before.
+ * one character, a lone surrogate U+FFFD. JSON_ERROR_SPACE when the scratch is too small. A slice
+ * that was never checked does no harm, but then only its escapes are checked.
  */
 enum json_result json_string_decode(struct span raw, struct scratch *scratch, struct span *out);
 
