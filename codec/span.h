@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A span is a slice of bytes that belong to somebody else: what every decoder reads and hands out. */
+/* A span is a slice of somebody else's bytes: what every decoder reads and hands out. */
 #ifndef ROOST_CODEC_SPAN_H
 #define ROOST_CODEC_SPAN_H
 
@@ -9,15 +9,19 @@
 #include <string.h>
 
 /*
- * `len` bytes from `at`. It owns nothing and lives no longer than the buffer it points into. An empty span may have
- * a null `at`; it is never read then. All functions here are pure and may be called from any shard.
+ * `len` bytes from `at`. It owns nothing and lives no longer than the buffer it points into. An
+ * empty span may have a null `at`; it is never read then. All functions here are pure and may be
+ * called from any shard.
  */
 struct span {
     const uint8_t *at;
     size_t len;
 };
 
-/* SPAN_LITERAL takes a string literal alone (the empty string in front refuses anything else at compile time). */
+/*
+ * SPAN_LITERAL takes a string literal alone (the empty string in front refuses anything else at
+ * compile time).
+ */
 #define SPAN_LITERAL(text) ((struct span){(const uint8_t *)("" text), sizeof(text) - 1})
 #define SPAN_EMPTY ((struct span){NULL, 0})
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Incremental UTF-8 validation that fails at the first impossible byte (RFC 3629, Unicode table 3-7). */
+/* Incremental UTF-8 validation (RFC 3629) that fails at the first impossible byte. */
 #ifndef ROOST_CODEC_UTF8_H
 #define ROOST_CODEC_UTF8_H
 
@@ -10,9 +10,9 @@
 #include <stdint.h>
 
 /*
- * What the validator knows between two chunks; it fits one byte, and a message may be cut anywhere. Overlong forms,
- * surrogates and code points above U+10FFFF are impossible from their second byte on, so four lead bytes have states of
- * their own.
+ * What the validator knows between two chunks; it fits one byte, and a message may be cut anywhere.
+ * Overlong forms, surrogates and code points above U+10FFFF are impossible from their second byte
+ * on, so four lead bytes have states of their own.
  */
 enum utf8_state {
     UTF8_COMPLETE = 0, /* between two code points: the start, and the only good end */
@@ -26,7 +26,10 @@ enum utf8_state {
     UTF8_INVALID,  /* final: no byte leads out of it */
 };
 
-/* Feeds the next bytes and returns the new state. utf8_feed(utf8_feed(s, a), b) == utf8_feed(s, a then b). Any shard. */
+/*
+ * Feeds the next bytes and returns the new state. utf8_feed(utf8_feed(s, a), b) == utf8_feed(s, a
+ * then b). Any shard.
+ */
 enum utf8_state utf8_feed(enum utf8_state state, struct span span);
 
 static inline bool utf8_is_complete(enum utf8_state state)
@@ -39,7 +42,10 @@ static inline bool utf8_is_valid(struct span span)
     return utf8_feed(UTF8_COMPLETE, span) == UTF8_COMPLETE;
 }
 
-/* The length of the longest prefix of at most `len_max` bytes that is valid and ends on a border of code points. */
+/*
+ * The length of the longest prefix of at most `len_max` bytes that is valid and ends on a border of
+ * code points.
+ */
 size_t utf8_prefix_len(struct span span, size_t len_max);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* WebSocket frames (RFC 6455): a decoder without I/O that unmasks in place, and the encoders of both roles. */
+/* WebSocket frames (RFC 6455): a decoder without I/O, unmasking in place, and the encoders. */
 #ifndef ROOST_CODEC_WEBSOCKET_H
 #define ROOST_CODEC_WEBSOCKET_H
 
@@ -47,7 +47,7 @@ enum websocket_close_code {
 };
 
 enum websocket_result {
-    WEBSOCKET_NEED_MORE, /* nothing further until more bytes are there; keep [*at, end), see websocket_decode() */
+    WEBSOCKET_NEED_MORE, /* nothing further in these bytes; keep [*at, end) */
     WEBSOCKET_DATA,      /* the next piece of a message */
     WEBSOCKET_PING,      /* a whole ping: answer with a pong of the same payload */
     WEBSOCKET_PONG,      /* a whole pong */
@@ -55,117 +55,129 @@ enum websocket_result {
     WEBSOCKET_ERROR,     /* the peer broke the protocol; the decoder says so for ever after */
 };
 
-/* Why a peer was refused. Each has a close code (websocket_error_close_code) and a text (websocket_error_text). */
+/* Why a peer was refused; below are the close code and the text of each. */
 enum websocket_error {
     WEBSOCKET_ERROR_NONE,
-    WEBSOCKET_ERROR_RESERVED_BITS,            /* RSV2, RSV3, or RSV1 that was not negotiated */
-    WEBSOCKET_ERROR_COMPRESSED_CONTROL,       /* RSV1 on a control frame */
-    WEBSOCKET_ERROR_COMPRESSED_CONTINUATION,  /* RSV1 on another than a message's first frame */
-    WEBSOCKET_ERROR_RESERVED_OPCODE,          /* 3..7, 11..15 */
-    WEBSOCKET_ERROR_FRAGMENTED_CONTROL,       /* a control frame without FIN */
-    WEBSOCKET_ERROR_UNEXPECTED_CONTINUATION,  /* there is no message to go on with */
-    WEBSOCKET_ERROR_EXPECTED_CONTINUATION,    /* a new message inside of an unfinished one */
-    WEBSOCKET_ERROR_UNMASKED,                 /* from a client (section 5.1) */
-    WEBSOCKET_ERROR_MASKED,                   /* from a server */
-    WEBSOCKET_ERROR_CONTROL_TOO_LONG,         /* above 125 bytes */
-    WEBSOCKET_ERROR_LENGTH_NOT_MINIMAL,       /* a longer form than the length needs */
-    WEBSOCKET_ERROR_LENGTH_SIGN,              /* the top bit of a 64-bit length */
-    WEBSOCKET_ERROR_MESSAGE_TOO_LARGE,        /* declared beyond the limit, 1009 */
-    WEBSOCKET_ERROR_BAD_UTF8,                 /* in an uncompressed text message, 1007 */
-    WEBSOCKET_ERROR_CLOSE_TRUNCATED,          /* a close payload of one byte */
-    WEBSOCKET_ERROR_CLOSE_CODE,               /* a code that may not be on the wire */
-    WEBSOCKET_ERROR_CLOSE_BAD_UTF8,           /* in a close reason, 1007 */
+    WEBSOCKET_ERROR_RESERVED_BITS,           /* RSV2, RSV3, or RSV1 that was not negotiated */
+    WEBSOCKET_ERROR_COMPRESSED_CONTROL,      /* RSV1 on a control frame */
+    WEBSOCKET_ERROR_COMPRESSED_CONTINUATION, /* RSV1 on another than a message's first frame */
+    WEBSOCKET_ERROR_RESERVED_OPCODE,         /* 3..7, 11..15 */
+    WEBSOCKET_ERROR_FRAGMENTED_CONTROL,      /* a control frame without FIN */
+    WEBSOCKET_ERROR_UNEXPECTED_CONTINUATION, /* there is no message to go on with */
+    WEBSOCKET_ERROR_EXPECTED_CONTINUATION,   /* a new message inside of an unfinished one */
+    WEBSOCKET_ERROR_UNMASKED,                /* from a client (section 5.1) */
+    WEBSOCKET_ERROR_MASKED,                  /* from a server */
+    WEBSOCKET_ERROR_CONTROL_TOO_LONG,        /* above 125 bytes */
+    WEBSOCKET_ERROR_LENGTH_NOT_MINIMAL,      /* a longer form than the length needs */
+    WEBSOCKET_ERROR_LENGTH_SIGN,             /* the top bit of a 64-bit length */
+    WEBSOCKET_ERROR_MESSAGE_TOO_LARGE,       /* declared beyond the limit, 1009 */
+    WEBSOCKET_ERROR_BAD_UTF8,                /* in an uncompressed text message, 1007 */
+    WEBSOCKET_ERROR_CLOSE_TRUNCATED,         /* a close payload of one byte */
+    WEBSOCKET_ERROR_CLOSE_CODE,              /* a code that may not be on the wire */
+    WEBSOCKET_ERROR_CLOSE_BAD_UTF8,          /* in a close reason, 1007 */
     WEBSOCKET_ERROR_COUNT,
 };
 
 enum websocket_role_flag {
-    WEBSOCKET_FROM_SERVER = 1, /* we are the client: frames come unmasked, and masked ones are refused */
-    WEBSOCKET_DEFLATE = 2,     /* permessage-deflate was negotiated: RSV1 may start a data message */
+    WEBSOCKET_FROM_SERVER = 1, /* we are the client: frames must come unmasked */
+    WEBSOCKET_DEFLATE = 2, /* permessage-deflate was negotiated: RSV1 may start a data message */
 };
 
 /*
- * All that is kept between two calls; there is one in each connection. Private to websocket.c and the inline function
- * below. All zero but the limit and the flags: idle between two messages.
+ * All that is kept between two calls; there is one in each connection. Private to websocket.c and
+ * the inline function below. All zero but the limit and the flags: idle between two messages.
  */
 struct websocket_decoder {
     uint32_t message_len_max;
     uint32_t message_left; /* what the open message may still declare */
     uint32_t payload_left; /* of the open data frame */
-    uint32_t mask;         /* in memory order, turned so that its first byte meets the next payload byte */
+    uint32_t mask;         /* in memory order, turned so that its first byte is the next to use */
     uint8_t flags;         /* enum websocket_role_flag */
-    uint8_t message;       /* opcode of the open message, 0 when none is; WEBSOCKET_RSV1 is set in it when compressed */
+    uint8_t message;       /* opcode of the open message or 0; with WEBSOCKET_RSV1 if compressed */
     uint8_t stage;         /* private: where in a frame we are, and what of the message was told */
     uint8_t utf8;          /* enum utf8_state of the open text message */
     uint8_t error;         /* enum websocket_error, sticky */
 };
 
-_Static_assert(sizeof(struct websocket_decoder) <= 32, "there is one in each of a million connections");
+_Static_assert(sizeof(struct websocket_decoder) <= 32,
+               "there is one in each of a million connections");
 
 struct websocket_event {
-    struct span payload;  /* unmasked, inside of the caller's buffer; of CLOSE: the reason */
-    uint16_t close_code;  /* CLOSE: the peer's, WEBSOCKET_CLOSE_NONE if it gave none; ERROR: the one to answer */
-    uint8_t opcode;       /* DATA: WEBSOCKET_TEXT or WEBSOCKET_BINARY, of the message (never CONTINUATION) */
-    uint8_t error;        /* ERROR: enum websocket_error */
-    bool is_compressed;   /* DATA: the message is to be inflated; then its UTF-8 is not checked here */
-    bool is_first;        /* DATA: the message begins with this piece */
-    bool is_last;         /* DATA: the message is complete with this piece */
+    struct span payload; /* unmasked, inside of the caller's buffer; of CLOSE: the reason */
+    uint16_t close_code; /* CLOSE: the peer's, or WEBSOCKET_CLOSE_NONE; ERROR: our answer */
+    uint8_t opcode;      /* DATA: of the message, so WEBSOCKET_TEXT or WEBSOCKET_BINARY */
+    uint8_t error;       /* ERROR: enum websocket_error */
+    bool is_compressed;  /* DATA: to be inflated, so its UTF-8 is not checked here */
+    bool is_first;       /* DATA: the message begins with this piece */
+    bool is_last;        /* DATA: the message is complete with this piece */
 };
 
 /*
- * `message_len_max` bounds the payload bytes of one whole message as they are on the wire (compressed or not), all
- * fragments together; it is checked against each declared length before a byte of that payload is taken.
+ * `message_len_max` bounds the payload bytes of one whole message as they are on the wire
+ * (compressed or not), all fragments together; it is checked against each declared length before a
+ * byte of that payload is taken.
  */
-void websocket_decoder_init(struct websocket_decoder *decoder, uint32_t message_len_max, unsigned flags);
+void websocket_decoder_init(struct websocket_decoder *decoder, uint32_t message_len_max,
+                            unsigned flags);
 
 /* The whole decoder; call websocket_decode(). */
-enum websocket_result websocket_decode_any(struct websocket_decoder *decoder, uint8_t **at, uint8_t *end,
-                                           struct websocket_event *out);
+enum websocket_result websocket_decode_any(struct websocket_decoder *decoder, uint8_t **at,
+                                           uint8_t *end, struct websocket_event *out);
 
 /*
- * Takes the bytes of one event from [*at, end), advances *at behind them and unmasks the payload where it lies. Call it
- * until it returns NEED_MORE, CLOSE or ERROR.
+ * Takes the bytes of one event from [*at, end), advances *at behind them and unmasks the payload
+ * where it lies. Call it until it returns NEED_MORE, CLOSE or ERROR.
  *
- * NEED_MORE leaves at most WEBSOCKET_CARRY_MAX bytes (an incomplete header or control frame): the caller keeps them, as
- * they are, and puts them in front of the next read. Payload of data frames is handed out as soon as any of it is
- * there, so one frame may give several pieces; an empty frame gives an empty piece, so that is_first and is_last are
- * always told. Pieces of UTF-8 text may end inside of a code point, a message never does. After CLOSE all bytes are
- * swallowed, after ERROR the same error is returned again.
+ * NEED_MORE leaves at most WEBSOCKET_CARRY_MAX bytes (an incomplete header or control frame): the
+ * caller keeps them, as they are, and puts them in front of the next read. Payload of data frames
+ * is handed out as soon as any of it is there, so one frame may give several pieces; an empty frame
+ * gives an empty piece, so that is_first and is_last are always told. Pieces of UTF-8 text may end
+ * inside of a code point, a message never does. After CLOSE all bytes are swallowed, after ERROR
+ * the same error is returned again.
  *
- * The events do not depend on how the bytes were cut into reads, but for the borders of DATA pieces.
+ * The events do not depend on how the bytes were cut into reads, but for the borders of DATA
+ * pieces.
  */
-static inline enum websocket_result websocket_decode(struct websocket_decoder *decoder, uint8_t **at, uint8_t *end,
+static inline enum websocket_result websocket_decode(struct websocket_decoder *decoder,
+                                                     uint8_t **at, uint8_t *end,
                                                      struct websocket_event *out);
 
 /* Is `code` one that a peer may send in a close frame (section 7.4)? */
 bool websocket_is_close_code(uint16_t code);
 
-/* The close code to answer an error with: 1002, 1007 or 1009; and the error in a few words, for logs and reasons. */
+/*
+ * The close code to answer an error with: 1002, 1007 or 1009; and the error in a few words, for
+ * logs and reasons.
+ */
 uint16_t websocket_error_close_code(enum websocket_error error);
 const char *websocket_error_text(enum websocket_error error);
 
 /*
- * XORs `len` bytes with the mask (its four bytes in memory order, as memcpy() reads them) and returns the mask turned
- * for the byte that follows: masking in pieces equals masking at once.
+ * XORs `len` bytes with the mask (its four bytes in memory order, as memcpy() reads them) and
+ * returns the mask turned for the byte that follows: masking in pieces equals masking at once.
  */
 uint32_t websocket_mask(uint8_t *at, size_t len, uint32_t mask);
 
 /*
- * Writes a frame header and returns its length, at most WEBSOCKET_HEADER_LEN_MAX. `first` is an opcode with its bits,
- * such as WEBSOCKET_FIN | WEBSOCKET_TEXT. `mask` is NULL for a server, or the four bytes that the client will mask the
- * payload with. The shortest form of the length is taken, as section 5.2 demands.
+ * Writes a frame header and returns its length, at most WEBSOCKET_HEADER_LEN_MAX. `first` is an
+ * opcode with its bits, such as WEBSOCKET_FIN | WEBSOCKET_TEXT. `mask` is NULL for a server, or the
+ * four bytes that the client will mask the payload with. The shortest form of the length is taken,
+ * as section 5.2 demands.
  */
-static inline size_t websocket_encode_header(uint8_t out[WEBSOCKET_HEADER_LEN_MAX], unsigned first, uint64_t len,
-                                             const uint8_t *mask);
+static inline size_t websocket_encode_header(uint8_t out[WEBSOCKET_HEADER_LEN_MAX], unsigned first,
+                                             uint64_t len, const uint8_t *mask);
 
 /*
- * Whole control frames; they return the frame's length, at most WEBSOCKET_CONTROL_FRAME_LEN_MAX (127 without a mask).
- * The payload of a ping or pong is cut after 125 bytes. The reason of a close is cut after 123 bytes on a border of
- * code points, and before its first byte that is not UTF-8. WEBSOCKET_CLOSE_NONE makes a close frame without payload.
+ * Whole control frames; they return the frame's length, at most WEBSOCKET_CONTROL_FRAME_LEN_MAX
+ * (127 without a mask). The payload of a ping or pong is cut after 125 bytes. The reason of a close
+ * is cut after 123 bytes on a border of code points, and before its first byte that is not UTF-8.
+ * WEBSOCKET_CLOSE_NONE makes a close frame without payload.
  */
-size_t websocket_encode_control(uint8_t out[WEBSOCKET_CONTROL_FRAME_LEN_MAX], enum websocket_opcode opcode,
-                                struct span payload, const uint8_t *mask);
-size_t websocket_encode_close(uint8_t out[WEBSOCKET_CONTROL_FRAME_LEN_MAX], uint16_t code, struct span reason,
-                              const uint8_t *mask);
+size_t websocket_encode_control(uint8_t out[WEBSOCKET_CONTROL_FRAME_LEN_MAX],
+                                enum websocket_opcode opcode, struct span payload,
+                                const uint8_t *mask);
+size_t websocket_encode_close(uint8_t out[WEBSOCKET_CONTROL_FRAME_LEN_MAX], uint16_t code,
+                              struct span reason, const uint8_t *mask);
 
 /* Sec-WebSocket-Accept for a Sec-WebSocket-Key (section 4.2.2); `out` is not terminated. */
 void websocket_accept_key(struct span key, char out[WEBSOCKET_ACCEPT_LEN]);
@@ -173,19 +185,24 @@ void websocket_accept_key(struct span key, char out[WEBSOCKET_ACCEPT_LEN]);
 /* ---- inline bodies ---- */
 
 /*
- * The common case is tried first: a decoder that is between messages, and one whole small text or binary frame of a
- * client. Anything else, and everything that is wrong, goes the long way, which also judges it.
+ * The common case is tried first: a decoder that is between messages, and one whole small text or
+ * binary frame of a client. Anything else, and everything that is wrong, goes the long way, which
+ * also judges it.
  */
-static inline enum websocket_result websocket_decode(struct websocket_decoder *decoder, uint8_t **at, uint8_t *end,
+static inline enum websocket_result websocket_decode(struct websocket_decoder *decoder,
+                                                     uint8_t **at, uint8_t *end,
                                                      struct websocket_event *out)
 {
     uint8_t *frame = *at;
-    bool is_idle = (decoder->stage | decoder->message | decoder->error | (decoder->flags & WEBSOCKET_FROM_SERVER)) == 0;
-    if (!is_idle || end - frame < 6 || (frame[0] != 0x81 && frame[0] != 0x82) || (frame[1] & 0x80) == 0) {
+    bool is_idle = (decoder->stage | decoder->message | decoder->error |
+                    (decoder->flags & WEBSOCKET_FROM_SERVER)) == 0;
+    if (!is_idle || end - frame < 6 || (frame[0] != 0x81 && frame[0] != 0x82) ||
+        (frame[1] & 0x80) == 0) {
         return websocket_decode_any(decoder, at, end, out);
     }
     size_t len = frame[1] & 0x7fu;
-    if (len > WEBSOCKET_CONTROL_PAYLOAD_MAX || len > (size_t)(end - frame) - 6 || len > decoder->message_len_max) {
+    if (len > WEBSOCKET_CONTROL_PAYLOAD_MAX || len > (size_t)(end - frame) - 6 ||
+        len > decoder->message_len_max) {
         return websocket_decode_any(decoder, at, end, out);
     }
     uint32_t mask;
@@ -202,8 +219,8 @@ static inline enum websocket_result websocket_decode(struct websocket_decoder *d
     return WEBSOCKET_DATA;
 }
 
-static inline size_t websocket_encode_header(uint8_t out[WEBSOCKET_HEADER_LEN_MAX], unsigned first, uint64_t len,
-                                             const uint8_t *mask)
+static inline size_t websocket_encode_header(uint8_t out[WEBSOCKET_HEADER_LEN_MAX], unsigned first,
+                                             uint64_t len, const uint8_t *mask)
 {
     uint8_t mask_bit = mask == NULL ? 0 : 0x80;
     size_t at = 2;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A bounded writer: encoders append through it, and it never writes past the buffer that it was given. */
+/* A bounded writer: what encoders append through, and what never writes past its buffer. */
 #ifndef ROOST_CODEC_WRITER_H
 #define ROOST_CODEC_WRITER_H
 
@@ -17,12 +17,14 @@
  *      |     written     |        room         |
  *      +-----------------+---------------------+
  *
- * The buffer is the caller's. A piece goes in whole or not at all; from the first piece that did not fit on, nothing
- * more goes in, so that what is written is always a prefix of the whole made of whole pieces. Then
+ * The buffer is the caller's. A piece goes in whole or not at all; from the first piece that did
+ * not fit on, nothing more goes in, so that what is written is always a prefix of the whole made of
+ * whole pieces. Then
  *
  *      writer_written_len() + overflow == the size of the whole
  *
- * so an encoder can run twice: over writer_for_measuring() first, then over a buffer of exactly that size.
+ * so an encoder can run twice: over writer_for_measuring() first, then over a buffer of exactly
+ * that size.
  */
 struct writer {
     uint8_t *at;
@@ -68,8 +70,9 @@ static inline struct span writer_written(const struct writer *writer)
 }
 
 /*
- * Opens `len` bytes for the caller to fill, or counts them as overflow and returns NULL. The base of all the others;
- * a length of zero also returns NULL when there is no buffer at all, and then there is nothing to fill.
+ * Opens `len` bytes for the caller to fill, or counts them as overflow and returns NULL. The base
+ * of all the others; a length of zero also returns NULL when there is no buffer at all, and then
+ * there is nothing to fill.
  */
 static inline uint8_t *writer_claim(struct writer *writer, size_t len)
 {
