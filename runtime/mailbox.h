@@ -1,16 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Messages between shards: one lock-free ring for each ordered pair, staged and flushed in batches, one doorbell a batch.
+/* Messages between shards: a lock-free ring for each ordered pair, batches, one doorbell a batch.
  *
- * Overview. Shard s sends to shard t: the message is staged in s; once a turn the staged batch moves into the ring (s, t); if t
- * sleeps, its doorbell is rung, once. t drains each ring up to a budget. When the ring is full the rest stays staged, bounded by
- * the message's class (limits.h). A shard may send to itself: that goes through the same staging and arrives next turn.
+ * Overview. Shard s sends to shard t: the message is staged in s; once a turn the staged batch moves
+ * into the ring (s, t), and if t sleeps its doorbell is rung, once. t drains each ring up to a
+ * budget. When the ring is full the rest stays staged, bounded by the message's class (limits.h). A
+ * shard may send to itself: that goes the same way and arrives in the next turn.
  *
- * Order. Messages of one ordered pair arrive in the order in which they were sent, whatever their class.
+ * Order. Messages of one ordered pair arrive in the order in which they were sent, whatever their
+ * class.
+ *
+ * Memory. The ring of a pair is made at its first message, so N shards that all talk to each other
+ * pay N x N x RING_DEPTH x 64 B, and pairs that never talk pay nothing.
  */
 #ifndef ROOST_RUNTIME_MAILBOX_H
 #define ROOST_RUNTIME_MAILBOX_H
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,7 +26,7 @@
 /* One cache line. What the body means is the business of the catalogue above (shards/messages.h). */
 struct message {
     uint16_t type;
-    uint16_t from; /* The sending shard; filled in by mailbox_send. */
+    uint16_t from;   /* The sending shard; filled in by mailbox_send. */
     uint32_t handle; /* An object of the receiver's or the sender's, as the type says. */
     uint8_t body[56];
 } __attribute__((aligned(64)));
@@ -37,47 +43,68 @@ struct mailbox;        /* One shard's: inbound rings, staging, counters. */
 struct mailbox_matrix; /* All mailboxes of one node. */
 struct poller;
 
+/* For shards 0 .. shards-1, at most SHARDS_MAX. NULL: memory is out. */
 MUST_CHECK struct mailbox_matrix *mailbox_matrix_create(uint32_t shards);
+
+/* After the threads have ended. What was still under way is dropped unread: payloads that messages
+ * point to are not freed. */
 void mailbox_matrix_destroy(struct mailbox_matrix *matrix);
+
+/* Lives as long as the matrix. */
 struct mailbox *mailbox_of(struct mailbox_matrix *matrix, uint32_t shard);
 
-/* Whose doorbell wakes the shard. Before any thread starts. */
+/* Whose doorbell wakes the shard; without one the shard cannot sleep. Before any thread starts. */
 void mailbox_set_poller(struct mailbox *mailbox, struct poller *poller);
 
-/* Stages a copy. False when the target's staging is full for this class (counted): nothing was sent. Owner only. */
-MUST_CHECK bool mailbox_send(struct mailbox *mailbox, uint32_t target, const struct message *message,
-                             enum message_class class);
+/* From here on "owner only" means the calling thread, and a call from any other aborts; until
+ * mailbox_disclaim. A simulator, where one thread owns everything, claims nothing. */
+void mailbox_claim(struct mailbox *mailbox);
+void mailbox_disclaim(struct mailbox *mailbox);
 
-/* How many more messages of this class the target's staging takes now. */
+/* Stages a copy. False when the target's staging is full for this class, or memory is out
+ * (counted): nothing was sent. Owner only. */
+MUST_CHECK bool mailbox_send(struct mailbox *mailbox, uint32_t target,
+                             const struct message *message, enum message_class class);
+
+/* How many more messages of this class the target's staging takes now. Owner only. */
 uint32_t mailbox_room(const struct mailbox *mailbox, uint32_t target, enum message_class class);
 
-/* Moves staged messages into the rings and rings the doorbells of sleeping targets. Once a turn. Owner only. */
+/* Moves staged messages into the rings and rings the doorbells of sleeping targets. Once a turn.
+ * Owner only. */
 void mailbox_flush(struct mailbox *mailbox);
 
 typedef void mailbox_function(void *context, const struct message *message);
 
-/* Hands over at most `budget` messages of each ring (and of the shard's own), oldest first; returns how many. Owner only. */
+/* Hands over at most `budget` messages of each ring (the shard's own too), oldest first, ring by
+ * ring in the order of the senders' numbers; returns how many. The message is a copy that lives
+ * until `handle` returns. Owner only. */
 uint32_t mailbox_drain(struct mailbox *mailbox, uint32_t budget, mailbox_function *handle,
                        void *context);
 
-/* Anything to drain, or staged and not yet flushed? Owner only. */
+/* True while there is something to drain, or something staged that a flush could move now. Messages
+ * staged behind a full ring are no work: nothing can be done until their target drains. Owner only,
+ * or whoever steps all shards on one thread. */
 bool mailbox_has_work(const struct mailbox *mailbox);
 
-/* The sleep protocol. True: the shard is marked asleep and every ring was seen empty after that, it may wait. False: there is
- * work. After waiting call mailbox_wake_up. Owner only. */
-bool mailbox_fall_asleep(struct mailbox *mailbox);
+/* The sleep protocol. True: the shard is marked asleep and was seen without work after that, so it
+ * may wait for its doorbell. False: there is work. After waiting call mailbox_wake_up. Also a shard
+ * that has messages staged behind a full ring may sleep: the target wakes it when it has drained.
+ * Owner only. */
+MUST_CHECK bool mailbox_fall_asleep(struct mailbox *mailbox);
 void mailbox_wake_up(struct mailbox *mailbox);
 
-/* Counters, one writer each (the owner). */
+/* Written by the owner alone; any thread may load a counter atomically, e.g. to export it. */
 struct mailbox_counters {
-    uint64_t sent;
-    uint64_t received;
-    uint64_t refused;    /* mailbox_send returned false. */
-    uint64_t ring_full;  /* A flush left messages staged. */
-    uint64_t doorbells;
-    uint64_t staged_peak;
+    uint64_t sent;        /* Accepted by mailbox_send. */
+    uint64_t received;    /* Handed over; counted after they were handled. */
+    uint64_t refused;     /* mailbox_send returned false. */
+    uint64_t ring_full;   /* A flush left messages staged for a target. */
+    uint64_t doorbells;   /* Rung by this shard. */
+    uint64_t staged_peak; /* The most that were ever staged for one target. */
 };
 const struct mailbox_counters *mailbox_counters(const struct mailbox *mailbox);
-size_t mailbox_memory(const struct mailbox *mailbox); /* Bytes of its inbound rings and staging. */
+
+/* Bytes of its inbound rings and of its staging. Owner only. */
+size_t mailbox_memory(const struct mailbox *mailbox);
 
 #endif

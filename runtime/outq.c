@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A queue of frame pointers in chunks of two cache lines, and the writev that empties it.
  *
- * A connection that gets one frame a turn touches one line of a chunk: the chunk's head and its first
- * six frames share it. Chunks come from a list that the thread keeps; the last one freed is
+ * A connection that gets one frame a turn touches one line of a chunk: the chunk's head and its
+ * first six frames share it. Chunks come from a list that the thread keeps; the last one freed is
  * the first one taken, so it is still in the cache.
  */
 #include "runtime/outq.h"
@@ -184,7 +184,8 @@ static size_t outq_gather(const struct outq *outq, struct iovec *slices, int *co
     size_t bytes = 0;
     int n = 0;
     uint32_t skip = outq->head_sent;
-    for (const struct outq_chunk *chunk = outq->first; chunk != NULL; chunk = chunk->next) {
+    const struct outq_chunk *chunk = outq->first;
+    for (; chunk != NULL && n < OUTQ_SLICES_MAX; chunk = chunk->next) {
         for (uint32_t i = chunk->begin; i < chunk->end && n < OUTQ_SLICES_MAX; i++) {
             const struct frame *frame = chunk->frames[i];
             /* An iovec has no const form; the kernel only reads. */

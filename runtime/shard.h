@@ -70,6 +70,7 @@ struct shard {
     struct poller_event *events; /* TURN_EVENTS of them. */
     int events_len;
     bool is_polled; /* The next turn need not poll. */
+    uint64_t polled_ns;
 };
 
 /* Makes a shard around what is handed to it. The shard owns the poller from now on (not when NULL
@@ -91,10 +92,14 @@ MUST_CHECK bool shard_start(struct shard *shard, const struct shard_actor *ops, 
  * its next turn at the latest (0: at once, UINT64_MAX: only when something arrives). */
 uint64_t shard_step(struct shard *shard, struct clock_reading now);
 
-/* Waits for a message, an event or the time `next_ms` (what shard_step returned), and keeps the
- * events for the next turn. Returns the ns slept, 0 when there was work. Real shards only: this
- * reads the clock. */
-uint64_t shard_wait(struct shard *shard, uint64_t next_ms);
+/* A turn of a shard that is about to stop: messages alone, no events and no timers, so that what is
+ * under way between shards comes to an end. */
+void shard_settle(struct shard *shard, struct clock_reading now);
+
+/* Waits for a message, an event or the time `next_ms` (what shard_step returned), if there is no
+ * work, and keeps the events for the next turn. Returns the time of that turn. Real shards only:
+ * this reads the clock. */
+MUST_CHECK struct clock_reading shard_wait(struct shard *shard, uint64_t next_ms);
 
 /* The shards of one node on threads of their own. */
 struct shard_set;
