@@ -39,7 +39,7 @@ def source_of(files):
         if content_type is None:
             sys.exit("embed_web: no content type is known for %s" % name)
         parts.append(array_of(index, content))
-        rows.append('    {"%s", "%s", asset_%d, sizeof(asset_%d) - 1},\n' % (web_path(name), content_type, index, index))
+        rows.append('    {"%s", "%s", asset_%d, %d},\n' % (web_path(name), content_type, index, len(content)))
     # C has no empty arrays; the spare row is not counted in the length.
     parts.append("const struct web_asset web_assets[] = {\n%s    {0, 0, 0, 0},\n};\n" % "".join(rows))
     parts.append("const size_t web_assets_len = %d;\n" % len(rows))

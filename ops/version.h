@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The one place that names the release; --version, the connect reply and the metrics are told from here. */
+/* The one place that names the release; --version, the connect reply and the metrics are told from
+ * here. */
 #ifndef ROOST_OPS_VERSION_H
 #define ROOST_OPS_VERSION_H
 

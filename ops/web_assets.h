@@ -7,8 +7,9 @@
 #include <stdint.h>
 
 /*
- * One file. `path` is what a browser asks for: "/" for index.html, "/name" for any other. `content_type` is a complete header value.
- * Everything pointed at is constant and lives as long as the program, so that any shard may read it.
+ * One file. `path` is what a browser asks for: "/" for index.html, "/name" for any other.
+ * `content_type` is a complete header value. Everything pointed at is constant and lives as long as
+ * the program, so that any shard may read it.
  */
 struct web_asset {
     const char *path;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Feeds every file of the given folders to a fuzz target, so that seeds and past findings are tested by any compiler. */
+/* Feeds every file of the given folders to a fuzz target, so that seeds and past findings are
+ * tested by any compiler. */
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
@@ -68,8 +69,8 @@ static void replay_path(const char *path)
     for (int i = 0; i < count; i++) {
         char child[PATH_MAX];
 
-        if (entries[i]->d_name[0] != '.' &&
-            snprintf(child, sizeof(child), "%s/%s", path, entries[i]->d_name) < (int)sizeof(child)) {
+        if (entries[i]->d_name[0] != '.' && snprintf(child, sizeof(child), "%s/%s", path,
+                                                     entries[i]->d_name) < (int)sizeof(child)) {
             replay_path(child);
         }
         free(entries[i]);
