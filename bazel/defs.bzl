@@ -3,6 +3,8 @@
 
 _COPTS = [
     "-std=gnu11",
+    # Empty, so that a file may still say it for itself.
+    "-D_GNU_SOURCE=",
     "-Wall",
     "-Wextra",
     "-Wconversion",

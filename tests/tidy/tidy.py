@@ -251,7 +251,7 @@ def check_format(tree):
 
 def check_clang_tidy(tree):
     paths = [path for path, _ in tree.c_files() if path.endswith(".c")]
-    flags = ["--", "-std=gnu11", "-I.", "-isystem", "/usr/include/android"]
+    flags = ["--", "-std=gnu11", "-D_GNU_SOURCE=", "-I.", "-isystem", "/usr/include/android"]
     yield from tool_violations((["clang-tidy", "--quiet"], flags), tree, paths)
 
 
