@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * The negotiation of permessage-deflate: the grammar of the header, and what makes an offer usable.
- */
+/* The negotiation of permessage-deflate: its grammar, and what makes an offer usable. */
 #include "codec/deflate.h"
 
 #include "codec/http1_syntax.h"

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * What an HTTP request is answered with: the check of an upgrade to WebSocket, and response heads.
- */
+/* What a request is answered with: the check of an upgrade to WebSocket, and response heads. */
 #include "codec/http1.h"
 
 #include "codec/http1_syntax.h"
