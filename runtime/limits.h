@@ -15,7 +15,7 @@ enum {
      * figure, so that answers and clean-up always find room up to the second. */
     MAILBOX_STAGED_REQUESTS_MAX = 8192,
     MAILBOX_STAGED_MAX = 32768,
-    /* Empty staging chunks (1 KiB each) that a shard keeps for itself, beyond one a target. */
+    /* Empty staging chunks (1 KiB each) that a shard keeps for their next use. */
     MAILBOX_CHUNKS_KEPT_MAX = 64,
 
     /* Budgets of one turn of the loop. */

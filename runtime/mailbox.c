@@ -304,8 +304,7 @@ static void staging_drop_first_chunk(struct mailbox *mailbox, struct staging *st
         staging->last = NULL;
     }
     const uint32_t kept_before = mailbox->chunks_kept.count;
-    recycle_give(&mailbox->chunks_kept, chunk,
-                 MAILBOX_CHUNKS_KEPT_MAX + mailbox->matrix->shards);
+    recycle_give(&mailbox->chunks_kept, chunk, MAILBOX_CHUNKS_KEPT_MAX);
     if (mailbox->chunks_kept.count == kept_before) {
         mailbox->chunks--;
     }
