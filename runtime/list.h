@@ -28,6 +28,7 @@ static inline bool list_is_linked(const struct list *node)
     return node->next != NULL;
 }
 
+/* The node must be in no list. */
 static inline void list_append(struct list *head, struct list *node)
 {
     node->prev = head->prev;

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The edge to the network, as a shard sees it: sockets, readiness, waiting, and the doorbell.
  *
- * Two implementations: poll_epoll.c (the kernel) and sim.c (a simulated network under a fake clock). Everything above calls only
- * these functions, so the same shards run in both. Readiness is edge-triggered: after an event, read (or write) until
- * POLLER_AGAIN or until less came than was asked for.
+ * Two implementations: poll_epoll.c (the kernel) and sim.c (a simulated network under a fake
+ * clock). Everything above calls only these functions, so the same shards run in both.
+ *
+ * Readiness is edge-triggered: after an event, read (or write) until POLLER_AGAIN. An event tells
+ * everything that is true of the socket at that moment, so one that comes for new bytes is also
+ * WRITABLE when there is room, although nothing changed about that.
  *
  * A poller belongs to its shard's thread, except poller_wake.
  */
@@ -16,17 +19,19 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+#include "runtime/check.h"
+
 struct poller;
 
 /* An IPv4 or IPv6 address with its port, independent of the system's headers. */
 struct socket_address {
-    uint8_t family; /* 4, 6, or 0 for none */
-    uint8_t bytes[16];
-    uint16_t port;
+    uint8_t family;    /* 4, 6, or 0 for none. */
+    uint8_t bytes[16]; /* In network order; IPv4 uses the first four. */
+    uint16_t port;     /* In the machine's order. */
 };
 
 enum poller_events {
-    POLLER_READABLE = 1u << 0,
+    POLLER_READABLE = 1u << 0, /* Also: accept has something, or the end of the stream came. */
     POLLER_WRITABLE = 1u << 1,
     POLLER_HANGUP = 1u << 2, /* The peer closed its side, or an error waits in the socket. */
 };
@@ -36,11 +41,14 @@ struct poller_event {
     uint32_t events;
 };
 
-/* What receive, send and accept return below zero. */
+/* A token that no socket may have. */
+#define POLLER_TOKEN_NONE UINT64_MAX
+
+/* What receive, send, accept and listen return below zero. */
 enum poller_failure {
     POLLER_AGAIN = -1,     /* Nothing now; an event will tell. */
     POLLER_GONE = -2,      /* The peer is gone (reset, broken pipe, timeout). */
-    POLLER_EXHAUSTED = -3, /* Descriptors or memory are out (accept only). */
+    POLLER_EXHAUSTED = -3, /* Descriptors or memory are out; no event tells when they are back. */
     POLLER_REFUSED = -4,   /* Any other failure, e.g. the address is in use (listen). */
 };
 
@@ -61,42 +69,58 @@ struct poller {
     const struct poller_ops *ops;
 };
 
-/* The kernel's: epoll, and an eventfd as the doorbell. NULL with errno set when it cannot be had. Must be created before the
- * shards' threads part their descriptor tables: poller_open_private() then makes what is the shard's own. */
-struct poller *poller_create_epoll(void);
-bool poller_open_private(struct poller *poller); /* On the shard's thread, after unshare(CLONE_FILES). */
+/* The kernel's: epoll, and an eventfd as the doorbell. NULL with errno set when it cannot be had.
+ * Must be created before the shards' threads part their descriptor tables, so that each shard can
+ * ring each other's doorbell. */
+MUST_CHECK struct poller *poller_create_epoll(void);
 
-/* A listening socket on an address (port 0: the system chooses; poller_epoll_local_address tells), shared among shards
- * by SO_REUSEPORT; its token is given by watch like any other's. A socket number >= 0, or a failure. */
+/* Makes what is the shard's own (the epoll set). On the shard's thread, after
+ * unshare(CLONE_FILES); before any other call but poller_wake. False with errno set. */
+MUST_CHECK bool poller_open_private(struct poller *poller);
+
+/* The address a listener is bound to; only of the kernel's pollers. False when it has none. */
+bool poller_epoll_local_address(const struct poller *poller, int listener,
+                                struct socket_address *out);
+
+/* A listening socket on an address (port 0: the system chooses; poller_epoll_local_address tells),
+ * shared among shards by SO_REUSEPORT; its token is given by watch like any other's. "::" does not
+ * take IPv4 connections. A socket number >= 0, or a failure. */
 static inline int poller_listen(struct poller *p, const struct socket_address *address, int backlog)
 {
     return p->ops->listen(p, address, backlog);
 }
 
-/* A connection (non-blocking, close-on-exec, TCP_NODELAY), or a failure. */
+/* A connection (non-blocking, close-on-exec, TCP_NODELAY), or a failure. `peer` may be NULL. After
+ * POLLER_EXHAUSTED connections wait in the queue, and the caller tries again later by a timer. */
 static inline int poller_accept(struct poller *p, int listener, struct socket_address *peer)
 {
     return p->ops->accept(p, listener, peer);
 }
 
-/* Reports all events of the socket with this token, edge-triggered, until it is closed. Once a socket. */
+/* Reports all events of the socket with this token (not POLLER_TOKEN_NONE), edge-triggered, until
+ * it is closed; what is true already is reported by the next wait. Once a socket. False when memory
+ * is out. */
 static inline bool poller_watch(struct poller *p, int socket, uint64_t token)
 {
     return p->ops->watch(p, socket, token);
 }
 
-/* Bytes read (1..len), 0 at the end of the peer's stream, or a failure. */
+/* Bytes read (1..len, len > 0), 0 at the end of the peer's stream, or a failure. */
 static inline ssize_t poller_receive(struct poller *p, int socket, void *into, size_t len)
 {
     return p->ops->receive(p, socket, into, len);
 }
 
-/* Bytes taken by the socket (may be fewer than offered), or a failure. Never raises SIGPIPE. One system call. */
-static inline ssize_t poller_send(struct poller *p, int socket, const struct iovec *slices, int count)
+/* Bytes taken by the socket (may be fewer than offered), or a failure. Never raises SIGPIPE. One
+ * system call. */
+static inline ssize_t poller_send(struct poller *p, int socket, const struct iovec *slices,
+                                  int count)
 {
     return p->ops->send(p, socket, slices, count);
 }
 
+/* Unread bytes turn this into a reset, as TCP has it. Events of the socket that the last wait
+ * returned may still be in the caller's hands: tokens carry generations. */
 static inline void poller_close(struct poller *p, int socket)
 {
     p->ops->close(p, socket);
@@ -108,9 +132,10 @@ static inline void poller_shutdown_output(struct poller *p, int socket)
     p->ops->shutdown_output(p, socket);
 }
 
-/* Waits until an event, the doorbell, or the timeout (0: only look; negative: forever). Returns the number of events; the
- * doorbell itself is not among them. */
-static inline int poller_wait(struct poller *p, struct poller_event *events, int max, int64_t timeout_ns)
+/* Waits until an event, the doorbell, a signal, or the timeout (0: only look; negative: forever).
+ * Returns the number of events; the doorbell itself is not among them. */
+static inline int poller_wait(struct poller *p, struct poller_event *events, int max,
+                              int64_t timeout_ns)
 {
     return p->ops->wait(p, events, max, timeout_ns);
 }
@@ -121,12 +146,16 @@ static inline void poller_wake(struct poller *p)
     p->ops->wake(p);
 }
 
+/* Frees it, after its shard's thread has ended (whose descriptors ended with it) or on that thread
+ * itself. Sockets that are still open stay so. */
 static inline void poller_destroy(struct poller *p)
 {
     p->ops->destroy(p);
 }
 
-/* "127.0.0.1", "::1" -> address; false when it is no literal address. And back (out: 64 bytes). */
+/* "127.0.0.1", "::1" -> address; false when it is no literal address. And back ("127.0.0.1:80",
+ * "[::1]:80", "none"). */
+enum { SOCKET_ADDRESS_TEXT_SIZE = 64 };
 bool socket_address_parse(const char *text, uint16_t port, struct socket_address *out);
 void socket_address_format(const struct socket_address *address, char out[64]);
 
