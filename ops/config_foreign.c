@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The keys of Centrifugo 6 that roost does not have yet, by name, and under which values they are
+ * harmless.
+ *
+ * A file that was written for Centrifugo is either served as it says or refused with the reason;
+ * nothing that it asks for is dropped in silence.
+ */
+#include "ops/config_keys.h"
+
+#define VALUE(path_, initial_) \
+    { \
+        .path = path_, .kind = FOREIGN_VALUE, .initial = initial_ \
+    }
+#define SECTION(path_) \
+    { \
+        .path = path_, .kind = FOREIGN_SECTION, .initial = "" \
+    }
+#define SWITCHED(path_) \
+    { \
+        .path = path_, .kind = FOREIGN_GATED, .initial = "false", .gate = "enabled" \
+    }
+#define TYPED(path_, type_) \
+    { \
+        .path = path_, .kind = FOREIGN_GATED, .initial = type_, .gate = "type" \
+    }
+#define TUNING(path_) \
+    { \
+        .path = path_, .kind = FOREIGN_TUNING, .initial = "" \
+    }
+
+#define FOREIGN_TOKEN_KEYS(path_) \
+    VALUE(path_ "rsa_public_key", ""), VALUE(path_ "ecdsa_public_key", ""), \
+        VALUE(path_ "jwks_public_endpoint", ""), VALUE(path_ "audience_regex", ""), \
+        VALUE(path_ "issuer_regex", ""), \
+        VALUE(path_ "insecure_skip_jwks_endpoint_safety_check", "false")
+
+const struct config_foreign config_foreign_keys[] = {
+    VALUE("http_server.internal_address", ""),
+    VALUE("http_server.internal_port", ""),
+    SWITCHED("http_server.tls"),
+    SWITCHED("http_server.tls_autocert"),
+    VALUE("http_server.tls_external", "false"),
+    SWITCHED("http_server.internal_tls"),
+    SWITCHED("http_server.http3"),
+    VALUE("http_server.h2c_external", "false"),
+    VALUE("log.file", ""),
+    TYPED("engine", "memory"),
+    SWITCHED("broker"),
+    SWITCHED("presence_manager"),
+    TYPED("map_broker", "memory"),
+    SWITCHED("controller"),
+    SECTION("shared_poll"),
+
+    SWITCHED("client.proxy.connect"),
+    SWITCHED("client.proxy.refresh"),
+    FOREIGN_TOKEN_KEYS("client.token."),
+    FOREIGN_TOKEN_KEYS("client.subscription_token."),
+    TUNING("client.presence_update_interval"),
+    TUNING("client.concurrency"),
+    VALUE("client.channel_position_check_delay", "40s"),
+    VALUE("client.channel_position_max_time_lag", "0s"),
+    VALUE("client.history_max_publication_limit", "300"),
+    VALUE("client.recovery_max_publication_limit", "300"),
+    SWITCHED("client.subscribe_to_user_personal_channel"),
+    SWITCHED("client.connect_code_to_unidirectional_disconnect"),
+
+    SECTION("channel.proxy"),
+    VALUE("channel.history_meta_ttl", "720h"),
+    SECTION("rpc"),
+    SECTION("proxies"),
+    SECTION("consumers"),
+
+    TUNING("websocket.read_buffer_size"),
+    TUNING("websocket.write_buffer_size"),
+    TUNING("websocket.use_write_buffer_pool"),
+    TUNING("websocket.write_timeout"),
+
+    TUNING("http_api.external"),
+    SWITCHED("grpc_api"),
+    SWITCHED("sse"),
+    SWITCHED("http_stream"),
+    SWITCHED("webtransport"),
+    SWITCHED("uni_sse"),
+    SWITCHED("uni_http_stream"),
+    SWITCHED("uni_websocket"),
+    SWITCHED("uni_grpc"),
+    TUNING("emulation"),
+    SWITCHED("admin"),
+    SWITCHED("swagger"),
+    SWITCHED("debug"),
+    SWITCHED("init"),
+    SWITCHED("opentelemetry"),
+    SWITCHED("graphite"),
+    TUNING("usage_stats"),
+    VALUE("prometheus.instrument_http_handlers", "false"),
+    VALUE("prometheus.recovered_publications_histogram", "false"),
+    VALUE("prometheus.native_histograms", "false"),
+    TUNING("node.info_metrics_aggregate_interval"),
+    VALUE("pid_file", ""),
+    VALUE("enable_unreleased_features", "false"),
+};
+const size_t config_foreign_keys_len = sizeof(config_foreign_keys) / sizeof(config_foreign_keys[0]);
+
+const struct config_foreign config_foreign_channel_keys[] = {
+    VALUE("history_size", "0"),
+    VALUE("history_ttl", "0s"),
+    VALUE("history_meta_ttl", "0s"),
+    VALUE("force_positioning", "false"),
+    VALUE("allow_positioning", "false"),
+    VALUE("force_recovery", "false"),
+    VALUE("allow_recovery", "false"),
+    VALUE("force_recovery_mode", "stream"),
+    VALUE("auto_cache_recover", "false"),
+    SECTION("allowed_delta_types"),
+    VALUE("delta_publish", "false"),
+    VALUE("allow_tags_filter", "false"),
+    VALUE("allow_history_for_client", "false"),
+    VALUE("allow_history_for_subscriber", "false"),
+    VALUE("allow_history_for_anonymous", "false"),
+    VALUE("channel_regex", ""),
+    VALUE("subscribe_proxy_enabled", "false"),
+    VALUE("subscribe_proxy_name", "default"),
+    VALUE("publish_proxy_enabled", "false"),
+    VALUE("publish_proxy_name", "default"),
+    VALUE("sub_refresh_proxy_enabled", "false"),
+    VALUE("sub_refresh_proxy_name", "default"),
+    VALUE("subscribe_stream_proxy_enabled", "false"),
+    VALUE("subscribe_stream_proxy_name", "default"),
+    VALUE("subscribe_stream_proxy_bidirectional", "false"),
+    VALUE("subscription_type", "stream"),
+    VALUE("map_clients_presence_channel_prefix", ""),
+    VALUE("map_users_presence_channel_prefix", ""),
+    SECTION("map"),
+    SECTION("shared_poll"),
+};
+const size_t config_foreign_channel_keys_len =
+    sizeof(config_foreign_channel_keys) / sizeof(config_foreign_channel_keys[0]);

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The declarative table of every configuration key: type, range, default, destination, and one line
+ * of help. */
+#include "ops/config_keys.h"
+
+#include <assert.h>
+
+#include "ops/config.h"
+#include "runtime/limits.h"
+
+enum {
+    SECOND = 1000,
+    HOUR = 3600 * SECOND,
+    PATH_BYTES_MAX = 200,
+    SECRET_BYTES_MAX = 4096,
+    NAME_BYTES_MAX = 256,
+};
+#define DAYS_MAX (365ull * 24 * HOUR)
+#define COUNT_MAX 0xffffffffull
+#define SIZE_BYTES_MAX (1ull << 30)
+
+static const char *const log_levels[] = {"debug", "info", "warn", "error", NULL};
+static const char *const error_modes[] = {"", "transport", NULL};
+/* In the order of enum publication_data_format. */
+static const char *const data_formats[] = {"", "json", "json_object", "binary", NULL};
+
+#define AT(field) .offset = offsetof(struct config, field)
+#define NODE(field) .offset = offsetof(struct config, options.field)
+#define BOOL(path_, where, initial_, help_) \
+    { \
+        .path = path_, .type = CONFIG_BOOL, where, .initial = initial_, .help = help_ \
+    }
+#define NUMBER(path_, where, min_, max_, initial_, help_) \
+    { \
+        .path = path_, .type = CONFIG_NUMBER, where, .min = min_, .max = max_, \
+        .initial = initial_, .help = help_ \
+    }
+#define SIZE(path_, where, min_, max_, initial_, help_) \
+    { \
+        .path = path_, .type = CONFIG_SIZE, where, .min = min_, .max = max_, .initial = initial_, \
+        .help = help_ \
+    }
+#define DURATION(path_, where, min_, max_, initial_, help_) \
+    { \
+        .path = path_, .type = CONFIG_DURATION, where, .min = min_, .max = max_, \
+        .initial = initial_, .help = help_ \
+    }
+#define STRING(path_, where, max_, initial_, help_) \
+    { \
+        .path = path_, .type = CONFIG_STRING, where, .max = max_, .initial = initial_, \
+        .help = help_ \
+    }
+#define SECRET(path_, where, help_) \
+    { \
+        .path = path_, .type = CONFIG_STRING, where, .is_secret = true, .max = SECRET_BYTES_MAX, \
+        .initial = "", .help = help_ \
+    }
+#define CHOICE(path_, where, choices_, initial_, help_) \
+    { \
+        .path = path_, .type = CONFIG_CHOICE, where, .choices = choices_, .initial = initial_, \
+        .help = help_ \
+    }
+
+#define TOKEN_KEYS(path_, field, what) \
+    SECRET(path_ "hmac_secret_key", NODE(field.hmac_secret_key), \
+           "Secret of " what " signed with HMAC; unset: no token is valid."), \
+        SECRET(path_ "hmac_previous_secret_key", NODE(field.hmac_previous_secret_key), \
+               "Secret that is still accepted while the other is rolled out."), \
+        {.path = path_ "hmac_previous_secret_key_valid_until", \
+         .type = CONFIG_UNIX_TIME, \
+         NODE(field.hmac_previous_secret_key_valid_until_s), \
+         .initial = "0", \
+         .help = "Unix time at which the previous secret ends; 0: never."}, \
+        STRING(path_ "audience", NODE(field.audience), NAME_BYTES_MAX, "", \
+               "What `aud` must contain."), \
+        STRING(path_ "issuer", NODE(field.issuer), NAME_BYTES_MAX, "", "What `iss` must be."), \
+        STRING(path_ "user_id_claim", NODE(field.user_id_claim), NAME_BYTES_MAX, "", \
+               "Claim that holds the user id, instead of `sub`.")
+
+const struct config_key config_keys[] = {
+    STRING("http_server.address", AT(address), 64, "",
+           "Address to listen on; empty: all addresses of the machine."),
+    NUMBER("http_server.port", AT(port), 1, 65535, "8000", "Port to listen on."),
+    STRING("node.name", NODE(name), NAME_BYTES_MAX, "",
+           "Name of the node; empty: the host's name and the port."),
+    NUMBER("runtime.shards", NODE(shards), 0, SHARDS_MAX - 1, "0",
+           "Shards that serve clients; 0: one for each core that the process may use."),
+    BOOL("runtime.pin", AT(runtime_pin), "true",
+         "Pin each shard to a core, as long as there is a core for each."),
+    DURATION("shutdown.timeout", NODE(shutdown_timeout_ms), 0, 24ull * HOUR, "30s",
+             "How long a stopping node waits for its clients to leave."),
+    CHOICE("log.level", AT(log_level), log_levels, "info", "Least level of the lines of the log."),
+
+    {.path = "client.allowed_origins",
+     .type = CONFIG_LIST,
+     AT(allowed_origins),
+     .max = 512,
+     .initial = "",
+     .help = "Patterns (`*`) of the origins of web pages that may connect; none: no browser."},
+    DURATION("client.ping_interval", NODE(client.ping_interval_ms), 0, 24ull * HOUR, "25s",
+             "Time between two pings of the server; 0s: none."),
+    DURATION("client.pong_timeout", NODE(client.pong_timeout_ms), 0, 24ull * HOUR, "8s",
+             "Time that a client has to answer a ping; 0s: it need not."),
+    DURATION("client.stale_close_delay", NODE(client.stale_close_delay_ms), 0, 24ull * HOUR, "10s",
+             "Time that a connection has to authenticate."),
+    DURATION("client.expired_close_delay", NODE(client.expired_close_delay_ms), 0, DAYS_MAX, "25s",
+             "Time that a client has to refresh an expired token."),
+    DURATION("client.expired_sub_close_delay", NODE(client.expired_sub_close_delay_ms), 0, DAYS_MAX,
+             "25s", "The same for an expired subscription."),
+    NUMBER("client.channel_limit", NODE(client.channel_limit), 1, 1 << 20, "128",
+           "Subscriptions of one client."),
+    SIZE("client.queue_max_size", NODE(client.queue_max_size), 1024, SIZE_BYTES_MAX, "1048576",
+         "Bytes that may wait for one client before it is disconnected as slow."),
+    NUMBER("client.connection_limit", NODE(client.connection_limit), 0, COUNT_MAX, "0",
+           "Connections of the node; 0: no limit."),
+    NUMBER("client.user_connection_limit", NODE(client.user_connection_limit), 0, COUNT_MAX, "0",
+           "Connections of one user on the node; 0: no limit."),
+    NUMBER("client.connection_rate_limit", NODE(client.connection_rate_limit), 0, COUNT_MAX, "0",
+           "New connections of the node in a second; 0: no limit."),
+    BOOL("client.connect_include_server_time", NODE(client.connect_include_server_time), "false",
+         "Tell the server's time in the connect reply."),
+    BOOL("client.allow_anonymous_connect_without_token",
+         NODE(client.allow_anonymous_connect_without_token), "false",
+         "Let clients connect without a token, as the anonymous user."),
+    BOOL("client.disallow_anonymous_connection_tokens",
+         NODE(client.disallow_anonymous_connection_tokens), "false",
+         "Refuse tokens without a user id."),
+    BOOL("client.insecure", NODE(client.insecure), "false",
+         "Allow everything to everybody; for development."),
+    BOOL("client.insecure_skip_token_signature_verify",
+         NODE(client.insecure_skip_token_signature_verify), "false",
+         "Believe every token without looking at its signature; for development."),
+    STRING("client.user_id_http_header", NODE(client.user_id_http_header), 128, "",
+           "Header in which a trusted proxy hands in the user id."),
+    TOKEN_KEYS("client.token.", client.token, "connection tokens"),
+    BOOL("client.subscription_token.enabled", NODE(client.subscription_token_enabled), "false",
+         "Verify subscription tokens with the keys below, not with those of connection tokens."),
+    TOKEN_KEYS("client.subscription_token.", client.subscription_token, "subscription tokens"),
+
+    NUMBER("channel.max_length", NODE(channel_max_length), 1, 4096, "255",
+           "Bytes of a channel's name."),
+    STRING("channel.private_prefix", NODE(channel_private_prefix), 16, "$",
+           "A channel that begins with it always needs a token; empty: there are none."),
+    STRING("channel.namespace_boundary", NODE(channel_namespace_boundary), 16, ":",
+           "Ends the namespace in a channel's name."),
+    STRING("channel.user_boundary", NODE(channel_user_boundary), 16, "#",
+           "Begins the user ids in the name of a user-limited channel."),
+    STRING("channel.user_separator", NODE(channel_user_separator), 16, ",",
+           "Stands between the user ids in the name of a user-limited channel."),
+    CHOICE("channel.publication_data_format", AT(publication_data_format), data_formats, "",
+           "What a publication must be, for namespaces that do not say."),
+
+    BOOL("websocket.disabled", NODE(websocket.disabled), "false", "Serve no WebSocket clients."),
+    STRING("websocket.handler_prefix", NODE(websocket.handler_prefix), PATH_BYTES_MAX,
+           "/connection/websocket", "Path of the WebSocket endpoint."),
+    SIZE("websocket.message_size_limit", NODE(websocket.message_size_limit), 128, SIZE_BYTES_MAX,
+         "65536", "Bytes of one message of a client, as it was sent."),
+    SIZE("websocket.decompressed_message_size_limit", NODE(websocket.inflated_size_limit), 0,
+         SIZE_BYTES_MAX, "0",
+         "Bytes of one message after decompression; 0: ten times message_size_limit."),
+    BOOL("websocket.compression", NODE(websocket.compression), "false",
+         "Agree to permessage-deflate where a client offers it."),
+    SIZE("websocket.compression_min_size", NODE(websocket.compression_min_size), 0, SIZE_BYTES_MAX,
+         "0", "Messages that are shorter are sent as they are."),
+    NUMBER("websocket.compression_level", NODE(websocket.compression_level), 1, 9, "1",
+           "1 is fastest, 9 is smallest."),
+
+    BOOL("http_api.disabled", NODE(http_api.disabled), "false", "Serve no server API."),
+    STRING("http_api.handler_prefix", NODE(http_api.handler_prefix), PATH_BYTES_MAX, "/api",
+           "Path before the methods of the server API."),
+    SECRET("http_api.key", NODE(http_api.key), "Key of the server API; unset: nobody may call it."),
+    BOOL("http_api.insecure", NODE(http_api.insecure), "false",
+         "Let everybody call the server API; for development."),
+    CHOICE("http_api.error_mode", AT(http_api_error_mode), error_modes, "",
+           "`transport`: errors are HTTP statuses, not 200 with an error inside."),
+    SIZE("http_api.max_request_body_size", NODE(http_api.max_request_body_size), 1024,
+         SIZE_BYTES_MAX, "10485760", "Bytes of one request's body."),
+
+    BOOL("health.enabled", NODE(health_enabled), "false", "Serve the health check."),
+    STRING("health.handler_prefix", NODE(health_handler_prefix), PATH_BYTES_MAX, "/health",
+           "Path of the health check."),
+    BOOL("prometheus.enabled", NODE(prometheus_enabled), "false", "Serve metrics for Prometheus."),
+    STRING("prometheus.handler_prefix", NODE(prometheus_handler_prefix), PATH_BYTES_MAX, "/metrics",
+           "Path of the metrics."),
+    BOOL("echo.enabled", NODE(echo.enabled), "false",
+         "Serve a plain WebSocket echo, for measurements."),
+    STRING("echo.path", NODE(echo.path), PATH_BYTES_MAX, "/echo", "Path of the echo."),
+    BOOL("demo.enabled", AT(demo_enabled), "false",
+         "Serve the demo page at `/` and its live view of the shards."),
+};
+const size_t config_keys_len = sizeof(config_keys) / sizeof(config_keys[0]);
+static_assert(sizeof(config_keys) / sizeof(config_keys[0]) <= CONFIG_KEYS_MAX,
+              "every key has room for its origin");
+
+#define OPTION(name, help_) \
+    { \
+        .path = #name, .type = CONFIG_BOOL, .offset = offsetof(struct channel_options, name), \
+        .initial = "false", .help = help_ \
+    }
+
+const struct config_key config_channel_keys[] = {
+    OPTION(presence, "Know who is subscribed."),
+    OPTION(join_leave, "Tell when somebody subscribes or leaves, to subscribers that ask."),
+    OPTION(force_push_join_leave, "Tell it to every subscriber."),
+    OPTION(allow_subscribe_for_client, "Users may subscribe without a subscription token."),
+    OPTION(allow_subscribe_for_anonymous, "And so may the anonymous user."),
+    OPTION(allow_publish_for_subscriber, "Who is subscribed may publish."),
+    OPTION(allow_publish_for_client, "Every client may publish."),
+    OPTION(allow_publish_for_anonymous, "What is allowed above holds for the anonymous user too."),
+    OPTION(allow_presence_for_subscriber, "Who is subscribed may ask who else is."),
+    OPTION(allow_presence_for_client, "Every client may ask who is subscribed."),
+    OPTION(allow_presence_for_anonymous, "What is allowed above holds for the anonymous user too."),
+    OPTION(allow_user_limited_channels,
+           "Channels that name their users after the user boundary are open to those alone."),
+    {.path = "publication_data_format",
+     .type = CONFIG_CHOICE,
+     .offset = offsetof(struct channel_options, publication_data_format),
+     .choices = data_formats,
+     .initial = "",
+     .help = "What a publication must be; empty: as channel.publication_data_format says."},
+};
+const size_t config_channel_keys_len = sizeof(config_channel_keys) / sizeof(config_channel_keys[0]);
+static_assert(sizeof(config_channel_keys) / sizeof(config_channel_keys[0]) <=
+                  CONFIG_CHANNEL_KEYS_MAX,
+              "every key has room for its origin");
+static_assert(sizeof(enum publication_data_format) == sizeof(unsigned), "a choice is unsigned");

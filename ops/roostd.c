@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The node as a program: reads its configuration, starts the shards, and ends them when it is told
+ * to. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ops/arguments.h"
+#include "ops/config_load.h"
+#include "ops/descriptors.h"
+#include "ops/listen_check.h"
+#include "ops/version.h"
+#include "runtime/clock.h"
+#include "runtime/log.h"
+#include "runtime/random.h"
+#include "shards/node.h"
+
+enum {
+    EXIT_WRONG_CONFIGURATION = 2,
+    /* How often a stopping node is looked at. */
+    DRAIN_LOOK_MS = 10,
+    /* The node cuts its clients at shutdown.timeout; this much later it is not waited for any more.
+     */
+    DRAIN_GRACE_MS = 2000,
+};
+
+static int print_report(const struct config_report *report)
+{
+    fputs(report->text, stderr);
+    if (report->errors > CONFIG_REPORT_ERRORS_SHOWN) {
+        fprintf(stderr, "and %zu errors more\n", report->errors - CONFIG_REPORT_ERRORS_SHOWN);
+    }
+    return report->errors > 0 ? EXIT_WRONG_CONFIGURATION : EXIT_SUCCESS;
+}
+
+static uint64_t monotonic_ms(void)
+{
+    return clock_read().monotonic_ns / CLOCK_NS_A_MS;
+}
+
+static void block_signals(sigset_t *stops)
+{
+    sigemptyset(stops);
+    sigaddset(stops, SIGTERM);
+    sigaddset(stops, SIGINT);
+    sigaddset(stops, SIGHUP);
+    /* Before the shards start, so that every thread inherits it and none is interrupted. */
+    pthread_sigmask(SIG_BLOCK, stops, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+/* Waits for the signal that ends the node. */
+static int wait_for_stop(struct log *log, const sigset_t *stops)
+{
+    for (;;) {
+        int received = sigwaitinfo(stops, NULL);
+
+        if (received == SIGHUP) {
+            log_set_time(log, clock_read().wall_ms);
+            LOG(log, LOG_WARN, "reload", "%s",
+                "result=refused reason=\"a running node keeps its configuration\"");
+        } else if (received > 0) {
+            return received;
+        }
+    }
+}
+
+/* Every client is told to go; true when all went. */
+static bool drain(struct node *node, struct shard_set *set, const sigset_t *stops)
+{
+    const struct timespec look = {.tv_nsec = DRAIN_LOOK_MS * 1000000};
+    uint64_t deadline = monotonic_ms() + node->options->shutdown_timeout_ms + DRAIN_GRACE_MS;
+
+    node_stop_begin(node);
+    for (uint32_t id = 0; id <= node->shards; id++) {
+        poller_wake(shard_set_get(set, id)->poller);
+    }
+    while (!node_is_drained(node)) {
+        int received = sigtimedwait(stops, NULL, &look);
+
+        if (received == SIGTERM || received == SIGINT) {
+            _exit(128 + received);
+        }
+        if (monotonic_ms() > deadline) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void say_ready(const struct config *config, struct log *log)
+{
+    char address[64];
+
+    socket_address_format(&config->options.listen, address);
+    LOG(log, LOG_INFO, "ready", "version=%s address=%s shards=%u", config->options.version, address,
+        config->options.shards);
+    printf("roostd %s is ready on %s, shards: %u\n", config->options.version, address,
+           config->options.shards);
+    fflush(stdout);
+}
+
+static void log_lines(struct log *log, const char *event, const char *text)
+{
+    char escaped[1024];
+
+    while (*text != '\0') {
+        size_t len = strcspn(text, "\n");
+
+        LOG(log, LOG_WARN, event, "message=\"%s\"",
+            log_escape(text, len, escaped, sizeof(escaped)));
+        text += len + (text[len] == '\n');
+    }
+}
+
+static void check_machine(const struct config *config, struct log *log)
+{
+    struct descriptor_facts facts = {.shards = config->options.shards,
+                                     .connection_limit = config->options.client.connection_limit};
+    char advice[DESCRIPTOR_ADVICE_SIZE];
+
+    descriptors_prepare(&facts);
+    descriptors_advise(&facts, advice);
+    LOG(log, LOG_INFO, "descriptors", "a_shard=%llu connections_max=%llu",
+        (unsigned long long)facts.limit, (unsigned long long)descriptors_capacity(&facts));
+    log_lines(log, "limits", advice);
+}
+
+static int serve(struct node *node, const struct config *config, struct log *log,
+                 const sigset_t *stops)
+{
+    struct shard_set_options options = node_shard_set_options(node);
+
+    options.pin = config->runtime_pin;
+    struct shard_set *set = shard_set_start(&options);
+
+    log_set_time(log, clock_read().wall_ms);
+    if (set == NULL) {
+        LOG(log, LOG_ERROR, "start", "%s", "result=failed reason=\"the shards did not start\"");
+        return EXIT_FAILURE;
+    }
+    say_ready(config, log);
+    int received = wait_for_stop(log, stops);
+
+    log_set_time(log, clock_read().wall_ms);
+    LOG(log, LOG_INFO, "stop", "signal=%s", received == SIGTERM ? "TERM" : "INT");
+    bool all_went = drain(node, set, stops);
+
+    shard_set_stop(set);
+    log_set_time(log, clock_read().wall_ms);
+    LOG(log, LOG_INFO, "stopped", "all_clients_left=%s", all_went ? "yes" : "no");
+    return EXIT_SUCCESS;
+}
+
+static int run(struct config *config, const struct config_report *notes)
+{
+    char problem[LISTEN_PROBLEM_SIZE];
+    struct random random;
+    sigset_t stops;
+    int result = EXIT_FAILURE;
+
+    block_signals(&stops);
+    log_set_level((enum log_level)config->log_level);
+    struct log *log = log_create("main");
+
+    if (log == NULL || !log_writer_start()) {
+        fputs("roostd: the log cannot be started: memory or threads are out\n", stderr);
+        return EXIT_FAILURE;
+    }
+    log_set_time(log, clock_read().wall_ms);
+    log_lines(log, "configuration", notes->text);
+    check_machine(config, log);
+    random_init(&random);
+    if (!listen_check(&config->options.listen, problem)) {
+        LOG(log, LOG_ERROR, "start", "result=failed reason=\"%s\"", problem);
+    } else {
+        struct node *node = node_create(&config->options, &random, clock_read().wall_ms);
+
+        if (node != NULL) {
+            result = serve(node, config, log, &stops);
+            node_destroy(node);
+        } else {
+            LOG(log, LOG_ERROR, "start", "%s", "result=failed reason=\"memory is out\"");
+        }
+    }
+    log_writer_stop();
+    log_destroy(log);
+    return result;
+}
+
+int main(int argc, char **argv)
+{
+    static struct config config;
+    static struct config_report report;
+    static struct arguments arguments;
+
+    config_report_init(&report);
+    arguments_parse(argc, argv, &arguments, &report);
+    if (report.errors > 0) {
+        return print_report(&report);
+    }
+    if (arguments.help) {
+        fputs(arguments_usage, stdout);
+        return EXIT_SUCCESS;
+    }
+    if (arguments.version) {
+        puts("roostd " ROOST_VERSION);
+        return EXIT_SUCCESS;
+    }
+    if (arguments.help_config) {
+        config_print_reference(stdout);
+        return EXIT_SUCCESS;
+    }
+    config_load(&config, &arguments, (const char *const *)environ, &report);
+    int result = EXIT_SUCCESS;
+
+    if (arguments.check || report.errors > 0) {
+        result = print_report(&report);
+    }
+    if (arguments.check) {
+        config_print(&config, stdout);
+    } else if (report.errors == 0) {
+        result = run(&config, &report);
+    }
+    config_free(&config);
+    return result;
+}
