@@ -28,7 +28,7 @@ static inline size_t base64_decoded_len_max(size_t text_len)
 /*
  * Decodes `text` into the scratch; *out is the decoded bytes there. One byte string has one text
  * only: bits left over in the last character must be zero, and neither white space nor line breaks
- * are skipped.
+ * are skipped. `text` may lie at the scratch's own start: it is read before it is written over.
  */
 enum base64_result base64_decode(struct span text, enum base64_alphabet alphabet,
                                  struct scratch *scratch, struct span *out);

@@ -12,11 +12,14 @@
 static enum json_result read_base64(struct json_reader *reader, struct scratch *scratch,
                                     struct span *out)
 {
+    struct scratch before = *scratch;
     struct span text = SPAN_EMPTY;
     enum json_result result = json_read_string(reader, scratch, &text);
     if (result != JSON_OK || text.len == 0) {
         return result;
     }
+    /* A text with escapes is in the scratch already, and what it stands for takes its place. */
+    *scratch = before;
     switch (base64_decode(text, BASE64_STANDARD, scratch, out)) {
     case BASE64_OK:
         return JSON_OK;

@@ -13,7 +13,7 @@
 #define JWT_LEN_MAX 65536
 
 /* A scratch of this many bytes is enough for a token of `len` bytes. */
-#define JWT_SCRATCH_LEN(len) ((len)*2 + 128)
+#define JWT_SCRATCH_LEN(len) ((len)*3 + 128)
 
 #define JWT_RESULTS(X)                                                                             \
     X(JWT_OK, "ok")                                                                                \
