@@ -5,20 +5,35 @@
 
 #include <assert.h>
 
+#include "runtime/limits.h"
+#include "runtime/pool.h"
+
 enum {
     SLOTS = 16384,
 
     /* Objects of one shard. */
     CONNECTIONS_A_SHARD_MAX = 1 << 20,
     CHANNELS_A_SHARD_MAX = 1 << 21,
+    PRESENCE_ENTRIES_A_SHARD_MAX = (1 << 22) - 1,
+    USERS_A_SHARD_MAX = 1 << 21,
     API_CALLS_A_SHARD_MAX = 4096,
 
-    /* Unfinished input (heads, bodies, messages in pieces) that all peers of a shard together may pin: those that have not
-     * authenticated, and everybody. */
+    /* Messages of the class REPLY that wait in one shard's outbox for their targets' mailboxes: of
+     * all targets together, and the number for one target beyond which it gets no more join and
+     * leave pushes (answers still find room). */
+    OUTBOX_MESSAGES_MAX = 1 << 20,
+    OUTBOX_DELIVERIES_MAX = 1 << 14,
+    /* Of a target's room for REPLYs, what a home leaves to answers and clean-up: a publication
+     * that would eat into it is refused. */
+    HOME_ROOM_RESERVED = 8192,
+
+    /* Unfinished input (heads, bodies, messages in pieces) that all peers of a shard together may
+     * pin: those that have not authenticated, and everybody. */
     PINNED_UNAUTHENTICATED_MAX = 32 << 20,
     PINNED_MAX = 512 << 20,
 
-    /* Time that a peer has for a request head, for a body, and from the first to the last piece of a message. */
+    /* Time that a peer has for a request head, for a body, and from the first to the last piece of
+     * a message. */
     HEAD_MS_MAX = 10 * 1000,
     BODY_MS_MAX = 30 * 1000,
     ASSEMBLY_MS_MAX = 30 * 1000,
@@ -38,5 +53,8 @@ enum {
     USER_ID_LEN_MAX = 1024,
     DISCONNECT_REASON_LEN_MAX = 123,
 };
+
+static_assert(PRESENCE_ENTRIES_A_SHARD_MAX <= (int)POOL_OBJECTS_MAX, "a pool holds that many");
+static_assert((int)HOME_ROOM_RESERVED < (int)MAILBOX_STAGED_MAX, "publications find some room");
 
 #endif

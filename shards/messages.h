@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The catalogue of all messages between shards: who sends each, who gets it, whose the payload is, and what a full ring does.
+/* The catalogue of all messages between shards: who sends each, who gets it, whose the payload is,
+ * and what a full ring does.
  *
- * Roles. Every serving shard is an EDGE (it holds connections, sessions and the local fan-out), a HOME (of the channels of its
- * slots) and a DIRECTORY (of the users of its slots). The ROUTER is the last shard.
+ * Roles. Every serving shard is an EDGE (it holds connections, sessions and the local fan-out), a
+ * HOME (of the channels of its slots) and a DIRECTORY (of the users of its slots). The ROUTER is
+ * the last shard.
  *
- * Payloads are bufs (runtime/buf.h). A message carries one count of each buf in it; the receiver gives it back. When mailbox_send
- * returns false the count is still the sender's.
+ * Payloads are bufs (runtime/buf.h). A message carries one count of each buf in it; the receiver
+ * gives it back. When mailbox_send returns false the count is still the sender's.
  *
- * Order. A ring is first in, first out: what an edge tells a home about one channel, and what the home answers, arrives in that
- * order. Subscribing, publishing and unsubscribing rely on it.
+ * Order. A ring is first in, first out: what an edge tells a home about one channel, and what the
+ * home answers, arrives in that order. Subscribing, publishing and unsubscribing rely on it.
  *
- * Class. REQUESTs are refused early when a ring is full, and the asker answers its client with error 111 (temporary). REPLYs
- * (answers, deliveries, clean-up) find room that requests may not use; a home asks for that room before it accepts a
- * publication, so that an accepted publication reaches every shard that wants it.
+ * Class. REQUESTs are refused early when a ring is full, and the asker answers its client with
+ * error 111 (temporary). REPLYs (answers, deliveries, clean-up) find room that requests may not
+ * use; a home asks for that room before it accepts a publication, so that an accepted publication
+ * reaches every shard that wants it.
  */
 #ifndef ROOST_SHARDS_MESSAGES_H
 #define ROOST_SHARDS_MESSAGES_H
@@ -52,12 +55,14 @@ enum message_type {
         MESSAGE_TYPES_LEN
 };
 
-/* Who asked, so that an answer finds its way back on the asking shard. `handle` of the message names the connection or the
- * call; `cookie` comes back as it was given (a command's id, a broadcast's index). */
+/* Who asked, so that an answer finds its way back on the asking shard. `handle` of the message
+ * names the connection or the call; `cookie` comes back as it was given (a command's id, a
+ * broadcast's index). */
 enum message_origin { ORIGIN_SESSION, ORIGIN_API };
 
 enum subscribe_flag {
-    SUBSCRIBE_FIRST = 1u << 0,    /* The shard has no other subscriber: it wants publications now. */
+    /* The shard has no other subscriber: it wants publications now, counted from sequence 1. */
+    SUBSCRIBE_FIRST = 1u << 0,
     SUBSCRIBE_PRESENCE = 1u << 1, /* Enter the identity into the channel's presence. */
     SUBSCRIBE_JOIN = 1u << 2,     /* Tell the others. */
 };
@@ -70,7 +75,8 @@ struct message_subscribe {
     uint32_t flags;
 };
 
-/* handle: the edge's hub channel. A publication that arrives later is later in the channel's order. */
+/* handle: the edge's hub channel. A publication that arrives later is later in the channel's
+ * order. */
 struct message_subscribed {
     uint64_t epoch;
     uint64_t offset; /* Of the newest publication. */
@@ -113,7 +119,9 @@ enum publication_kind { PUBLICATION_DATA, PUBLICATION_JOIN, PUBLICATION_LEAVE };
 /* handle: the receiver's hub channel. */
 struct message_publication {
     struct buf *frame; /* A whole WebSocket text frame with the JSON push in it. */
-    uint64_t sequence; /* One more than that of the message before, for this shard and channel. */
+    /* One more than that of the message before, for this shard and channel; the first is 1. A gap:
+     * join or leave pushes were given up, since the shard took nothing for too long. */
+    uint64_t sequence;
     uint32_t payload_at; /* Where the JSON begins in the frame. */
     uint32_t kind;
 };
@@ -128,7 +136,7 @@ struct message_presence_ask {
 
 /* handle: the asker's. */
 struct message_presence {
-    struct buf *snapshot; /* presence_snapshot_*(); NULL with stats_only or an empty channel. */
+    struct buf *snapshot; /* presence_snapshot_of(); NULL: stats_only or an empty channel. */
     uint32_t clients;
     uint32_t users;
     uint32_t cookie;
@@ -137,22 +145,24 @@ struct message_presence {
     uint32_t error; /* 0, or an enum client_error. */
 };
 
-/* handle: the connection that waits for USER_ADDED. One for each session of a user that is not anonymous. */
+/* handle: the connection that waits for USER_ADDED. One for each session of a user that is not
+ * anonymous. */
 struct message_user_add {
     struct buf *user;
 };
 
 /* handle: the connection. */
 struct message_user_added {
-    uint32_t error; /* 0, or a disconnect code (connection limit): nothing was registered. */
+    /* 0, or a disconnect code (3504 connection limit, 3004 no room): nothing was registered. */
+    uint32_t error;
 };
 
 struct message_user_remove {
     struct buf *user;
 };
 
-/* What the directory passes on to every shard that has a session of the user; the anonymous user has no entry, so that a
- * command for it goes to every shard at once. */
+/* What the directory passes on to every shard that has a session of the user; the anonymous user
+ * has no entry, so that a command for it goes to every shard at once. */
 struct message_user_command {
     struct buf *command; /* session_command_of() */
 };
@@ -189,23 +199,33 @@ struct message_nodes_ask {
 
 /* handle: the asker's call. */
 struct message_nodes {
-    struct buf *nodes; /* An array of struct node_info (router/membership.h). */
+    struct buf *nodes; /* An array of struct node_info (router/router.h). */
     uint32_t error;
 };
 
 const char *message_type_name(enum message_type type);
 enum message_class message_class_of(enum message_type type);
 
-/* Typed sending and reading: message_send_subscribe(mailbox, target, handle, &body), message_as_subscribe(message). */
+/* Gives back the counts in a message that will not be sent, or that nobody wants. */
+void message_release(const struct message *message);
+
+/* Typed making, sending and reading: message_make_subscribe(handle, &body),
+ * message_send_subscribe(mailbox, target, handle, &body), message_as_subscribe(message). */
 #define MESSAGE_FUNCTIONS(name, body_name, from_role, to_role, class)                              \
     static_assert(sizeof(struct message_##body_name) <= sizeof(((struct message *)0)->body),       \
                   "the body fits into the message");                                               \
+    static inline struct message message_make_##body_name(                                         \
+        uint32_t handle, const struct message_##body_name *body)                                   \
+    {                                                                                              \
+        struct message message = {.type = MESSAGE_##name, .handle = handle};                       \
+        memcpy(message.body, body, sizeof(*body));                                                 \
+        return message;                                                                            \
+    }                                                                                              \
     MUST_CHECK static inline bool message_send_##body_name(                                        \
         struct mailbox *mailbox, uint32_t target, uint32_t handle,                                 \
         const struct message_##body_name *body)                                                    \
     {                                                                                              \
-        struct message message = {.type = MESSAGE_##name, .handle = handle};                       \
-        memcpy(message.body, body, sizeof(*body));                                                 \
+        const struct message message = message_make_##body_name(handle, body);                     \
         return mailbox_send(mailbox, target, &message, class);                                     \
     }                                                                                              \
     static inline struct message_##body_name message_as_##body_name(const struct message *message) \

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A node: the actors of all its shards, ready to be run by real threads or by the simulator.
  *
- * Shards 0 .. shards-1 serve clients and are homes; the last one is the router shard. What is in `struct node` is written before
- * the first shard starts and only read afterwards, except the stop flag and the stats, which have one writer each.
+ * Shards 0 .. shards-1 serve clients and are homes; the last one is the router shard. What is in
+ * `struct node` is written before the first shard starts and only read afterwards, except the stop
+ * flag, the drained flags and the stats, which have one writer each.
  */
 #ifndef ROOST_SHARDS_NODE_H
 #define ROOST_SHARDS_NODE_H
@@ -12,24 +13,31 @@
 
 struct node {
     const struct node_options *options;
-    uint32_t shards;        /* That serve clients; the router shard is number `shards`. */
-    char uid[37];           /* A UUID of this run of the node. */
-    uint8_t hash_key[16];   /* Of slots. */
+    uint32_t shards; /* That serve clients; the router shard is number `shards`. */
+    char uid[37];    /* A UUID of this run of the node. */
     int64_t started_wall_ms;
-    uint32_t is_stopping;   /* Atomic; set once. */
-    uint32_t *shard_is_drained; /* Atomic, one a shard: no connection is left. */
-    struct stats **stats;   /* One a shard, the router's too; set as each actor starts (release). */
+    uint32_t is_stopping;       /* Atomic; set once. */
+    uint32_t has_failed;        /* Atomic; set once. */
+    uint32_t *shard_is_drained; /* Atomic, one a serving shard: no connection is left. */
+    /* Atomic, one a shard, the router's too: set as each actor starts, NULL again when it stops;
+     * the stats themselves live until the shards' threads have ended. Read by node_stats. */
+    struct stats **stats;
 };
 
-/* The options stay the caller's and must outlive the node. `random` draws the uid. NULL: memory is out. */
+/* The options stay the caller's and must outlive the node; options->shards is 1..SHARDS_MAX-1.
+ * `random` draws the uid. NULL: memory is out. */
 MUST_CHECK struct node *node_create(const struct node_options *options, struct random *random,
                                     int64_t wall_ms);
+
+/* After its shards have stopped. NULL is allowed. */
 void node_destroy(struct node *node);
 
-/* How to run it: with shard_set_start, or with sim_add_node. `pin` is the caller's choice. */
+/* How to run it: with shard_set_start, or with sim_add_node. `pin` is the caller's choice. The
+ * actor of a serving shard is a struct actors: timers and events get it. */
 struct shard_set_options node_shard_set_options(struct node *node);
 
-/* Every client gets disconnect 3001, nobody new is taken. Any thread; wake the shards' pollers afterwards. */
+/* Every client gets disconnect 3001, nobody new is taken. Any thread; wake the shards' pollers
+ * afterwards. */
 void node_stop_begin(struct node *node);
 
 /* True once no client is left on any shard (or all were cut after shutdown.timeout). Any thread. */
@@ -40,7 +48,29 @@ static inline bool node_is_stopping(const struct node *node)
     return __atomic_load_n(&node->is_stopping, __ATOMIC_ACQUIRE) != 0;
 }
 
+/* A shard's stats, or NULL while its actor is not running. Any thread. */
+static inline const struct stats *node_stats(const struct node *node, uint32_t shard)
+{
+    return __atomic_load_n(&node->stats[shard], __ATOMIC_ACQUIRE);
+}
+
+/* True when a shard cannot serve although it started (its address cannot be had; it has logged
+ * why): the program should end. Any thread. */
+static inline bool node_has_failed(const struct node *node)
+{
+    return __atomic_load_n(&node->has_failed, __ATOMIC_ACQUIRE) != 0;
+}
+
 /* The sum of a counter over all shards. Any thread. */
 uint64_t node_sum(const struct node *node, uint32_t counter);
+
+/* ---- for the actors ---- */
+
+/* Makes the stats of a shard that starts known to readers, and unknown when it stops. */
+void node_set_stats(struct node *node, struct shard *shard);
+void node_unset_stats(struct node *node, uint32_t shard);
+
+/* Once a turn: what the runtime counts of the shard goes into its stats. */
+void node_export_counters(struct shard *shard);
 
 #endif

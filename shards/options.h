@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a node was told to be: the configuration as values, immutable once the shards run.
  *
- * Names follow the configuration keys (`client.ping_interval` is client.ping_interval_ms). Durations are in the unit of the name's
- * last word. Strings are NUL-terminated, never NULL, and live as long as the node.
+ * Names follow the configuration keys (`client.ping_interval` is client.ping_interval_ms).
+ * Durations are in the unit of the name's last word. Strings are NUL-terminated, never NULL, and
+ * live as long as the node.
  */
 #ifndef ROOST_SHARDS_OPTIONS_H
 #define ROOST_SHARDS_OPTIONS_H
@@ -56,7 +57,7 @@ struct client_options {
     uint64_t expired_close_delay_ms;
     uint64_t expired_sub_close_delay_ms;
     uint32_t channel_limit;
-    uint32_t queue_max_size; /* Bytes. */
+    uint32_t queue_max_size;        /* Bytes. */
     uint32_t connection_limit;      /* Of the node; 0: none. */
     uint32_t user_connection_limit; /* Of one user on the node; 0: none. */
     uint32_t connection_rate_limit; /* New connections a second and node; 0: none. */
@@ -73,12 +74,12 @@ struct client_options {
 
 struct websocket_options {
     bool disabled;
-    const char *handler_prefix;      /* "/connection/websocket" */
-    uint32_t message_size_limit;     /* Bytes of one message as it was sent. */
-    uint32_t inflated_size_limit;    /* Bytes of one message after permessage-deflate. */
+    const char *handler_prefix;   /* "/connection/websocket" */
+    uint32_t message_size_limit;  /* Bytes of one message as it was sent. */
+    uint32_t inflated_size_limit; /* Bytes of one message after permessage-deflate. */
     bool compression;
-    uint32_t compression_min_size;   /* Shorter messages are sent plain. */
-    int compression_level;           /* 1..9 */
+    uint32_t compression_min_size; /* Shorter messages are sent plain. */
+    int compression_level;         /* 1..9 */
 };
 
 struct echo_options {
@@ -128,12 +129,14 @@ struct node_options {
     const struct channel_options *namespaces;
     size_t namespaces_len;
 
-    /* The demo page and its live view of the shards ("/demo/shards"); none: nothing is served there. */
+    /* The demo page and its live view of the shards ("/demo/shards"); none: nothing is served
+     * there. */
     const struct web_file *web_files;
     size_t web_files_len;
 };
 
-/* The defaults of PROTOCOL 21: what a node is that was told nothing. */
+/* What a node is that was told nothing: Centrifugo's defaults, port 8000 of every IPv4 address, one
+ * shard, no key and no channel option set. node.name stays "": whoever knows the host fills it in. */
 void node_options_init(struct node_options *options);
 
 #endif

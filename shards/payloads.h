@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the bufs in messages hold: packed once by the sender, read as slices by the receiver.
  *
- * The bytes never leave the node (links have an encoding of their own), so the layout is the machine's. Spans point into the
- * buf and live as long as the reader's count of it. All makers return one count, or NULL when memory is out.
+ * The bytes never leave the node (links have an encoding of their own), so the layout is the
+ * machine's. Spans point into the buf and live as long as the reader's count of it. All makers
+ * return one count, or NULL when memory is out or the parts are more than a buf can hold. Pure; any
+ * shard.
  */
 #ifndef ROOST_SHARDS_PAYLOADS_H
 #define ROOST_SHARDS_PAYLOADS_H
@@ -22,7 +24,8 @@ struct identity {
 };
 struct identity identity_of(const struct buf *buf);
 
-/* A client id as text: 36 characters, not terminated. */
+/* A client id as text, as a UUID is written (RFC 9562, section 4): 36 characters, not terminated.
+ * Parsing takes capital digits too; on false `out` is as it was. */
 enum { CLIENT_ID_LEN = 16, CLIENT_ID_TEXT_LEN = 36 };
 void client_id_format(const uint8_t id[CLIENT_ID_LEN], char out[CLIENT_ID_TEXT_LEN]);
 bool client_id_parse(struct span text, uint8_t out[CLIENT_ID_LEN]);
@@ -39,38 +42,46 @@ struct publish_request {
 MUST_CHECK struct buf *publish_request_make(const struct publish_request *request);
 struct publish_request publish_request_of(const struct buf *buf);
 
-/* A list of identities: each is a count of its buf, given back by presence_snapshot_release (which also releases the list). */
+/* A list of identities, one count of each. Several shards may hold one list: its holders are
+ * counted in it, so that the last of them gives the identities back. buf_share and buf_release are
+ * not for such a buf. */
 struct presence_snapshot {
+    uint32_t holders; /* Atomic. */
     uint32_t len;
     struct buf *identities[];
 };
-MUST_CHECK struct buf *presence_snapshot_make(uint32_t len); /* Filled in by the maker. */
+/* One holder. The maker fills in `identities` before anybody else sees the buf. */
+MUST_CHECK struct buf *presence_snapshot_make(uint32_t len);
 struct presence_snapshot *presence_snapshot_of(struct buf *buf);
-void presence_snapshot_release(struct buf *buf); /* NULL is allowed. */
+void presence_snapshot_share(struct buf *buf, uint32_t more);
+void presence_snapshot_release(struct buf *buf); /* NULL is allowed. Any shard. */
 
 /* What the server API does to sessions of a user. */
 enum session_command_kind { SESSION_DISCONNECT, SESSION_UNSUBSCRIBE };
 
 struct session_command {
     enum session_command_kind kind;
-    uint32_t code;        /* disconnect or unsubscribe code */
+    uint32_t code; /* disconnect or unsubscribe code */
     struct span user;
-    struct span client;   /* Client id as text; empty: all of the user's. */
-    struct span session;  /* As `client`; we name sessions by the client id too. */
-    struct span channel;  /* Unsubscribe: empty is all. */
+    struct span client;  /* Client id as text; empty: all of the user's. */
+    struct span session; /* As `client`; we name sessions by the client id too. */
+    struct span channel; /* Unsubscribe: empty is all. */
     struct span reason;
     struct span whitelist; /* Raw JSON array of client ids that stay; empty: none. */
 };
 MUST_CHECK struct buf *session_command_make(const struct session_command *command);
 struct session_command session_command_of(const struct buf *buf);
 
-/* The channels of one shard: names with counts, packed. Start with a growing list; walk with a cursor from 0. */
+/* The channels of one shard: names with counts, packed. Begin with a zeroed list; what was added is
+ * in its buf, which is the caller's. */
 struct survey_channels {
     struct buf *buf; /* Grown as items come; NULL while empty. */
     uint32_t room;
 };
-MUST_CHECK bool survey_channels_add(struct survey_channels *list, struct span name, uint32_t clients);
-/* False at the end. */
+/* False when memory is out: the list is as it was. */
+MUST_CHECK bool survey_channels_add(struct survey_channels *list, struct span name,
+                                    uint32_t clients);
+/* The item at the cursor, which begins at 0. False at the end; a NULL buf is an empty list. */
 bool survey_channels_next(const struct buf *buf, uint32_t *cursor, struct span *name,
                           uint32_t *clients);
 

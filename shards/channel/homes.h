@@ -1,15 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The channels that are at home on this shard: their order, the shards that want them, their presence.
+/* The channels that are at home on this shard: their order, the shards that want them, their
+ * presence.
  *
- * A channel exists while a shard is interested in it or somebody is present in it; publishing into a channel that nobody
- * wants only counts. Encodes each publication once, whoever receives it.
+ * A channel exists while a shard is interested in it or somebody is present in it, and has one
+ * epoch for that time; publishing into a channel that nobody wants only answers. Each publication
+ * is encoded once, whoever receives it. It is accepted only when the mailbox of every interested
+ * shard has room for it beside what answers need (HOME_ROOM_RESERVED), else it is refused with
+ * error 111 and goes to nobody. Joins and leaves are never refused; they wait in the outbox.
  */
 #ifndef ROOST_SHARDS_CHANNEL_HOMES_H
 #define ROOST_SHARDS_CHANNEL_HOMES_H
 
 #include "shards/actors.h"
 
+/* `actors` has its shard and its outbox by now. NULL: memory is out. */
 MUST_CHECK struct homes *homes_create(struct actors *actors);
+
+/* NULL is allowed. */
 void homes_destroy(struct homes *homes);
 
 /* SUBSCRIBE, UNSUBSCRIBE, PUBLISH, PRESENCE_ASK; takes over the counts of their bufs. */
@@ -17,8 +24,5 @@ void homes_on_subscribe(struct homes *homes, const struct message *message);
 void homes_on_unsubscribe(struct homes *homes, const struct message *message);
 void homes_on_publish(struct homes *homes, const struct message *message);
 void homes_on_presence_ask(struct homes *homes, const struct message *message);
-
-/* Answers that found no room in their ring are kept and sent from here, once a turn. True while some are left. */
-bool homes_on_turn_end(struct homes *homes);
 
 #endif

@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The directory of the users whose slot is at home here: which shards hold their sessions, and how many.
+/* The directory of the users whose slot is at home here: which shards hold their sessions, and how
+ * many.
  *
- * At most 64 bytes an entry and the name. Anonymous sessions have no entry.
+ * At most 64 bytes an entry and the name, while a user's sessions are on few shards. Anonymous
+ * sessions have no entry. client.user_connection_limit is held here.
  */
 #ifndef ROOST_SHARDS_ROUTER_DIRECTORY_H
 #define ROOST_SHARDS_ROUTER_DIRECTORY_H
 
 #include "shards/actors.h"
 
+/* `actors` has its shard and its outbox by now. NULL: memory is out. */
 MUST_CHECK struct directory *directory_create(struct actors *actors);
+
+/* NULL is allowed. */
 void directory_destroy(struct directory *directory);
 
 /* USER_ADD, USER_REMOVE, USER_COMMAND; takes over the counts of their bufs. */
 void directory_on_user_add(struct directory *directory, const struct message *message);
 void directory_on_user_remove(struct directory *directory, const struct message *message);
 void directory_on_user_command(struct directory *directory, const struct message *message);
-
-/* As homes_on_turn_end. */
-bool directory_on_turn_end(struct directory *directory);
 
 #endif

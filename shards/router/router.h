@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The router shard's actor: it knows the members of the cluster, makes the placement and tells every shard.
+/* The router shard's actor: it knows the members of the cluster, makes the placement and tells
+ * every shard.
  *
  * It knows one node for now, its own; what it is asked and what it tells is what a cluster needs.
  */
@@ -9,13 +10,13 @@
 #include "runtime/shard.h"
 #include "shards/node.h"
 
-/* A member as others see it: what NODES carries (an array of these in a buf). */
+/* A member as others see it: what NODES carries (an array of these in a buf). Names are cut. */
 struct node_info {
     char uid[37];
     char name[128];
     char version[64];
     uint32_t clients;
-    uint32_t users;
+    uint32_t users; /* All anonymous clients count as one. */
     uint32_t channels;
     uint32_t subscriptions;
     uint32_t uptime_s;
@@ -23,8 +24,8 @@ struct node_info {
 
 struct router;
 
+/* Before the shard's thread runs; its ops' stop frees it. NULL: memory is out. */
 MUST_CHECK struct router *router_create(struct node *node);
-void router_destroy(struct router *router);
 const struct shard_actor *router_actor_ops(void);
 
 #endif

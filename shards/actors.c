@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A serving shard: whatever arrives is for its edge, its homes or its directory. */
+#include "shards/actors.h"
+
+#include <stdlib.h>
+
+#include "shards/channel/homes.h"
+#include "shards/edge/edge.h"
+#include "shards/router/directory.h"
+#include "shards/router/placement.h"
+
+struct actors *actors_create(struct node *node)
+{
+    struct actors *actors = calloc(1, sizeof(*actors));
+    if (actors != NULL) {
+        actors->ops = actors_ops();
+        actors->node = node;
+        actors->options = node->options;
+    }
+    return actors;
+}
+
+uint32_t actors_home_of(const struct actors *actors, struct span name)
+{
+    const struct placement *placement = actors->placement;
+    const struct placement_home home = placement_home_of(placement, placement_slot_of(name));
+    return home.node == placement->self ? home.shard : actors->node->shards;
+}
+
+static bool actors_start(void *actor, struct shard *shard)
+{
+    struct actors *actors = actor;
+    actors->shard = shard;
+    shard->stats = stats_create(COUNTERS_LEN, HISTS_LEN);
+    actors->outbox = outbox_create(shard);
+    actors->homes = homes_create(actors);
+    actors->directory = directory_create(actors);
+    if (shard->stats != NULL) {
+        actors->edge = edge_create(actors);
+    }
+    if (actors->outbox == NULL || actors->homes == NULL || actors->directory == NULL ||
+        actors->edge == NULL) {
+        LOG(shard->log, LOG_ERROR, "shard_start_failed", "reason=memory");
+        return false;
+    }
+    node_set_stats(actors->node, shard);
+    return true;
+}
+
+/* The edge opens to clients with the first placement: before, it would not know any home. */
+static void actors_on_placement(struct actors *actors, const struct message *message)
+{
+    const bool is_first = actors->placement == NULL;
+    buf_release(actors->placement_buf);
+    actors->placement_buf = message_as_placement(message).placement;
+    actors->placement = placement_of(actors->placement_buf);
+    if (is_first && !edge_start(actors->edge)) {
+        __atomic_store_n(&actors->node->has_failed, 1, __ATOMIC_RELEASE);
+    }
+}
+
+static void actors_on_message(void *actor, const struct message *message)
+{
+    struct actors *actors = actor;
+    switch ((enum message_type)message->type) {
+    case MESSAGE_SUBSCRIBE:
+        homes_on_subscribe(actors->homes, message);
+        break;
+    case MESSAGE_UNSUBSCRIBE:
+        homes_on_unsubscribe(actors->homes, message);
+        break;
+    case MESSAGE_PUBLISH:
+        homes_on_publish(actors->homes, message);
+        break;
+    case MESSAGE_PRESENCE_ASK:
+        homes_on_presence_ask(actors->homes, message);
+        break;
+    case MESSAGE_USER_ADD:
+        directory_on_user_add(actors->directory, message);
+        break;
+    case MESSAGE_USER_REMOVE:
+        directory_on_user_remove(actors->directory, message);
+        break;
+    case MESSAGE_USER_COMMAND:
+        directory_on_user_command(actors->directory, message);
+        break;
+    case MESSAGE_PLACEMENT:
+        actors_on_placement(actors, message);
+        break;
+    case MESSAGE_SUBSCRIBED:
+    case MESSAGE_PUBLISHED:
+    case MESSAGE_PUBLICATION:
+    case MESSAGE_PRESENCE:
+    case MESSAGE_USER_ADDED:
+    case MESSAGE_SESSION_COMMAND:
+    case MESSAGE_SURVEY:
+    case MESSAGE_SURVEY_RESULT:
+    case MESSAGE_NODES:
+        edge_on_message(actors->edge, message);
+        break;
+    case MESSAGE_NODES_ASK:
+    case MESSAGE_TYPE_NONE:
+    case MESSAGE_TYPES_LEN:
+        (void)WARN_IF(true); /* Not for a serving shard. */
+        message_release(message);
+        break;
+    }
+}
+
+static void actors_on_event(void *actor, uint64_t token, uint32_t events)
+{
+    struct actors *actors = actor;
+    edge_on_event(actors->edge, token, events);
+}
+
+static void actors_on_turn_end(void *actor)
+{
+    struct actors *actors = actor;
+    edge_on_turn_end(actors->edge);
+    outbox_on_turn_end(actors->outbox);
+    node_export_counters(actors->shard);
+}
+
+static bool actors_has_work(void *actor)
+{
+    const struct actors *actors = actor;
+    return edge_has_work(actors->edge) || outbox_has_work(actors->outbox);
+}
+
+static void actors_stop(void *actor)
+{
+    struct actors *actors = actor;
+    if (actors->shard != NULL) {
+        node_unset_stats(actors->node, actors->shard->id);
+    }
+    if (actors->edge != NULL) {
+        edge_destroy(actors->edge);
+    }
+    homes_destroy(actors->homes);
+    directory_destroy(actors->directory);
+    outbox_destroy(actors->outbox);
+    buf_release(actors->placement_buf);
+    free(actors);
+}
+
+const struct shard_actor *actors_ops(void)
+{
+    static const struct shard_actor ops = {
+        .start = actors_start,
+        .on_message = actors_on_message,
+        .on_event = actors_on_event,
+        .on_turn_end = actors_on_turn_end,
+        .has_work = actors_has_work,
+        .stop = actors_stop,
+    };
+    return &ops;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of counters as data, and the way from a code to its counter. */
+#include "shards/counters.h"
+
+const struct counter_description counter_descriptions[COUNTERS_LEN] = {
+#define COUNTER_DESCRIPTION(id, name, labels, kind, help) \
+    [COUNTER_##id] = {name, labels, COUNTER_KIND_##kind, help},
+    COUNTER_TABLE(COUNTER_DESCRIPTION)
+#undef COUNTER_DESCRIPTION
+};
+
+#define COUNTER_CASE(family, code) \
+    case code: \
+        return COUNTER_##family##_##code;
+
+enum counter counter_of_disconnect(uint32_t code)
+{
+    switch (code) {
+        COUNTER_CASE(DISCONNECT, 3000)
+        COUNTER_CASE(DISCONNECT, 3001)
+        COUNTER_CASE(DISCONNECT, 3004)
+        COUNTER_CASE(DISCONNECT, 3005)
+        COUNTER_CASE(DISCONNECT, 3006)
+        COUNTER_CASE(DISCONNECT, 3008)
+        COUNTER_CASE(DISCONNECT, 3009)
+        COUNTER_CASE(DISCONNECT, 3010)
+        COUNTER_CASE(DISCONNECT, 3011)
+        COUNTER_CASE(DISCONNECT, 3012)
+        COUNTER_CASE(DISCONNECT, 3013)
+        COUNTER_CASE(DISCONNECT, 3014)
+        COUNTER_CASE(DISCONNECT, 3500)
+        COUNTER_CASE(DISCONNECT, 3501)
+        COUNTER_CASE(DISCONNECT, 3502)
+        COUNTER_CASE(DISCONNECT, 3503)
+        COUNTER_CASE(DISCONNECT, 3504)
+        COUNTER_CASE(DISCONNECT, 3505)
+        COUNTER_CASE(DISCONNECT, 3506)
+        COUNTER_CASE(DISCONNECT, 3507)
+        COUNTER_CASE(DISCONNECT, 3508)
+        COUNTER_CASE(DISCONNECT, 3509)
+    default:
+        return COUNTER_DISCONNECT_CUSTOM;
+    }
+}
+
+enum counter counter_of_reply_error(uint32_t code)
+{
+    switch (code) {
+        COUNTER_CASE(REPLY_ERROR, 101)
+        COUNTER_CASE(REPLY_ERROR, 102)
+        COUNTER_CASE(REPLY_ERROR, 103)
+        COUNTER_CASE(REPLY_ERROR, 104)
+        COUNTER_CASE(REPLY_ERROR, 105)
+        COUNTER_CASE(REPLY_ERROR, 106)
+        COUNTER_CASE(REPLY_ERROR, 107)
+        COUNTER_CASE(REPLY_ERROR, 108)
+        COUNTER_CASE(REPLY_ERROR, 109)
+        COUNTER_CASE(REPLY_ERROR, 110)
+        COUNTER_CASE(REPLY_ERROR, 111)
+        COUNTER_CASE(REPLY_ERROR, 112)
+        COUNTER_CASE(REPLY_ERROR, 113)
+    default:
+        return COUNTER_REPLY_ERROR_100;
+    }
+}
+
+enum counter counter_of_unsubscribe(uint32_t code)
+{
+    switch (code) {
+        COUNTER_CASE(UNSUBSCRIBE, 2500)
+        COUNTER_CASE(UNSUBSCRIBE, 2501)
+        COUNTER_CASE(UNSUBSCRIBE, 2502)
+    default:
+        return COUNTER_UNSUBSCRIBE_2000;
+    }
+}
+
+enum counter counter_of_close(uint32_t code)
+{
+    switch (code) {
+        COUNTER_CASE(CLOSE, 1000)
+        COUNTER_CASE(CLOSE, 1001)
+        COUNTER_CASE(CLOSE, 1002)
+        COUNTER_CASE(CLOSE, 1003)
+        COUNTER_CASE(CLOSE, 1007)
+        COUNTER_CASE(CLOSE, 1009)
+        COUNTER_CASE(CLOSE, 1013)
+    default:
+        return COUNTER_CLOSE_1011;
+    }
+}
+
+enum counter counter_of_api_error(uint32_t code)
+{
+    switch (code) {
+        COUNTER_CASE(API_ERROR, 102)
+        COUNTER_CASE(API_ERROR, 104)
+        COUNTER_CASE(API_ERROR, 107)
+        COUNTER_CASE(API_ERROR, 108)
+        COUNTER_CASE(API_ERROR, 111)
+        COUNTER_CASE(API_ERROR, 112)
+        COUNTER_CASE(API_ERROR, 113)
+    default:
+        return COUNTER_API_ERROR_100;
+    }
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which actor runs on which shard, and what all of them share. */
+#include "shards/node.h"
+
+#include <stdlib.h>
+
+#include "runtime/limits.h"
+#include "shards/actors.h"
+#include "shards/counters.h"
+#include "shards/payloads.h"
+#include "shards/router/router.h"
+
+static void node_draw_uid(struct node *node, struct random *random)
+{
+    uint8_t id[CLIENT_ID_LEN];
+    random_fill_secret(random, id, sizeof(id));
+    id[6] = (uint8_t)((id[6] & 0x0f) | 0x40); /* Version 4 of RFC 9562: drawn at random. */
+    id[8] = (uint8_t)((id[8] & 0x3f) | 0x80);
+    client_id_format(id, node->uid);
+    node->uid[CLIENT_ID_TEXT_LEN] = '\0';
+}
+
+struct node *node_create(const struct node_options *options, struct random *random, int64_t wall_ms)
+{
+    BUG_IF(options->shards == 0 || options->shards >= SHARDS_MAX);
+    struct node *node = calloc(1, sizeof(*node));
+    if (node == NULL) {
+        return NULL;
+    }
+    node->options = options;
+    node->shards = options->shards;
+    node->started_wall_ms = wall_ms;
+    node->shard_is_drained = calloc(node->shards, sizeof(*node->shard_is_drained));
+    node->stats = calloc(node->shards + 1, sizeof(struct stats *));
+    if (node->shard_is_drained == NULL || node->stats == NULL) {
+        node_destroy(node);
+        return NULL;
+    }
+    node_draw_uid(node, random);
+    return node;
+}
+
+void node_destroy(struct node *node)
+{
+    if (node == NULL) {
+        return;
+    }
+    free(node->shard_is_drained);
+    free(node->stats);
+    free(node);
+}
+
+/* ---- one set of functions for both kinds of actors ---- */
+
+/* A shard set asks for an actor's functions by the shard's number alone, which does not tell the
+ * last shard of one node from the third of another. So both kinds begin with theirs. */
+struct node_actor {
+    const struct shard_actor *ops;
+};
+
+static_assert(offsetof(struct actors, ops) == 0, "actors are node actors");
+
+static const struct shard_actor *ops_of(const void *actor)
+{
+    return ((const struct node_actor *)actor)->ops;
+}
+
+static bool node_actor_start(void *actor, struct shard *shard)
+{
+    return ops_of(actor)->start(actor, shard);
+}
+
+static void node_actor_on_message(void *actor, const struct message *message)
+{
+    ops_of(actor)->on_message(actor, message);
+}
+
+static void node_actor_on_event(void *actor, uint64_t token, uint32_t events)
+{
+    ops_of(actor)->on_event(actor, token, events);
+}
+
+static void node_actor_on_turn_end(void *actor)
+{
+    ops_of(actor)->on_turn_end(actor);
+}
+
+static bool node_actor_has_work(void *actor)
+{
+    return ops_of(actor)->has_work(actor);
+}
+
+static void node_actor_stop(void *actor)
+{
+    ops_of(actor)->stop(actor);
+}
+
+static const struct shard_actor *node_actor_ops(uint32_t id)
+{
+    static const struct shard_actor ops = {
+        .start = node_actor_start,
+        .on_message = node_actor_on_message,
+        .on_event = node_actor_on_event,
+        .on_turn_end = node_actor_on_turn_end,
+        .has_work = node_actor_has_work,
+        .stop = node_actor_stop,
+    };
+    (void)id;
+    return &ops;
+}
+
+static void *node_actor_create(uint32_t id, void *context)
+{
+    struct node *node = context;
+    return id == node->shards ? (void *)router_create(node) : (void *)actors_create(node);
+}
+
+struct shard_set_options node_shard_set_options(struct node *node)
+{
+    return (struct shard_set_options){
+        .count = node->shards + 1,
+        .actor_ops = node_actor_ops,
+        .actor_create = node_actor_create,
+        .context = node,
+    };
+}
+
+/* ---- what any thread may ask ---- */
+
+void node_stop_begin(struct node *node)
+{
+    __atomic_store_n(&node->is_stopping, 1, __ATOMIC_RELEASE);
+}
+
+bool node_is_drained(const struct node *node)
+{
+    for (uint32_t shard = 0; shard < node->shards; shard++) {
+        if (__atomic_load_n(&node->shard_is_drained[shard], __ATOMIC_ACQUIRE) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+uint64_t node_sum(const struct node *node, uint32_t counter)
+{
+    uint64_t sum = 0;
+    for (uint32_t shard = 0; shard <= node->shards; shard++) {
+        const struct stats *stats = node_stats(node, shard);
+        sum += stats == NULL ? 0 : stats_get(stats, counter);
+    }
+    return sum;
+}
+
+void node_set_stats(struct node *node, struct shard *shard)
+{
+    __atomic_store_n(&node->stats[shard->id], shard->stats, __ATOMIC_RELEASE);
+}
+
+void node_unset_stats(struct node *node, uint32_t shard)
+{
+    __atomic_store_n(&node->stats[shard], NULL, __ATOMIC_RELEASE);
+}
+
+void node_export_counters(struct shard *shard)
+{
+    const struct mailbox_counters *counters = mailbox_counters(shard->mailbox);
+    stats_set(shard->stats, COUNTER_MAILBOX_SENT, counters->sent);
+    stats_set(shard->stats, COUNTER_MAILBOX_REFUSED, counters->refused);
+    stats_set(shard->stats, COUNTER_MAILBOX_DOORBELLS, counters->doorbells);
+    stats_set(shard->stats, COUNTER_TURNS, shard->turns);
+    stats_set(shard->stats, COUNTER_BUSY_NS, shard->busy_ns);
+}

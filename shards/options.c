@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The defaults of a node. */
+#include "shards/options.h"
+
+#include <string.h>
+
+static const struct token_options token_defaults = {
+    .hmac_secret_key = "",
+    .hmac_previous_secret_key = "",
+    .audience = "",
+    .issuer = "",
+    .user_id_claim = "",
+};
+
+static void client_options_init(struct client_options *client)
+{
+    client->ping_interval_ms = 25 * 1000;
+    client->pong_timeout_ms = 8 * 1000;
+    client->stale_close_delay_ms = 10 * 1000;
+    client->expired_close_delay_ms = 25 * 1000;
+    client->expired_sub_close_delay_ms = 25 * 1000;
+    client->channel_limit = 128;
+    client->queue_max_size = 1 << 20;
+    client->user_id_http_header = "";
+    client->token = token_defaults;
+    client->subscription_token = token_defaults;
+}
+
+void node_options_init(struct node_options *options)
+{
+    memset(options, 0, sizeof(*options));
+    options->name = "";
+    options->version = "";
+    options->listen.family = 4;
+    options->listen.port = 8000;
+    options->shards = 1;
+    options->shutdown_timeout_ms = 30 * 1000;
+    client_options_init(&options->client);
+
+    options->websocket.handler_prefix = "/connection/websocket";
+    options->websocket.message_size_limit = 65536;
+    /* A client that compresses may say no more than one that does not. */
+    options->websocket.inflated_size_limit = 65536;
+    options->websocket.compression_level = 1;
+    options->echo.path = "/echo";
+    options->http_api.handler_prefix = "/api";
+    options->http_api.key = "";
+    options->http_api.max_request_body_size = 10 << 20;
+    options->health_handler_prefix = "/health";
+    options->prometheus_handler_prefix = "/metrics";
+
+    options->channel_max_length = 255;
+    options->channel_private_prefix = "$";
+    options->channel_namespace_boundary = ":";
+    options->channel_user_boundary = "#";
+    options->channel_user_separator = ",";
+    options->without_namespace.name = "";
+}

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Packing: a head with the lengths of the parts, then the bytes of the parts one after the other.
+ */
+#include "shards/payloads.h"
+
+#include <string.h>
+
+enum { PARTS_MAX = 6 };
+
+/* Fills in the lengths, too. NULL: memory is out, or the whole is larger than a buf. */
+static struct buf *pack(const void *head, size_t head_len, const struct span *parts, uint32_t count)
+{
+    uint32_t lens[PARTS_MAX];
+    BUG_IF(count > PARTS_MAX);
+    const size_t lens_len = count * sizeof(lens[0]);
+    size_t total = head_len + lens_len;
+    for (uint32_t i = 0; i < count; i++) {
+        if (parts[i].len > UINT32_MAX - total) {
+            return NULL;
+        }
+        total += parts[i].len;
+        lens[i] = (uint32_t)parts[i].len;
+    }
+    struct buf *buf = buf_create((uint32_t)total);
+    if (buf == NULL) {
+        return NULL;
+    }
+    uint8_t *at = buf->bytes;
+    if (head_len > 0) {
+        memcpy(at, head, head_len);
+    }
+    memcpy(at + head_len, lens, lens_len);
+    at += head_len + lens_len;
+    for (uint32_t i = 0; i < count; i++) {
+        if (parts[i].len > 0) {
+            memcpy(at, parts[i].at, parts[i].len);
+            at += parts[i].len;
+        }
+    }
+    return buf;
+}
+
+static void unpack(const struct buf *buf, size_t head_len, struct span *parts, uint32_t count)
+{
+    uint32_t lens[PARTS_MAX];
+    memcpy(lens, buf->bytes + head_len, count * sizeof(lens[0]));
+    const uint8_t *at = buf->bytes + head_len + count * sizeof(lens[0]);
+    for (uint32_t i = 0; i < count; i++) {
+        parts[i] = lens[i] == 0 ? SPAN_EMPTY : span_of(at, lens[i]);
+        at += lens[i];
+    }
+}
+
+/* ---- identities ---- */
+
+struct buf *identity_make(const uint8_t client[16], struct span user, struct span conn_info,
+                          struct span chan_info)
+{
+    const struct span parts[] = {user, conn_info, chan_info};
+    return pack(client, CLIENT_ID_LEN, parts, 3);
+}
+
+struct identity identity_of(const struct buf *buf)
+{
+    struct span parts[3];
+    unpack(buf, CLIENT_ID_LEN, parts, 3);
+    return (struct identity){
+        .client = buf->bytes,
+        .user = parts[0],
+        .conn_info = parts[1],
+        .chan_info = parts[2],
+    };
+}
+
+/* True in front of the bytes that have a dash before them. */
+static bool client_id_has_dash_before(uint32_t byte)
+{
+    return byte == 4 || byte == 6 || byte == 8 || byte == 10;
+}
+
+void client_id_format(const uint8_t id[CLIENT_ID_LEN], char out[CLIENT_ID_TEXT_LEN])
+{
+    static const char digits[] = "0123456789abcdef";
+    for (uint32_t i = 0; i < CLIENT_ID_LEN; i++) {
+        if (client_id_has_dash_before(i)) {
+            *out++ = '-';
+        }
+        *out++ = digits[id[i] >> 4];
+        *out++ = digits[id[i] & 15];
+    }
+}
+
+/* -1: no hexadecimal digit. */
+static int digit_value(uint8_t digit)
+{
+    if (digit >= '0' && digit <= '9') {
+        return digit - '0';
+    }
+    const uint8_t lower = digit | 0x20;
+    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+bool client_id_parse(struct span text, uint8_t out[CLIENT_ID_LEN])
+{
+    if (text.len != CLIENT_ID_TEXT_LEN) {
+        return false;
+    }
+    uint8_t id[CLIENT_ID_LEN];
+    const uint8_t *at = text.at;
+    for (uint32_t i = 0; i < CLIENT_ID_LEN; i++) {
+        if (client_id_has_dash_before(i) && *at++ != '-') {
+            return false;
+        }
+        const int high = digit_value(at[0]);
+        const int low = digit_value(at[1]);
+        if (high < 0 || low < 0) {
+            return false;
+        }
+        id[i] = (uint8_t)(high << 4 | low);
+        at += 2;
+    }
+    memcpy(out, id, sizeof(id));
+    return true;
+}
+
+struct client_info identity_info(const struct buf *buf, char id_text[CLIENT_ID_TEXT_LEN])
+{
+    const struct identity identity = identity_of(buf);
+    client_id_format(identity.client, id_text);
+    return (struct client_info){
+        .user = identity.user,
+        .client = span_of(id_text, CLIENT_ID_TEXT_LEN),
+        .conn_info = identity.conn_info,
+        .chan_info = identity.chan_info,
+    };
+}
+
+/* ---- publications ---- */
+
+struct buf *publish_request_make(const struct publish_request *request)
+{
+    const struct span parts[] = {request->channel, request->data, request->tags};
+    return pack(NULL, 0, parts, 3);
+}
+
+struct publish_request publish_request_of(const struct buf *buf)
+{
+    struct span parts[3];
+    unpack(buf, 0, parts, 3);
+    return (struct publish_request){.channel = parts[0], .data = parts[1], .tags = parts[2]};
+}
+
+/* ---- presence ---- */
+
+struct buf *presence_snapshot_make(uint32_t len)
+{
+    const uint64_t size = sizeof(struct presence_snapshot) + (uint64_t)len * sizeof(struct buf *);
+    if (size > UINT32_MAX) {
+        return NULL;
+    }
+    struct buf *buf = buf_create((uint32_t)size);
+    if (buf != NULL) {
+        struct presence_snapshot *snapshot = presence_snapshot_of(buf);
+        snapshot->holders = 1;
+        snapshot->len = len;
+    }
+    return buf;
+}
+
+/* A buf's bytes begin 8 bytes behind what malloc gave, so pointers fit there. */
+struct presence_snapshot *presence_snapshot_of(struct buf *buf)
+{
+    return (struct presence_snapshot *)(void *)buf->bytes;
+}
+
+void presence_snapshot_share(struct buf *buf, uint32_t more)
+{
+    /* Relaxed, as in buf_share: the ring orders this before the new holders. */
+    __atomic_fetch_add(&presence_snapshot_of(buf)->holders, more, __ATOMIC_RELAXED);
+}
+
+void presence_snapshot_release(struct buf *buf)
+{
+    if (buf == NULL) {
+        return;
+    }
+    struct presence_snapshot *snapshot = presence_snapshot_of(buf);
+    if (__atomic_sub_fetch(&snapshot->holders, 1, __ATOMIC_ACQ_REL) != 0) {
+        return;
+    }
+    for (uint32_t i = 0; i < snapshot->len; i++) {
+        buf_release(snapshot->identities[i]);
+    }
+    buf_release(buf);
+}
+
+/* ---- commands to sessions ---- */
+
+struct session_command_head {
+    uint32_t kind;
+    uint32_t code;
+};
+
+struct buf *session_command_make(const struct session_command *command)
+{
+    const struct session_command_head head = {.kind = (uint32_t)command->kind,
+                                              .code = command->code};
+    const struct span parts[] = {command->user,    command->client, command->session,
+                                 command->channel, command->reason, command->whitelist};
+    return pack(&head, sizeof(head), parts, 6);
+}
+
+struct session_command session_command_of(const struct buf *buf)
+{
+    struct session_command_head head;
+    struct span parts[6];
+    memcpy(&head, buf->bytes, sizeof(head));
+    unpack(buf, sizeof(head), parts, 6);
+    return (struct session_command){
+        .kind = (enum session_command_kind)head.kind,
+        .code = head.code,
+        .user = parts[0],
+        .client = parts[1],
+        .session = parts[2],
+        .channel = parts[3],
+        .reason = parts[4],
+        .whitelist = parts[5],
+    };
+}
+
+/* ---- surveys ---- */
+
+struct survey_item_head {
+    uint32_t clients;
+    uint32_t name_len;
+};
+
+enum { SURVEY_ROOM_MIN = 1024 };
+
+static bool survey_channels_grow(struct survey_channels *list, uint64_t needed)
+{
+    uint64_t room = list->room == 0 ? SURVEY_ROOM_MIN : (uint64_t)list->room * 2;
+    room = room < needed ? needed : room;
+    room = room > UINT32_MAX ? UINT32_MAX : room;
+    struct buf *grown = needed > room ? NULL : buf_create((uint32_t)room);
+    if (grown == NULL) {
+        return false;
+    }
+    grown->len = 0;
+    if (list->buf != NULL) {
+        memcpy(grown->bytes, list->buf->bytes, list->buf->len);
+        grown->len = list->buf->len;
+        buf_release(list->buf);
+    }
+    list->buf = grown;
+    list->room = (uint32_t)room;
+    return true;
+}
+
+bool survey_channels_add(struct survey_channels *list, struct span name, uint32_t clients)
+{
+    if (name.len > UINT32_MAX) {
+        return false;
+    }
+    const struct survey_item_head head = {.clients = clients, .name_len = (uint32_t)name.len};
+    const uint32_t used = list->buf == NULL ? 0 : list->buf->len;
+    const uint64_t needed = (uint64_t)used + sizeof(head) + name.len;
+    if (needed > list->room && !survey_channels_grow(list, needed)) {
+        return false;
+    }
+    memcpy(list->buf->bytes + used, &head, sizeof(head));
+    if (name.len > 0) {
+        memcpy(list->buf->bytes + used + sizeof(head), name.at, name.len);
+    }
+    list->buf->len = (uint32_t)needed;
+    return true;
+}
+
+bool survey_channels_next(const struct buf *buf, uint32_t *cursor, struct span *name,
+                          uint32_t *clients)
+{
+    if (buf == NULL || *cursor >= buf->len) {
+        return false;
+    }
+    struct survey_item_head head;
+    memcpy(&head, buf->bytes + *cursor, sizeof(head));
+    *name = span_of(buf->bytes + *cursor + sizeof(head), head.name_len);
+    *clients = head.clients;
+    *cursor += (uint32_t)sizeof(head) + head.name_len;
+    return true;
+}
