@@ -145,6 +145,7 @@ enum deflate_result deflate_compress(struct deflate_compressor *compressor, stru
 struct deflate_inflater {
     struct deflate_allocator allocator;
     z_stream stream;
+    uLong len_before_tail;
     enum deflate_result ending;
     bool is_ended;
     bool is_in_tail;
@@ -189,11 +190,23 @@ void deflate_inflate_start(struct deflate_inflater *inflater, struct span messag
 }
 
 /*
- * After the tail the stream must rest between two blocks, with no bit left: else it was cut short.
+ * The tail must have been an empty block and nothing else: it made no output, and the stream rests
+ * between two blocks without a bit left. Otherwise the message was cut short.
  */
-static bool deflate_is_between_blocks(const z_stream *stream)
+static bool deflate_ended_well(const struct deflate_inflater *inflater)
 {
-    return (stream->data_type & 128) != 0 && (stream->data_type & 63) == 0;
+    int at = inflater->stream.data_type;
+    return inflater->stream.total_out == inflater->len_before_tail && (at & 128) != 0 &&
+           (at & 63) == 0;
+}
+
+/* Only when all of the message has come out, so that what comes after is known to be the tail's. */
+static void deflate_feed_tail(struct deflate_inflater *inflater)
+{
+    inflater->stream.next_in = deflate_tail;
+    inflater->stream.avail_in = DEFLATE_TAIL_LEN;
+    inflater->len_before_tail = inflater->stream.total_out;
+    inflater->is_in_tail = true;
 }
 
 /*
@@ -211,7 +224,10 @@ static enum deflate_result deflate_stream_ended(struct deflate_inflater *inflate
     return inflateReset(&inflater->stream) == Z_OK ? DEFLATE_OUTPUT_FULL : DEFLATE_INVALID;
 }
 
-/* Inflates until `out` is full, which says nothing about whether there is more, or the end. */
+/*
+ * Inflates until `out` is full or the message has ended. Here DEFLATE_OUTPUT_FULL means only that
+ * the end was not seen: whether there is more is not known.
+ */
 static enum deflate_result deflate_fill(struct deflate_inflater *inflater, uint8_t *out,
                                         size_t out_len, size_t *len)
 {
@@ -220,19 +236,17 @@ static enum deflate_result deflate_fill(struct deflate_inflater *inflater, uint8
     stream->next_out = out;
     stream->avail_out = out_len < UINT_MAX ? (unsigned)out_len : UINT_MAX;
     while (stream->avail_out > 0 && result == DEFLATE_OUTPUT_FULL) {
-        if (stream->avail_in == 0 && !inflater->is_in_tail) {
-            stream->next_in = deflate_tail;
-            stream->avail_in = DEFLATE_TAIL_LEN;
-            inflater->is_in_tail = true;
-        }
         switch (inflate(stream, Z_SYNC_FLUSH)) {
         case Z_STREAM_END:
             result = deflate_stream_ended(inflater);
             break;
         case Z_OK:
         case Z_BUF_ERROR:
+            /* Room that is left means that the input ran out. */
             if (stream->avail_out > 0 && inflater->is_in_tail) {
-                result = deflate_is_between_blocks(stream) ? DEFLATE_DONE : DEFLATE_INVALID;
+                result = deflate_ended_well(inflater) ? DEFLATE_DONE : DEFLATE_INVALID;
+            } else if (stream->avail_out > 0) {
+                deflate_feed_tail(inflater);
             }
             break;
         case Z_MEM_ERROR:

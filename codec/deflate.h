@@ -13,7 +13,7 @@
 enum deflate_limit {
     DEFLATE_WINDOW_BITS_MIN = 9, /* zlib cannot write a raw stream with a window of 8 bits */
     DEFLATE_WINDOW_BITS_MAX = 15,
-    DEFLATE_ANSWER_LEN_MAX = 100, /* of deflate_write_answer() */
+    DEFLATE_ANSWER_LEN_MAX = 112, /* of deflate_write_answer() */
 };
 
 /* ---- negotiation ---- */
