@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The server API over HTTP: calls, the answers of other shards they wait for, and their responses. */
+#ifndef ROOST_SHARDS_EDGE_API_H
+#define ROOST_SHARDS_EDGE_API_H
+
+#include "codec/api.h"
+#include "shards/edge/connection.h"
+
+/* May this request call (header, Authorization or query)? */
+bool api_is_authorized(const struct node_options *options, const struct http1_request *request);
+
+/* Does the request ask for errors as HTTP statuses? */
+bool api_wants_transport_errors(const struct node_options *options,
+                                const struct http1_request *request);
+
+struct api_request {
+    enum api_method method;
+    bool error_by_transport;
+    struct span body;
+};
+
+/* Starts a call for the connection, which is in HTTP_CALL; responds now or when all answers are in. */
+void api_call(struct edge *edge, struct connection *conn, const struct api_request *request);
+
+/* Answers of other shards. */
+void api_on_published(struct edge *edge, const struct message *message);
+void api_on_presence(struct edge *edge, const struct message *message);
+void api_on_survey_result(struct edge *edge, const struct message *message);
+void api_on_nodes(struct edge *edge, const struct message *message);
+
+/* The pool that calls live in; and freeing what they hold, as the shard ends. */
+struct pool *api_pool_create(void);
+void api_destroy(struct edge *edge);
+
+#endif

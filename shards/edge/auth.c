@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Credentials: PROTOCOL 6.1, 8 and 9.1 (tokens), and the check of origins. */
+#include "shards/edge/auth.h"
+
+#include "shards/edge/permissions.h"
+
+enum { TTL_S_MAX = 365 * 24 * 3600, ORIGIN_LEN_MAX = 512 };
+
+static struct jwt_keys keys_of(const struct client_options *client,
+                               const struct token_options *token)
+{
+    return (struct jwt_keys){
+        .hmac_secret = span_of_text(token->hmac_secret_key),
+        .hmac_previous_secret = span_of_text(token->hmac_previous_secret_key),
+        .hmac_previous_valid_until_s = token->hmac_previous_secret_key_valid_until_s,
+        .audience = span_of_text(token->audience),
+        .issuer = span_of_text(token->issuer),
+        .user_id_claim = span_of_text(token->user_id_claim),
+        .insecure_skip_signature = client->insecure_skip_token_signature_verify,
+    };
+}
+
+/* When a connection or subscription ends: `expire_at` wins over `exp`, and its 0 means never. */
+static int64_t expiry_of(const struct jwt_claims *claims)
+{
+    if (claims->expire_at.present) {
+        return claims->expire_at.s;
+    }
+    return claims->exp.present ? claims->exp.s : 0;
+}
+
+static int64_t now_s(const struct edge *edge)
+{
+    return edge->shard->wall_ms / 1000;
+}
+
+static struct auth_result connect_with_token(const struct edge *edge, struct span token,
+                                             struct scratch *scratch)
+{
+    const struct client_options *client = &edge->options->client;
+    const struct jwt_keys keys = keys_of(client, &client->token);
+    struct jwt_claims claims;
+    const enum jwt_result verdict = jwt_verify(token, &keys, now_s(edge), scratch, &claims);
+    if (jwt_is_expired(verdict)) {
+        return (struct auth_result){.error = CLIENT_ERROR_TOKEN_EXPIRED};
+    }
+    if (verdict != JWT_OK || claims.channel_present || claims.user.len > USER_ID_LEN_MAX) {
+        return (struct auth_result){.disconnect = CLIENT_DISCONNECT_INVALID_TOKEN};
+    }
+    if (span_is_empty(claims.user) && client->disallow_anonymous_connection_tokens) {
+        return (struct auth_result){.disconnect = CLIENT_DISCONNECT_PERMISSION_DENIED};
+    }
+    const int64_t expire_at_s = client->insecure ? 0 : expiry_of(&claims);
+    if (expire_at_s != 0 && expire_at_s <= now_s(edge)) {
+        return (struct auth_result){.error = CLIENT_ERROR_EXPIRED};
+    }
+    return (struct auth_result){
+        .user = claims.user, .info = claims.info, .expire_at_s = expire_at_s};
+}
+
+struct auth_result auth_connect(const struct edge *edge,
+                                const struct client_connect_request *request,
+                                struct span user_header, struct scratch *scratch)
+{
+    const struct client_options *client = &edge->options->client;
+    if (!span_is_empty(request->token)) {
+        return connect_with_token(edge, request->token, scratch);
+    }
+    if (client->insecure || client->allow_anonymous_connect_without_token) {
+        return (struct auth_result){0};
+    }
+    if (!span_is_empty(user_header)) {
+        return (struct auth_result){.user = user_header};
+    }
+    return (struct auth_result){.disconnect = CLIENT_DISCONNECT_BAD_REQUEST};
+}
+
+struct auth_result auth_refresh(const struct edge *edge, struct span token, struct span user,
+                                struct scratch *scratch)
+{
+    if (span_is_empty(token)) {
+        return (struct auth_result){.disconnect = CLIENT_DISCONNECT_BAD_REQUEST};
+    }
+    struct auth_result result = connect_with_token(edge, token, scratch);
+    if (result.error != 0) {
+        return (struct auth_result){.disconnect = CLIENT_DISCONNECT_EXPIRED};
+    }
+    if (result.disconnect == 0 && !span_equal(result.user, user)) {
+        return (struct auth_result){.disconnect = CLIENT_DISCONNECT_INVALID_TOKEN};
+    }
+    return result;
+}
+
+struct auth_subscription auth_subscribe(const struct edge *edge, struct span token,
+                                        struct span channel, const struct session *session,
+                                        struct scratch *scratch)
+{
+    const struct client_options *client = &edge->options->client;
+    const struct jwt_keys keys = keys_of(
+        client, client->subscription_token_enabled ? &client->subscription_token : &client->token);
+    struct jwt_claims claims;
+    const enum jwt_result verdict = jwt_verify(token, &keys, now_s(edge), scratch, &claims);
+    if (jwt_is_expired(verdict)) {
+        return (struct auth_subscription){.error = CLIENT_ERROR_TOKEN_EXPIRED};
+    }
+    if (verdict != JWT_OK) {
+        return (struct auth_subscription){.error = CLIENT_ERROR_PERMISSION_DENIED};
+    }
+    char id[CLIENT_ID_TEXT_LEN];
+    client_id_format(session->client_id, id);
+    if (!span_equal(claims.channel, channel) || !span_equal(claims.user, session_user(session)) ||
+        (!span_is_empty(claims.client) && !span_equal(claims.client, span_of(id, sizeof(id))))) {
+        return (struct auth_subscription){.disconnect = CLIENT_DISCONNECT_INVALID_TOKEN};
+    }
+    const int64_t expire_at_s = expiry_of(&claims);
+    if (expire_at_s != 0 && expire_at_s <= now_s(edge)) {
+        return (struct auth_subscription){.error = CLIENT_ERROR_EXPIRED};
+    }
+    return (struct auth_subscription){
+        .info = claims.info, .data = claims.data, .expire_at_s = expire_at_s};
+}
+
+uint32_t auth_ttl_s(const struct edge *edge, int64_t expire_at_s)
+{
+    const int64_t left_s = expire_at_s - now_s(edge);
+    if (left_s <= 0) {
+        return 0;
+    }
+    return left_s > TTL_S_MAX ? TTL_S_MAX : (uint32_t)left_s;
+}
+
+bool auth_origin_is_allowed(const struct client_options *options, struct span origin)
+{
+    uint8_t lower[ORIGIN_LEN_MAX];
+    if (origin.len > sizeof(lower)) {
+        return false;
+    }
+    for (size_t i = 0; i < origin.len; i++) {
+        lower[i] = span_lower_byte(origin.at[i]);
+    }
+    for (size_t i = 0; i < options->allowed_origins_len; i++) {
+        if (permissions_glob_matches(span_of_text(options->allowed_origins[i]),
+                                     span_of(lower, origin.len))) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,525 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a client may ask of its session: PROTOCOL 5 (dispatch), 6 (connect), 8 (refresh), 9 (subscribe), 13 (the rest). */
+#include <stdlib.h>
+
+#include "codec/client_json.h"
+#include "shards/edge/auth.h"
+#include "shards/edge/hub.h"
+#include "shards/edge/permissions.h"
+
+static const enum counter command_counters[CLIENT_METHOD_COUNT] = {
+    [CLIENT_METHOD_PONG] = COUNTER_TRANSPORT_RECEIVED_CLIENT_PONG,
+    [CLIENT_METHOD_CONNECT] = COUNTER_COMMAND_CONNECT,
+    [CLIENT_METHOD_SUBSCRIBE] = COUNTER_COMMAND_SUBSCRIBE,
+    [CLIENT_METHOD_UNSUBSCRIBE] = COUNTER_COMMAND_UNSUBSCRIBE,
+    [CLIENT_METHOD_PUBLISH] = COUNTER_COMMAND_PUBLISH,
+    [CLIENT_METHOD_PRESENCE] = COUNTER_COMMAND_PRESENCE,
+    [CLIENT_METHOD_PRESENCE_STATS] = COUNTER_COMMAND_PRESENCE_STATS,
+    [CLIENT_METHOD_HISTORY] = COUNTER_COMMAND_HISTORY,
+    [CLIENT_METHOD_RPC] = COUNTER_COMMAND_RPC,
+    [CLIENT_METHOD_SEND] = COUNTER_COMMAND_SEND,
+    [CLIENT_METHOD_REFRESH] = COUNTER_COMMAND_REFRESH,
+    [CLIENT_METHOD_SUB_REFRESH] = COUNTER_COMMAND_SUB_REFRESH,
+    [CLIENT_METHOD_PING] = COUNTER_TRANSPORT_RECEIVED_CLIENT_PONG,
+};
+
+/* What a handler decided: at most one of them is set; neither, and it has answered or will. */
+struct verdict {
+    uint32_t error;
+    uint32_t disconnect;
+};
+
+#define VERDICT_ERROR(name) ((struct verdict){.error = CLIENT_ERROR_##name})
+#define VERDICT_DISCONNECT(name) ((struct verdict){.disconnect = CLIENT_DISCONNECT_##name})
+static const struct verdict verdict_done;
+
+/* ---- connect ---- */
+
+/* Registers the user's session with the directory. False: its ring is full. */
+static bool enter_directory(struct edge *edge, struct session *session)
+{
+    const struct message_user_add body = {.user = session->user->id};
+    const bool waits = edge->options->client.user_connection_limit > 0;
+    buf_share(body.user, 1);
+    if (!message_send_user_add(edge->shard->mailbox,
+                               actors_home_of(edge->actors, session_user(session)),
+                               session->handle, &body)) {
+        buf_release(body.user);
+        return false;
+    }
+    edge->in_flight++;
+    session->awaits_directory = waits;
+    session->is_in_directory = !waits;
+    return true;
+}
+
+static struct verdict on_connect(struct edge *edge, struct session *session,
+                                 const struct client_command *command, struct scratch *scratch)
+{
+    const struct auth_result who =
+        auth_connect(edge, &command->connect, session_user(session), scratch);
+    if (who.disconnect != 0) {
+        return (struct verdict){.disconnect = who.disconnect};
+    }
+    if (who.error != 0) {
+        session->state = SESSION_REFUSED;
+        return (struct verdict){.error = who.error};
+    }
+    if (!span_equal(who.user, session_user(session)) &&
+        !session_set_user(edge, session, who.user)) {
+        return VERDICT_DISCONNECT(INTERNAL);
+    }
+    if (!span_is_empty(who.info)) {
+        session->conn_info = buf_copy(who.info.at, who.info.len);
+        if (session->conn_info == NULL) {
+            return VERDICT_DISCONNECT(INTERNAL);
+        }
+    }
+    session->expire_at_s = who.expire_at_s;
+    if (session->user != NULL && !enter_directory(edge, session)) {
+        return VERDICT_DISCONNECT(TOO_MANY_REQUESTS);
+    }
+    if (session->awaits_directory) {
+        session->state = SESSION_JOINING;
+        session->connect_id = command->id;
+        return verdict_done;
+    }
+    session_on_connected(edge, session, command->id);
+    return verdict_done;
+}
+
+/* ---- subscribe ---- */
+
+static struct permissions_client client_of(const struct session *session, struct span channel)
+{
+    return (struct permissions_client){
+        .user = session_user(session),
+        .is_subscribed = hub_find_subscription(session, channel) != NULL,
+    };
+}
+
+/* PROTOCOL 9.1, in its order. */
+static struct verdict on_subscribe(struct edge *edge, struct session *session,
+                                   const struct client_command *command, struct scratch *scratch)
+{
+    const struct node_options *options = edge->options;
+    const struct client_subscribe_request *request = &command->subscribe;
+    const struct span channel = request->channel;
+    if (span_is_empty(channel) ||
+        (!span_is_empty(request->delta) && !span_equal(request->delta, SPAN_LITERAL("fossil")))) {
+        return VERDICT_DISCONNECT(BAD_REQUEST);
+    }
+    if (request->type == CLIENT_SUBSCRIPTION_SHARED_POLL) {
+        return VERDICT_ERROR(NOT_AVAILABLE);
+    }
+    if (channel.len > options->channel_max_length) {
+        return VERDICT_ERROR(BAD_REQUEST);
+    }
+    const struct subscription *present = hub_find_subscription(session, channel);
+    if (present != NULL) {
+        return VERDICT_ERROR(ALREADY_SUBSCRIBED);
+    }
+    if (session->subscription_count >= options->client.channel_limit) {
+        return VERDICT_ERROR(LIMIT_EXCEEDED);
+    }
+    const struct channel_options *channel_options = permissions_find_channel(options, channel);
+    if (channel_options == NULL) {
+        return VERDICT_ERROR(UNKNOWN_CHANNEL);
+    }
+    if (!permissions_is_channel_name(options, channel)) {
+        return VERDICT_ERROR(BAD_REQUEST);
+    }
+    if (request->type != CLIENT_SUBSCRIPTION_STREAM) {
+        return VERDICT_ERROR(PERMISSION_DENIED);
+    }
+    struct auth_subscription grant = {0};
+    if (!span_is_empty(request->token)) {
+        grant = auth_subscribe(edge, request->token, channel, session, scratch);
+        if (grant.error != 0 || grant.disconnect != 0) {
+            return (struct verdict){.error = grant.error, .disconnect = grant.disconnect};
+        }
+    } else if (!permissions_may_subscribe(options, channel_options, channel,
+                                          client_of(session, channel))) {
+        return VERDICT_ERROR(PERMISSION_DENIED);
+    }
+    if (!span_is_empty(request->tf)) {
+        return VERDICT_ERROR(BAD_REQUEST);
+    }
+    const bool may_see_presence = permissions_may_see_presence(
+        options, channel_options,
+        (struct permissions_client){.user = session_user(session), .is_subscribed = true});
+    const struct hub_subscribe hub_request = {
+        .channel = channel,
+        .options = channel_options,
+        .chan_info = grant.info,
+        .data = grant.data,
+        .expire_at_s = grant.expire_at_s,
+        .command_id = command->id,
+        .push_join_leave =
+            channel_options->join_leave &&
+            (channel_options->force_push_join_leave || (request->join_leave && may_see_presence)),
+    };
+    return (struct verdict){.error = hub_subscribe(edge, session, &hub_request)};
+}
+
+/* False: the channel's subscribe is still under way, so this command waits for its answer. */
+static bool on_unsubscribe(struct edge *edge, struct session *session,
+                           const struct client_command *command)
+{
+    struct subscription *subscription =
+        hub_find_subscription(session, command->unsubscribe.channel);
+    if (subscription != NULL && subscription->state != SUBSCRIPTION_ACTIVE) {
+        session->awaited = subscription;
+        return false;
+    }
+    if (subscription != NULL) {
+        hub_unsubscribe(edge, subscription);
+    }
+    session_reply(edge, session,
+                  &(struct client_reply){.id = command->id, .kind = CLIENT_REPLY_UNSUBSCRIBE});
+    return true;
+}
+
+/* ---- publish, presence ---- */
+
+static struct verdict on_publish(struct edge *edge, struct session *session,
+                                 const struct client_command *command)
+{
+    const struct node_options *options = edge->options;
+    const struct span channel = command->publish.channel;
+    if (span_is_empty(channel)) {
+        return VERDICT_DISCONNECT(BAD_REQUEST);
+    }
+    const struct channel_options *channel_options = permissions_find_channel(options, channel);
+    if (channel_options == NULL) {
+        return VERDICT_ERROR(UNKNOWN_CHANNEL);
+    }
+    if (!permissions_is_channel_name(options, channel) ||
+        command->publish.type != CLIENT_SUBSCRIPTION_STREAM) {
+        return VERDICT_ERROR(BAD_REQUEST);
+    }
+    if (!permissions_may_publish(options, channel_options, client_of(session, channel))) {
+        return VERDICT_ERROR(PERMISSION_DENIED);
+    }
+    if (!permissions_is_data(channel_options, command->publish.data) ||
+        span_is_empty(command->publish.data)) {
+        return VERDICT_ERROR(BAD_REQUEST);
+    }
+    const uint32_t home = actors_home_of(edge->actors, channel);
+    struct message_publish body = {.cookie = command->id, .origin = ORIGIN_SESSION};
+    const struct subscription *subscription = hub_find_subscription(session, channel);
+    if (subscription != NULL && subscription->grant != NULL &&
+        subscription->grant->identity != NULL) {
+        body.identity = subscription->grant->identity;
+        buf_share(body.identity, 1);
+    } else {
+        body.identity = session_identity(session);
+    }
+    body.request = publish_request_make(
+        &(struct publish_request){.channel = channel, .data = command->publish.data});
+    const bool is_made = body.identity != NULL && body.request != NULL;
+    if (!is_made || edge_is_congested(edge, home) ||
+        !message_send_publish(edge->shard->mailbox, home, session->conn->handle, &body)) {
+        buf_release(body.identity);
+        buf_release(body.request);
+        return is_made ? VERDICT_ERROR(TOO_MANY_REQUESTS) : VERDICT_ERROR(INTERNAL);
+    }
+    edge->in_flight++;
+    return verdict_done;
+}
+
+static struct verdict on_presence(struct edge *edge, struct session *session,
+                                  const struct client_command *command)
+{
+    const struct node_options *options = edge->options;
+    const struct span channel = command->presence.channel;
+    if (span_is_empty(channel)) {
+        return VERDICT_DISCONNECT(BAD_REQUEST);
+    }
+    const struct channel_options *channel_options = permissions_find_channel(options, channel);
+    if (channel_options == NULL) {
+        return VERDICT_ERROR(UNKNOWN_CHANNEL);
+    }
+    if (!permissions_is_channel_name(options, channel)) {
+        return VERDICT_ERROR(BAD_REQUEST);
+    }
+    if (!channel_options->presence) {
+        return VERDICT_ERROR(NOT_AVAILABLE);
+    }
+    if (!permissions_may_see_presence(options, channel_options, client_of(session, channel))) {
+        return VERDICT_ERROR(PERMISSION_DENIED);
+    }
+    const struct message_presence_ask body = {
+        .channel = buf_copy(channel.at, channel.len),
+        .cookie = command->id,
+        .origin = ORIGIN_SESSION,
+        .stats_only = command->method == CLIENT_METHOD_PRESENCE_STATS,
+    };
+    if (body.channel == NULL) {
+        return VERDICT_ERROR(INTERNAL);
+    }
+    const uint32_t home = actors_home_of(edge->actors, channel);
+    if (edge_is_congested(edge, home) ||
+        !message_send_presence_ask(edge->shard->mailbox, home, session->conn->handle, &body)) {
+        buf_release(body.channel);
+        return VERDICT_ERROR(TOO_MANY_REQUESTS);
+    }
+    edge->in_flight++;
+    return verdict_done;
+}
+
+static struct verdict on_history(const struct edge *edge, const struct client_command *command)
+{
+    if (span_is_empty(command->history.channel)) {
+        return VERDICT_DISCONNECT(BAD_REQUEST);
+    }
+    return permissions_find_channel(edge->options, command->history.channel) == NULL
+               ? VERDICT_ERROR(UNKNOWN_CHANNEL)
+               : VERDICT_ERROR(NOT_AVAILABLE);
+}
+
+/* ---- refresh ---- */
+
+static struct verdict on_refresh(struct edge *edge, struct session *session,
+                                 const struct client_command *command, struct scratch *scratch)
+{
+    const struct auth_result who =
+        auth_refresh(edge, command->refresh.token, session_user(session), scratch);
+    if (who.disconnect != 0) {
+        return (struct verdict){.disconnect = who.disconnect};
+    }
+    struct buf *info = NULL;
+    if (!span_is_empty(who.info)) {
+        info = buf_copy(who.info.at, who.info.len);
+        if (info == NULL) {
+            return VERDICT_ERROR(INTERNAL);
+        }
+    }
+    buf_release(session->conn_info);
+    buf_release(session->identity);
+    session->conn_info = info;
+    session->identity = NULL;
+    session->expire_at_s = who.expire_at_s;
+    char id[CLIENT_ID_TEXT_LEN];
+    client_id_format(session->client_id, id);
+    struct connection *conn = session->conn;
+    const struct client_refresh_result result = {
+        .client = span_of(id, sizeof(id)),
+        .version = span_of_text(edge->options->version),
+        .expires = who.expire_at_s != 0,
+        .ttl_s = who.expire_at_s == 0 ? 0 : auth_ttl_s(edge, who.expire_at_s),
+    };
+    session_reply(edge, session,
+                  &(struct client_reply){
+                      .id = command->id, .kind = CLIENT_REPLY_REFRESH, .refresh = result});
+    connection_schedule(edge, conn);
+    return verdict_done;
+}
+
+static struct verdict on_sub_refresh(struct edge *edge, struct session *session,
+                                     const struct client_command *command, struct scratch *scratch)
+{
+    const struct span channel = command->sub_refresh.channel;
+    if (span_is_empty(channel)) {
+        return VERDICT_DISCONNECT(BAD_REQUEST);
+    }
+    struct subscription *subscription = hub_find_subscription(session, channel);
+    if (subscription == NULL || subscription->grant == NULL) {
+        return VERDICT_ERROR(PERMISSION_DENIED);
+    }
+    if (span_is_empty(command->sub_refresh.token)) {
+        return VERDICT_ERROR(BAD_REQUEST);
+    }
+    const struct auth_subscription grant =
+        auth_subscribe(edge, command->sub_refresh.token, channel, session, scratch);
+    if (grant.error == CLIENT_ERROR_TOKEN_EXPIRED || grant.error == CLIENT_ERROR_EXPIRED) {
+        return VERDICT_DISCONNECT(SUBSCRIPTION_EXPIRED);
+    }
+    if (grant.error != 0 || grant.disconnect != 0) {
+        return VERDICT_DISCONNECT(INVALID_TOKEN);
+    }
+    subscription->grant->expire_at_s = grant.expire_at_s;
+    struct connection *conn = session->conn;
+    const struct client_refresh_result result = {
+        .expires = grant.expire_at_s != 0,
+        .ttl_s = grant.expire_at_s == 0 ? 0 : auth_ttl_s(edge, grant.expire_at_s),
+    };
+    session_reply(edge, session,
+                  &(struct client_reply){
+                      .id = command->id, .kind = CLIENT_REPLY_SUB_REFRESH, .sub_refresh = result});
+    connection_schedule(edge, conn);
+    return verdict_done;
+}
+
+/* ---- dispatch ---- */
+
+static struct verdict on_pong(struct edge *edge, struct session *session)
+{
+    if (!session->owes_pong) {
+        return VERDICT_DISCONNECT(BAD_REQUEST);
+    }
+    session->owes_pong = false;
+    const uint64_t taken_ns = edge->shard->now_ns - session->ping_sent_ns;
+    session->ping_due_ms =
+        edge->shard->now_ms - taken_ns / CLOCK_NS_A_MS + edge->options->client.ping_interval_ms;
+    hist_record(edge->shard->stats->hists[HIST_PING_PONG_NS], taken_ns);
+    return verdict_done;
+}
+
+/* Is the command one that may come now at all (PROTOCOL 5, rules 1 to 7)? */
+static bool may_come_now(const struct session *session, const struct client_command *command)
+{
+    if (command->method == CLIENT_METHOD_PING ||
+        (command->method == CLIENT_METHOD_PONG && command->id != 0)) {
+        return false;
+    }
+    if (command->id == 0 && command->method != CLIENT_METHOD_SEND &&
+        command->method != CLIENT_METHOD_PONG) {
+        return false;
+    }
+    return session->state == SESSION_NEW
+               ? command->method == CLIENT_METHOD_CONNECT
+               : session->state == SESSION_CONNECTED && command->method != CLIENT_METHOD_CONNECT;
+}
+
+static struct verdict on_command(struct edge *edge, struct session *session,
+                                 const struct client_command *command, struct scratch *scratch,
+                                 bool *is_done)
+{
+    if (!may_come_now(session, command)) {
+        return VERDICT_DISCONNECT(BAD_REQUEST);
+    }
+    switch (command->method) {
+    case CLIENT_METHOD_PONG:
+        return on_pong(edge, session);
+    case CLIENT_METHOD_CONNECT:
+        return on_connect(edge, session, command, scratch);
+    case CLIENT_METHOD_SUBSCRIBE:
+        return on_subscribe(edge, session, command, scratch);
+    case CLIENT_METHOD_UNSUBSCRIBE:
+        if (span_is_empty(command->unsubscribe.channel)) {
+            return VERDICT_DISCONNECT(BAD_REQUEST);
+        }
+        *is_done = on_unsubscribe(edge, session, command);
+        return verdict_done;
+    case CLIENT_METHOD_PUBLISH:
+        return on_publish(edge, session, command);
+    case CLIENT_METHOD_PRESENCE:
+    case CLIENT_METHOD_PRESENCE_STATS:
+        return on_presence(edge, session, command);
+    case CLIENT_METHOD_HISTORY:
+        return on_history(edge, command);
+    case CLIENT_METHOD_RPC:
+        return VERDICT_ERROR(NOT_AVAILABLE);
+    case CLIENT_METHOD_SEND:
+        return VERDICT_DISCONNECT(NOT_AVAILABLE);
+    case CLIENT_METHOD_REFRESH:
+        return on_refresh(edge, session, command, scratch);
+    case CLIENT_METHOD_SUB_REFRESH:
+        return on_sub_refresh(edge, session, command, scratch);
+    case CLIENT_METHOD_PING:
+    case CLIENT_METHOD_COUNT:
+        break;
+    }
+    return VERDICT_DISCONNECT(BAD_REQUEST);
+}
+
+/* Room for a command's strings and for the parts of its token. */
+static bool ensure_decoded_room(struct edge *edge, size_t line_len)
+{
+    const size_t needed = JWT_SCRATCH_LEN(line_len) + line_len;
+    if (needed <= edge->decoded_size) {
+        return true;
+    }
+    uint8_t *grown = realloc(edge->decoded, needed);
+    if (grown == NULL) {
+        return false;
+    }
+    edge->decoded = grown;
+    edge->decoded_size = needed;
+    return true;
+}
+
+bool session_on_line(struct edge *edge, struct session *session, struct span line)
+{
+    if (!ensure_decoded_room(edge, line.len)) {
+        session_disconnect(edge, session, CLIENT_DISCONNECT_INTERNAL, SPAN_EMPTY);
+        return true;
+    }
+    struct scratch scratch = scratch_of(edge->decoded, edge->decoded_size);
+    struct client_command command;
+    if (client_json_decode_command(line, &scratch, &command) != JSON_OK) {
+        session_disconnect(edge, session, CLIENT_DISCONNECT_BAD_REQUEST, SPAN_EMPTY);
+        return true;
+    }
+    bool is_done = true;
+    const struct verdict verdict = on_command(edge, session, &command, &scratch, &is_done);
+    if (!is_done) {
+        return false;
+    }
+    actors_count(edge->actors, command_counters[command.method]);
+    actors_count(edge->actors, COUNTER_TRANSPORT_RECEIVED_COMMAND);
+    if (verdict.disconnect != 0) {
+        session_disconnect(edge, session, verdict.disconnect, SPAN_EMPTY);
+    } else if (verdict.error != 0) {
+        session_reply_error(edge, session, command.id, verdict.error);
+    }
+    return true;
+}
+
+/* ---- answers of homes ---- */
+
+void session_on_published(struct edge *edge, const struct message *message)
+{
+    const struct message_published body = message_as_published(message);
+    struct session *session = session_of_handle(edge, message->handle);
+    if (session == NULL) {
+        return;
+    }
+    if (body.error != 0) {
+        session_reply_error(edge, session, body.cookie, body.error);
+        return;
+    }
+    session_reply(edge, session,
+                  &(struct client_reply){.id = body.cookie, .kind = CLIENT_REPLY_PUBLISH});
+}
+
+static void reply_presence(struct edge *edge, struct session *session,
+                           const struct message_presence *body)
+{
+    const struct presence_snapshot *snapshot =
+        body->snapshot == NULL ? NULL : presence_snapshot_of(body->snapshot);
+    const uint32_t len = snapshot == NULL ? 0 : snapshot->len;
+    struct client_info *clients = len == 0 ? NULL : calloc(len, sizeof(*clients));
+    char(*ids)[CLIENT_ID_TEXT_LEN] = len == 0 ? NULL : calloc(len, sizeof(*ids));
+    if (len > 0 && (clients == NULL || ids == NULL)) {
+        session_reply_error(edge, session, body->cookie, CLIENT_ERROR_INTERNAL);
+    } else {
+        for (uint32_t i = 0; i < len; i++) {
+            clients[i] = identity_info(snapshot->identities[i], ids[i]);
+        }
+        struct client_reply reply = {.id = body->cookie, .kind = CLIENT_REPLY_PRESENCE};
+        reply.presence =
+            (struct client_presence_result){.clients = clients, .client_count = len};
+        session_reply(edge, session, &reply);
+    }
+    free(clients);
+    free(ids);
+}
+
+void session_on_presence(struct edge *edge, const struct message *message)
+{
+    const struct message_presence body = message_as_presence(message);
+    struct session *session = session_of_handle(edge, message->handle);
+    if (session != NULL && body.error != 0) {
+        session_reply_error(edge, session, body.cookie, body.error);
+    } else if (session != NULL && body.stats_only != 0) {
+        struct client_reply reply = {.id = body.cookie, .kind = CLIENT_REPLY_PRESENCE_STATS};
+        reply.presence_stats = (struct client_presence_stats_result){
+            .client_count = body.clients, .user_count = body.users};
+        session_reply(edge, session, &reply);
+    } else if (session != NULL) {
+        reply_presence(edge, session, &body);
+    }
+    presence_snapshot_release(body.snapshot);
+}

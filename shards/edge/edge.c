@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The edge of a shard: made, fed with messages and events, ended. */
+#include "shards/edge/edge.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec/client_json.h"
+#include "shards/edge/api.h"
+#include "shards/edge/connection.h"
+#include "shards/edge/hub.h"
+#include "shards/edge/listener.h"
+
+static struct map_key key_of_hub_channel(const void *object)
+{
+    const struct hub_channel *channel = object;
+    return (struct map_key){channel->name->bytes, channel->name->len};
+}
+
+static struct map_key key_of_user(const void *object)
+{
+    const struct local_user *user = object;
+    return (struct map_key){user->id->bytes, user->id->len};
+}
+
+static struct frame *make_ping(void)
+{
+    const struct span text = SPAN_LITERAL(CLIENT_JSON_PING);
+    struct frame *frame = frame_create(WEBSOCKET_SERVER_HEADER_LEN_MAX + (uint32_t)text.len);
+    if (frame != NULL) {
+        uint8_t *at = frame_bytes(frame);
+        const size_t header_len =
+            websocket_encode_header(at, WEBSOCKET_FIN | WEBSOCKET_TEXT, text.len, NULL);
+        memcpy(at + header_len, text.at, text.len);
+        frame->len = (uint32_t)(header_len + text.len);
+    }
+    return frame;
+}
+
+struct edge *edge_create(struct actors *actors)
+{
+    struct edge *edge = calloc(1, sizeof(*edge));
+    if (edge == NULL) {
+        return NULL;
+    }
+    struct random *random = &actors->shard->random;
+    edge->actors = actors;
+    edge->options = actors->options;
+    edge->shard = actors->shard;
+    edge->listener = -1;
+    list_init(&edge->ready);
+    list_init(&edge->closed);
+    list_init(&edge->farewells);
+    edge->connections = pool_create(sizeof(struct connection), CONNECTIONS_A_SHARD_MAX);
+    edge->sessions = pool_create(sizeof(struct session), CONNECTIONS_A_SHARD_MAX);
+    edge->subscriptions = pool_create(sizeof(struct subscription), POOL_OBJECTS_MAX);
+    edge->hub_channels = pool_create(sizeof(struct hub_channel), CHANNELS_A_SHARD_MAX);
+    edge->calls = api_pool_create();
+    edge->hub = map_create(key_of_hub_channel, random);
+    edge->users = map_create(key_of_user, random);
+    edge->farewells_to = calloc(actors->shard->count, sizeof(uint32_t));
+    edge->ping = make_ping();
+    edge->scratch = malloc(EDGE_SCRATCH_SIZE);
+    const bool is_made = edge->connections != NULL && edge->sessions != NULL &&
+                         edge->subscriptions != NULL && edge->hub_channels != NULL &&
+                         edge->calls != NULL && edge->hub != NULL && edge->users != NULL &&
+                         edge->farewells_to != NULL && edge->ping != NULL && edge->scratch != NULL;
+    if (!is_made) {
+        edge_destroy(edge);
+        return NULL;
+    }
+    return edge;
+}
+
+static void edge_free_closed(struct edge *edge)
+{
+    struct list *at;
+    while ((at = list_take_first(&edge->closed)) != NULL) {
+        connection_free(edge, CONTAINER_OF(at, struct connection, link));
+    }
+}
+
+/* Clients are not told any more: whoever wants that lets the node drain first. */
+static void edge_close_all(struct edge *edge)
+{
+    uint32_t cursor = 0;
+    uint32_t handle;
+    struct connection *conn;
+    while ((conn = pool_next(edge->connections, &cursor, &handle)) != NULL) {
+        connection_close(edge, conn);
+    }
+    edge_free_closed(edge);
+}
+
+void edge_destroy(struct edge *edge)
+{
+    if (edge == NULL) {
+        return;
+    }
+    if (edge->connections != NULL && edge->hub != NULL) {
+        listener_close(edge);
+        edge_close_all(edge);
+    }
+    hub_destroy(edge);
+    api_destroy(edge);
+    if (edge->ping != NULL) {
+        frame_release(edge->ping);
+    }
+    deflate_compressor_destroy(edge->compressor);
+    deflate_inflater_destroy(edge->inflater);
+    map_destroy(edge->hub);
+    map_destroy(edge->users);
+    pool_destroy(edge->connections);
+    pool_destroy(edge->sessions);
+    pool_destroy(edge->subscriptions);
+    pool_destroy(edge->hub_channels);
+    pool_destroy(edge->calls);
+    free(edge->farewells_to);
+    free(edge->decoded);
+    free(edge->scratch);
+    free(edge);
+}
+
+bool edge_start(struct edge *edge)
+{
+    return edge->listener >= 0 || listener_open(edge);
+}
+
+static void edge_on_survey(struct edge *edge, const struct message *message)
+{
+    const struct message_survey body = message_as_survey(message);
+    struct message_survey_result result = {.op = body.op};
+    result.result = hub_survey(edge, body.pattern, &result.error);
+    buf_release(body.pattern);
+    if (!message_send_survey_result(edge->shard->mailbox, message->from, message->handle,
+                                    &result)) {
+        WARN_IF(true); /* The reserve for answers is larger than all requests together. */
+        buf_release(result.result);
+    }
+}
+
+void edge_on_message(struct edge *edge, const struct message *message)
+{
+    switch ((enum message_type)message->type) {
+    case MESSAGE_SUBSCRIBED:
+        hub_on_subscribed(edge, message);
+        break;
+    case MESSAGE_PUBLICATION:
+        hub_on_publication(edge, message);
+        break;
+    case MESSAGE_PUBLISHED:
+        edge->in_flight--;
+        if (message_as_published(message).origin == ORIGIN_SESSION) {
+            session_on_published(edge, message);
+        } else {
+            api_on_published(edge, message);
+        }
+        break;
+    case MESSAGE_PRESENCE:
+        edge->in_flight--;
+        if (message_as_presence(message).origin == ORIGIN_SESSION) {
+            session_on_presence(edge, message);
+        } else {
+            api_on_presence(edge, message);
+        }
+        break;
+    case MESSAGE_USER_ADDED:
+        session_on_user_added(edge, message);
+        break;
+    case MESSAGE_SESSION_COMMAND:
+        session_on_command(edge, message);
+        break;
+    case MESSAGE_SURVEY:
+        edge_on_survey(edge, message);
+        break;
+    case MESSAGE_SURVEY_RESULT:
+        edge->in_flight--;
+        api_on_survey_result(edge, message);
+        break;
+    case MESSAGE_NODES:
+        edge->in_flight--;
+        api_on_nodes(edge, message);
+        break;
+    default:
+        BUG_IF(true); /* Not in the catalogue as a message to an edge. */
+    }
+}
+
+void edge_on_event(struct edge *edge, uint64_t token, uint32_t events)
+{
+    if (token >> 32 == EDGE_TOKEN_LISTENER) {
+        listener_on_event(edge);
+        return;
+    }
+    struct connection *conn = pool_get(edge->connections, (uint32_t)token);
+    if (conn == NULL) {
+        actors_count(edge->actors, COUNTER_STALE_EVENTS);
+        return;
+    }
+    connection_on_event(edge, conn, events);
+}
+
+/* ---- stopping ---- */
+
+/* Every client is told to come back elsewhere; who does not go in time is cut. */
+static void edge_begin_stop(struct edge *edge)
+{
+    edge->stop_seen = true;
+    edge->stop_deadline_ms = edge->shard->now_ms + edge->options->shutdown_timeout_ms;
+    listener_close(edge);
+    uint32_t cursor = 0;
+    uint32_t handle;
+    struct connection *conn;
+    while ((conn = pool_next(edge->connections, &cursor, &handle)) != NULL) {
+        if (conn->state == CONNECTION_SESSION) {
+            session_disconnect(edge, conn->session, CLIENT_DISCONNECT_SHUTDOWN, SPAN_EMPTY);
+        } else if (conn->state == CONNECTION_ECHO) {
+            connection_end_websocket(edge, conn, WEBSOCKET_CLOSE_GOING_AWAY,
+                                     SPAN_LITERAL("shutdown"), false);
+        } else if (conn->state == CONNECTION_HTTP_HEAD) {
+            connection_begin_closing(edge, conn);
+        }
+    }
+}
+
+static void edge_drive_stop(struct edge *edge)
+{
+    if (!node_is_stopping(edge->actors->node)) {
+        return;
+    }
+    if (!edge->stop_seen) {
+        edge_begin_stop(edge);
+    }
+    if (edge->shard->now_ms >= edge->stop_deadline_ms) {
+        edge_close_all(edge);
+    }
+    if (pool_count(edge->connections) == 0) {
+        __atomic_store_n(&edge->actors->node->shard_is_drained[edge->shard->id], 1,
+                         __ATOMIC_RELEASE);
+    }
+}
+
+void edge_on_turn_end(struct edge *edge)
+{
+    edge_free_closed(edge);
+    (void)hub_send_farewells(edge);
+    edge_drive_stop(edge);
+    /* Each connection once: those that make themselves ready again wait for the next turn. */
+    struct list ready;
+    if (list_is_empty(&edge->ready)) {
+        return;
+    }
+    ready = edge->ready;
+    ready.next->prev = &ready;
+    ready.prev->next = &ready;
+    list_init(&edge->ready);
+    struct list *at;
+    while ((at = list_take_first(&ready)) != NULL) {
+        connection_on_turn_end(edge, CONTAINER_OF(at, struct connection, link));
+    }
+}
+
+bool edge_has_work(const struct edge *edge)
+{
+    return !list_is_empty(&edge->ready) || !list_is_empty(&edge->farewells) ||
+           !list_is_empty(&edge->closed);
+}

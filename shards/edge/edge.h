@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The edge of a shard: what clients can see. Its listener, connections, sessions, local fan-out and API calls.
+ *
+ * The functions below are what the shard's actor calls; struct edge is open to the files of this
+ * folder alone.
+ */
+#ifndef ROOST_SHARDS_EDGE_EDGE_H
+#define ROOST_SHARDS_EDGE_EDGE_H
+
+#include "codec/deflate.h"
+#include "runtime/list.h"
+#include "runtime/map.h"
+#include "runtime/pool.h"
+#include "shards/actors.h"
+#include "shards/limits.h"
+
+/* Room in which replies are encoded before they are queued; larger ones take memory of their own. */
+enum { EDGE_SCRATCH_SIZE = 256 * 1024 };
+
+struct edge {
+    struct actors *actors;
+    const struct node_options *options;
+    struct shard *shard;
+
+    int listener; /* -1: not listening (yet, or any more). */
+    uint64_t listener_retry_ms;
+    struct timer listener_timer;
+    uint32_t accept_tokens; /* What is left of this shard's part of client.connection_rate_limit. */
+    uint64_t accept_refilled_ms;
+
+    struct pool *connections;
+    struct pool *sessions;
+    struct pool *subscriptions;
+    struct pool *hub_channels;
+    struct pool *calls;
+    struct map *hub;   /* Channel name -> struct hub_channel. */
+    struct map *users; /* User id -> struct local_user. */
+    struct list ready;  /* Connections with output to write or input to go on with. */
+    struct list closed; /* Connections that ended this turn, freed in the next. */
+    struct list farewells; /* Unsubscribes that their home's ring did not take. */
+    uint32_t *farewells_to; /* [shards] How many of those wait for each home. */
+
+    uint32_t in_flight; /* Messages to other shards that are still to be answered. */
+    struct frame *ping; /* The server's ping, the same for all. */
+    uint8_t *scratch;   /* EDGE_SCRATCH_SIZE bytes in which replies are encoded. */
+    uint8_t *decoded;   /* Strings of the command under way that had escapes, and its token. */
+    size_t decoded_size;
+    uint64_t pinned_bytes;
+    uint64_t pinned_unauthenticated_bytes;
+
+    struct deflate_compressor *compressor; /* NULL while nobody negotiated compression. */
+    struct deflate_inflater *inflater;
+    bool stop_seen;
+    uint64_t stop_deadline_ms;
+};
+
+/* What a poller token names, in its upper half; the lower half is a handle. */
+enum edge_token { EDGE_TOKEN_LISTENER = 1, EDGE_TOKEN_CONNECTION = 2 };
+
+MUST_CHECK struct edge *edge_create(struct actors *actors);
+void edge_destroy(struct edge *edge);
+
+/* After the first placement has come: the node may serve, and the listener opens. False: the address cannot be had (logged). */
+bool edge_start(struct edge *edge);
+
+/* SUBSCRIBED, PUBLISHED, PUBLICATION, PRESENCE, USER_ADDED, SESSION_COMMAND, SURVEY, SURVEY_RESULT, NODES. Takes over the
+ * counts of their bufs. */
+void edge_on_message(struct edge *edge, const struct message *message);
+void edge_on_event(struct edge *edge, uint64_t token, uint32_t events);
+
+/* Goes on with input that was left, writes outputs, frees what closed a turn ago. */
+void edge_on_turn_end(struct edge *edge);
+
+/* True while there is work that no event will announce. */
+bool edge_has_work(const struct edge *edge);
+
+/* True while unsubscribes wait for this home: what would overtake them has to wait as well. */
+static inline bool edge_is_congested(const struct edge *edge, uint32_t home)
+{
+    return edge->farewells_to[home] != 0;
+}
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* HTTP on a connection: requests to their handlers, and responses. */
+#ifndef ROOST_SHARDS_EDGE_HTTP_H
+#define ROOST_SHARDS_EDGE_HTTP_H
+
+#include "shards/edge/connection.h"
+
+/* Input in HTTP_HEAD and HTTP_BODY; returns where it stopped. */
+uint8_t *http_take_head(struct edge *edge, struct connection *conn, uint8_t *at, uint8_t *end);
+uint8_t *http_take_body(struct edge *edge, struct connection *conn, uint8_t *at, uint8_t *end);
+
+struct http_response {
+    unsigned status;
+    const char *content_type; /* NULL: none */
+    struct span headers;      /* Whole header lines, each with its CRLF. */
+    struct span body;
+};
+
+/* Queues a response; then the connection waits for the next request, or ends when it may not be kept. */
+void http_respond(struct edge *edge, struct connection *conn, const struct http_response *response);
+
+/* A refusal with a line of text; the connection ends after it. */
+void http_respond_error(struct edge *edge, struct connection *conn, unsigned status,
+                        const char *text);
+
+/* What this request asked for decides; the response ends the connection. */
+void http_end_keep_alive(struct connection *conn);
+
+#endif

@@ -1,0 +1,587 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The local fan-out: subscriptions of this shard's sessions, and publications on their last step. */
+#include "shards/edge/hub.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "shards/edge/auth.h"
+#include "shards/edge/permissions.h"
+
+/* An unsubscribe that its home's ring did not take yet. */
+struct farewell {
+    struct list link;
+    struct message_unsubscribe body;
+    uint32_t home;
+    uint32_t handle;
+};
+
+static struct span hub_name(const struct hub_channel *channel)
+{
+    return span_of(channel->name->bytes, channel->name->len);
+}
+
+struct hub_channel *hub_find(const struct edge *edge, struct span channel)
+{
+    return map_find(edge->hub, channel.at, channel.len);
+}
+
+struct subscription *hub_find_subscription(const struct session *session, struct span channel)
+{
+    struct subscription *at = session->subscriptions;
+    while (at != NULL && !span_equal(hub_name(at->channel), channel)) {
+        at = at->next;
+    }
+    return at;
+}
+
+/* ---- channels of this shard ---- */
+
+static struct hub_channel *hub_create(struct edge *edge, const struct hub_subscribe *request)
+{
+    uint32_t handle;
+    struct hub_channel *channel = pool_take(edge->hub_channels, &handle);
+    if (channel == NULL) {
+        return NULL;
+    }
+    channel->handle = handle;
+    channel->options = request->options;
+    channel->home = actors_home_of(edge->actors, request->channel);
+    channel->name = buf_copy(request->channel.at, request->channel.len);
+    if (channel->name == NULL || !map_insert(edge->hub, channel)) {
+        buf_release(channel->name);
+        pool_put(edge->hub_channels, handle);
+        return NULL;
+    }
+    return channel;
+}
+
+static void hub_destroy_channel(struct edge *edge, struct hub_channel *channel)
+{
+    map_remove(edge->hub, channel);
+    buf_release(channel->name);
+    free(channel->subscribers);
+    pool_put(edge->hub_channels, channel->handle);
+}
+
+static bool hub_add(struct hub_channel *channel, struct subscription *subscription)
+{
+    if (channel->count == channel->room) {
+        const uint32_t room = channel->room == 0 ? 1 : channel->room * 2;
+        struct subscription **grown =
+            realloc(channel->subscribers, room * sizeof(struct subscription *));
+        if (grown == NULL) {
+            return false;
+        }
+        channel->subscribers = grown;
+        channel->room = room;
+    }
+    subscription->index = channel->count;
+    channel->subscribers[channel->count++] = subscription;
+    return true;
+}
+
+/* The last one takes the free place. A large table that has become sparse is made smaller. */
+static void hub_remove(struct hub_channel *channel, const struct subscription *subscription)
+{
+    struct subscription *last = channel->subscribers[--channel->count];
+    channel->subscribers[subscription->index] = last;
+    last->index = subscription->index;
+    if (channel->room >= 64 && channel->count < channel->room / 4) {
+        const uint32_t room = channel->room / 2;
+        struct subscription **shrunk =
+            realloc(channel->subscribers, room * sizeof(struct subscription *));
+        if (shrunk != NULL) {
+            channel->subscribers = shrunk;
+            channel->room = room;
+        }
+    }
+}
+
+/* ---- subscriptions ---- */
+
+static void grant_free(struct subscription_grant *grant)
+{
+    if (grant != NULL) {
+        buf_release(grant->identity);
+        buf_release(grant->data);
+        free(grant);
+    }
+}
+
+/* What a token brought, kept with the subscription; false: memory is out. */
+static bool grant_make(struct subscription *subscription, struct session *session,
+                       const struct hub_subscribe *request)
+{
+    if (span_is_empty(request->chan_info) && span_is_empty(request->data) &&
+        request->expire_at_s == 0) {
+        return true;
+    }
+    struct subscription_grant *grant = calloc(1, sizeof(*grant));
+    if (grant == NULL) {
+        return false;
+    }
+    subscription->grant = grant;
+    grant->expire_at_s = request->expire_at_s;
+    if (!span_is_empty(request->chan_info)) {
+        const struct span conn_info =
+            session->conn_info == NULL
+                ? SPAN_EMPTY
+                : span_of(session->conn_info->bytes, session->conn_info->len);
+        grant->identity = identity_make(session->client_id, session_user(session), conn_info,
+                                        request->chan_info);
+        if (grant->identity == NULL) {
+            return false;
+        }
+    }
+    if (!span_is_empty(request->data)) {
+        grant->data = buf_copy(request->data.at, request->data.len);
+        if (grant->data == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* One count of what others see of the subscriber. */
+static struct buf *subscription_identity(struct subscription *subscription)
+{
+    if (subscription->grant != NULL && subscription->grant->identity != NULL) {
+        buf_share(subscription->grant->identity, 1);
+        return subscription->grant->identity;
+    }
+    return session_identity(subscription->session);
+}
+
+static bool is_known_to_home(const struct channel_options *options)
+{
+    return options->presence || options->join_leave;
+}
+
+/* Frees the subscription; the channel goes with its last one. */
+static void hub_forget(struct edge *edge, struct subscription *subscription)
+{
+    struct session *session = subscription->session;
+    struct hub_channel *channel = subscription->channel;
+    hub_remove(channel, subscription);
+    struct subscription **at = &session->subscriptions;
+    while (*at != subscription) {
+        at = &(*at)->next;
+    }
+    *at = subscription->next;
+    session->subscription_count--;
+    actors_gauge_add(edge->actors, COUNTER_NUM_SUBSCRIPTIONS, -1);
+    grant_free(subscription->grant);
+    pool_put(edge->subscriptions, subscription->handle);
+    if (channel->count == 0) {
+        hub_destroy_channel(edge, channel);
+    }
+}
+
+static struct subscription *hub_make(struct edge *edge, struct session *session,
+                                     struct hub_channel *channel,
+                                     const struct hub_subscribe *request)
+{
+    uint32_t handle;
+    struct subscription *subscription = pool_take(edge->subscriptions, &handle);
+    if (subscription == NULL) {
+        return NULL;
+    }
+    subscription->handle = handle;
+    subscription->session = session;
+    subscription->channel = channel;
+    subscription->command_id = request->command_id;
+    subscription->push_join_leave = request->push_join_leave;
+    if (!grant_make(subscription, session, request) || !hub_add(channel, subscription)) {
+        grant_free(subscription->grant);
+        pool_put(edge->subscriptions, handle);
+        return NULL;
+    }
+    subscription->next = session->subscriptions;
+    session->subscriptions = subscription;
+    session->subscription_count++;
+    actors_gauge_add(edge->actors, COUNTER_NUM_SUBSCRIPTIONS, 1);
+    if (request->expire_at_s != 0) {
+        session->has_expiring_subscriptions = true;
+        connection_schedule(edge, session->conn);
+    }
+    return subscription;
+}
+
+/* Answers the subscribe command: from now on publications are delivered. */
+static void subscription_activate(struct edge *edge, struct subscription *subscription)
+{
+    struct session *session = subscription->session;
+    struct subscription_grant *grant = subscription->grant;
+    subscription->state = SUBSCRIPTION_ACTIVE;
+    struct client_reply reply = {.id = subscription->command_id, .kind = CLIENT_REPLY_SUBSCRIBE};
+    struct buf *data = NULL;
+    if (grant != NULL) {
+        data = grant->data;
+        grant->data = NULL;
+        reply.subscribe.expires = grant->expire_at_s != 0;
+        reply.subscribe.ttl_s = reply.subscribe.expires ? auth_ttl_s(edge, grant->expire_at_s) : 0;
+        reply.subscribe.data = data == NULL ? SPAN_EMPTY : span_of(data->bytes, data->len);
+    }
+    session_on_answered(edge, session, subscription);
+    session_reply(edge, session, &reply);
+    buf_release(data);
+}
+
+/* Asks the home: for the channel's first subscriber here, and for each one that others are to see. */
+static bool hub_ask_home(struct edge *edge, struct subscription *subscription, bool is_first)
+{
+    const struct hub_channel *channel = subscription->channel;
+    const struct channel_options *options = channel->options;
+    struct message_subscribe body = {
+        .channel = channel->name,
+        .connection = subscription->session->conn->handle,
+        .flags = (is_first ? SUBSCRIBE_FIRST : 0u) | (options->presence ? SUBSCRIBE_PRESENCE : 0u) |
+                 (options->join_leave ? SUBSCRIBE_JOIN : 0u),
+    };
+    if (is_known_to_home(options)) {
+        body.identity = subscription_identity(subscription);
+        if (body.identity == NULL) {
+            return false;
+        }
+    }
+    buf_share(body.channel, 1);
+    if (!message_send_subscribe(edge->shard->mailbox, channel->home, channel->handle, &body)) {
+        buf_release(body.channel);
+        buf_release(body.identity);
+        return false;
+    }
+    edge->in_flight++;
+    return true;
+}
+
+uint32_t hub_subscribe(struct edge *edge, struct session *session,
+                       const struct hub_subscribe *request)
+{
+    struct hub_channel *channel = hub_find(edge, request->channel);
+    const bool is_first = channel == NULL;
+    if (edge_is_congested(edge, is_first ? actors_home_of(edge->actors, request->channel)
+                                         : channel->home)) {
+        return CLIENT_ERROR_TOO_MANY_REQUESTS;
+    }
+    if (is_first) {
+        channel = hub_create(edge, request);
+    }
+    struct subscription *subscription =
+        channel == NULL ? NULL : hub_make(edge, session, channel, request);
+    if (subscription == NULL) {
+        if (channel != NULL && channel->count == 0) {
+            hub_destroy_channel(edge, channel);
+        }
+        return CLIENT_ERROR_INTERNAL;
+    }
+    if (is_first || is_known_to_home(request->options)) {
+        subscription->state = SUBSCRIPTION_WAITS_FOR_ANSWER;
+        if (!hub_ask_home(edge, subscription, is_first)) {
+            hub_forget(edge, subscription);
+            return CLIENT_ERROR_TOO_MANY_REQUESTS;
+        }
+    } else if (channel->is_active) {
+        subscription_activate(edge, subscription);
+    } else {
+        subscription->state = SUBSCRIPTION_WAITS_FOR_CHANNEL;
+    }
+    return 0;
+}
+
+/* ---- unsubscribe ---- */
+
+static bool hub_send_unsubscribe(struct edge *edge, uint32_t home, uint32_t handle,
+                                 const struct message_unsubscribe *body)
+{
+    return message_send_unsubscribe(edge->shard->mailbox, home, handle, body);
+}
+
+/* Tells the home, now or as soon as its ring has room. Nothing that the home must know is dropped. */
+static void hub_say_farewell(struct edge *edge, uint32_t home, uint32_t handle,
+                             const struct message_unsubscribe *body)
+{
+    if (!edge_is_congested(edge, home) && hub_send_unsubscribe(edge, home, handle, body)) {
+        return;
+    }
+    struct farewell *farewell = calloc(1, sizeof(*farewell));
+    if (WARN_IF(farewell == NULL)) {
+        buf_release(body->channel);
+        buf_release(body->identity);
+        return;
+    }
+    *farewell = (struct farewell){.body = *body, .home = home, .handle = handle};
+    list_append(&edge->farewells, &farewell->link);
+    edge->farewells_to[home]++;
+}
+
+bool hub_send_farewells(struct edge *edge)
+{
+    struct list *next;
+    for (struct list *at = edge->farewells.next; at != &edge->farewells; at = next) {
+        next = at->next;
+        struct farewell *farewell = CONTAINER_OF(at, struct farewell, link);
+        if (mailbox_room(edge->shard->mailbox, farewell->home, MESSAGE_REPLY) > 0 &&
+            hub_send_unsubscribe(edge, farewell->home, farewell->handle, &farewell->body)) {
+            edge->farewells_to[farewell->home]--;
+            list_remove(at);
+            free(farewell);
+        }
+    }
+    return !list_is_empty(&edge->farewells);
+}
+
+void hub_unsubscribe(struct edge *edge, struct subscription *subscription)
+{
+    const struct hub_channel *channel = subscription->channel;
+    const struct channel_options *options = channel->options;
+    const bool was_told = subscription->state != SUBSCRIPTION_WAITS_FOR_CHANNEL;
+    struct message_unsubscribe body = {0};
+    if (channel->count == 1) {
+        body.flags |= UNSUBSCRIBE_LAST;
+    }
+    if (was_told && options->presence) {
+        body.flags |= UNSUBSCRIBE_PRESENCE;
+    }
+    if (was_told && options->join_leave) {
+        body.flags |= UNSUBSCRIBE_LEAVE;
+    }
+    if (body.flags != 0) {
+        body.channel = channel->name;
+        buf_share(body.channel, 1);
+        if ((body.flags & (UNSUBSCRIBE_PRESENCE | UNSUBSCRIBE_LEAVE)) != 0) {
+            body.identity = subscription_identity(subscription);
+        }
+        hub_say_farewell(edge, channel->home, channel->handle, &body);
+    }
+    hub_forget(edge, subscription);
+}
+
+void hub_unsubscribe_push(struct edge *edge, struct subscription *subscription, uint32_t code)
+{
+    struct session *session = subscription->session;
+    struct connection *conn = session->conn;
+    if (subscription->state != SUBSCRIPTION_ACTIVE) {
+        /* The client learns that it was subscribed before it learns that it no longer is. */
+        subscription_activate(edge, subscription);
+        if (conn->state != CONNECTION_SESSION) {
+            return;
+        }
+    }
+    struct buf *name = subscription->channel->name;
+    buf_share(name, 1);
+    hub_unsubscribe(edge, subscription);
+    actors_count(edge->actors, counter_of_unsubscribe(code));
+    actors_count(edge->actors, COUNTER_TRANSPORT_SENT_PUSH_UNSUBSCRIBE);
+    struct client_reply reply = {.kind = CLIENT_REPLY_PUSH};
+    reply.push = (struct client_push){
+        .kind = CLIENT_PUSH_UNSUBSCRIBE,
+        .channel = span_of(name->bytes, name->len),
+        .unsubscribe = {.code = code, .reason = client_unsubscribe_reason(code)},
+    };
+    session_reply(edge, session, &reply);
+    buf_release(name);
+}
+
+/* ---- answers of homes ---- */
+
+static void subscription_fail(struct edge *edge, struct subscription *subscription, uint32_t error)
+{
+    struct session *session = subscription->session;
+    const uint32_t command_id = subscription->command_id;
+    session_on_answered(edge, session, subscription);
+    hub_forget(edge, subscription);
+    session_reply_error(edge, session, command_id, error);
+}
+
+/* The one whose SUBSCRIBE is answered, if it still waits. */
+static struct subscription *find_waiting(const struct edge *edge, const struct hub_channel *channel,
+                                         uint32_t connection)
+{
+    const struct connection *conn = pool_get(edge->connections, connection);
+    if (conn == NULL || conn->session == NULL) {
+        return NULL;
+    }
+    struct subscription *at = conn->session->subscriptions;
+    while (at != NULL && at->channel != channel) {
+        at = at->next;
+    }
+    return at != NULL && at->state == SUBSCRIPTION_WAITS_FOR_ANSWER ? at : NULL;
+}
+
+/* The channel's first SUBSCRIBE was answered: so are all that waited for it. Backwards, since an answer may end a session and so
+ * take its subscription out of the table. */
+static void hub_settle_waiting(struct edge *edge, struct hub_channel *channel, uint32_t error)
+{
+    const uint32_t handle = channel->handle;
+    for (uint32_t i = channel->count; i-- > 0;) {
+        struct subscription *at = channel->subscribers[i];
+        if (at->state != SUBSCRIPTION_WAITS_FOR_CHANNEL) {
+            continue;
+        }
+        if (error != 0) {
+            subscription_fail(edge, at, error);
+        } else {
+            subscription_activate(edge, at);
+        }
+        if (pool_get(edge->hub_channels, handle) == NULL) {
+            return;
+        }
+        i = i < channel->count ? i : channel->count;
+    }
+}
+
+void hub_on_subscribed(struct edge *edge, const struct message *message)
+{
+    const struct message_subscribed body = message_as_subscribed(message);
+    edge->in_flight--;
+    struct hub_channel *channel = pool_get(edge->hub_channels, message->handle);
+    if (channel == NULL) {
+        actors_count(edge->actors, COUNTER_STALE_MESSAGES);
+        return;
+    }
+    struct subscription *subscription = find_waiting(edge, channel, body.connection);
+    const bool was_active = channel->is_active;
+    channel->is_active = was_active || body.error == 0;
+    if (subscription != NULL && body.error != 0) {
+        subscription_fail(edge, subscription, body.error);
+    } else if (subscription != NULL) {
+        subscription_activate(edge, subscription);
+    }
+    channel = pool_get(edge->hub_channels, message->handle);
+    if (!was_active && channel != NULL) {
+        hub_settle_waiting(edge, channel, body.error);
+    }
+}
+
+/* ---- publications ---- */
+
+static const enum counter received_counters[] = {
+    [PUBLICATION_DATA] = COUNTER_RECEIVED_PUBLICATION,
+    [PUBLICATION_JOIN] = COUNTER_RECEIVED_JOIN,
+    [PUBLICATION_LEAVE] = COUNTER_RECEIVED_LEAVE,
+};
+
+static const enum counter sent_counters[] = {
+    [PUBLICATION_DATA] = COUNTER_TRANSPORT_SENT_PUSH_PUBLICATION,
+    [PUBLICATION_JOIN] = COUNTER_TRANSPORT_SENT_PUSH_JOIN,
+    [PUBLICATION_LEAVE] = COUNTER_TRANSPORT_SENT_PUSH_LEAVE,
+};
+
+/* One publication on this shard: plain, and compressed for each window that a subscriber has. */
+struct broadcast {
+    struct frame *plain;
+    struct span payload;
+    struct frame *deflated[DEFLATE_WINDOW_BITS_MAX + 1];
+    bool is_tried[DEFLATE_WINDOW_BITS_MAX + 1];
+};
+
+static struct frame *broadcast_frame_for(struct edge *edge, struct broadcast *broadcast,
+                                         const struct connection *conn)
+{
+    if ((conn->flags & CONNECTION_DEFLATE) == 0) {
+        return broadcast->plain;
+    }
+    const uint8_t bits = conn->window_bits;
+    if (!broadcast->is_tried[bits]) {
+        broadcast->is_tried[bits] = true;
+        broadcast->deflated[bits] = frames_make_deflated(edge, broadcast->payload, bits);
+    }
+    return broadcast->deflated[bits] == NULL ? broadcast->plain : broadcast->deflated[bits];
+}
+
+static void hub_broadcast(struct edge *edge, struct hub_channel *channel,
+                          struct broadcast *broadcast, uint32_t kind)
+{
+    uint64_t sent = 0;
+    /* Backwards: a slow consumer is disconnected here and leaves the table, and the last one takes its place. */
+    for (uint32_t i = channel->count; i-- > 0;) {
+        const struct subscription *at = channel->subscribers[i];
+        if (at->state != SUBSCRIPTION_ACTIVE ||
+            (kind != PUBLICATION_DATA && !at->push_join_leave)) {
+            continue;
+        }
+        struct session *session = at->session;
+        struct connection *conn = session->conn;
+        sent++;
+        if (!connection_send_shared(edge, conn, broadcast_frame_for(edge, broadcast, conn))) {
+            const bool is_last = channel->count == 1;
+            session_disconnect(edge, session, CLIENT_DISCONNECT_SLOW, SPAN_EMPTY);
+            if (is_last) {
+                break;
+            }
+        }
+    }
+    actors_count_many(edge->actors, sent_counters[kind], sent);
+}
+
+void hub_on_publication(struct edge *edge, const struct message *message)
+{
+    const struct message_publication body = message_as_publication(message);
+    struct hub_channel *channel = pool_get(edge->hub_channels, message->handle);
+    if (channel == NULL) {
+        actors_count(edge->actors, COUNTER_STALE_MESSAGES);
+        buf_release(body.frame);
+        return;
+    }
+    actors_count(edge->actors, received_counters[body.kind]);
+    WARN_IF(channel->sequence != 0 && body.sequence != channel->sequence + 1);
+    channel->sequence = body.sequence;
+    struct broadcast broadcast = {
+        .payload = span_of(body.frame->bytes + body.payload_at, body.frame->len - body.payload_at),
+        .plain = frame_wrap(body.frame, 0, body.frame->len),
+    };
+    if (broadcast.plain == NULL) {
+        /* Nobody may miss one unknowingly: they subscribe again. */
+        actors_count(edge->actors, COUNTER_REFUSED_MEMORY);
+        for (uint32_t i = channel->count; i-- > 0;) {
+            const bool is_last = channel->count == 1;
+            hub_unsubscribe_push(edge, channel->subscribers[i],
+                                 CLIENT_UNSUBSCRIBE_INSUFFICIENT_STATE);
+            if (is_last) {
+                break;
+            }
+        }
+        return;
+    }
+    hub_broadcast(edge, channel, &broadcast, body.kind);
+    frame_release(broadcast.plain);
+    for (uint32_t bits = 0; bits <= DEFLATE_WINDOW_BITS_MAX; bits++) {
+        if (broadcast.deflated[bits] != NULL) {
+            frame_release(broadcast.deflated[bits]);
+        }
+    }
+}
+
+/* ---- survey ---- */
+
+struct buf *hub_survey(const struct edge *edge, const struct buf *pattern, uint32_t *error)
+{
+    struct survey_channels list = {0};
+    size_t cursor = 0;
+    const struct hub_channel *channel;
+    *error = 0;
+    while ((channel = map_next(edge->hub, &cursor)) != NULL) {
+        if (pattern != NULL && !permissions_glob_matches(span_of(pattern->bytes, pattern->len),
+                                                         hub_name(channel))) {
+            continue;
+        }
+        if (!survey_channels_add(&list, hub_name(channel), channel->count)) {
+            buf_release(list.buf);
+            *error = CLIENT_ERROR_INTERNAL;
+            return NULL;
+        }
+    }
+    return list.buf;
+}
+
+void hub_destroy(struct edge *edge)
+{
+    struct list *at;
+    while ((at = list_take_first(&edge->farewells)) != NULL) {
+        struct farewell *farewell = CONTAINER_OF(at, struct farewell, link);
+        buf_release(farewell->body.channel);
+        buf_release(farewell->body.identity);
+        free(farewell);
+    }
+}

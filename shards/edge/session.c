@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A session's life: opened, connected, kept alive, told, ended. What it is asked is in commands.c. */
+#include "shards/edge/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec/client_json.h"
+#include "shards/edge/auth.h"
+#include "shards/edge/hub.h"
+
+/* A version 4 UUID (RFC 9562 section 5.4): others see it, so it must not be guessable. */
+static void draw_client_id(struct edge *edge, uint8_t id[CLIENT_ID_LEN])
+{
+    random_fill_secret(&edge->shard->random, id, CLIENT_ID_LEN);
+    id[6] = (uint8_t)((id[6] & 0x0f) | 0x40);
+    id[8] = (uint8_t)((id[8] & 0x3f) | 0x80);
+}
+
+bool session_open(struct edge *edge, struct connection *conn, struct span user_header)
+{
+    uint32_t handle;
+    struct session *session = pool_take(edge->sessions, &handle);
+    if (session == NULL) {
+        return false;
+    }
+    session->handle = handle;
+    session->conn = conn;
+    session->ping_due_ms = edge->shard->now_ms + edge->options->client.stale_close_delay_ms;
+    draw_client_id(edge, session->client_id);
+    if (!span_is_empty(user_header) && user_header.len <= USER_ID_LEN_MAX &&
+        !session_set_user(edge, session, user_header)) {
+        pool_put(edge->sessions, handle);
+        return false;
+    }
+    conn->session = session;
+    return true;
+}
+
+/* ---- users of this shard ---- */
+
+static void session_leave_user(struct edge *edge, struct session *session)
+{
+    struct local_user *user = session->user;
+    if (user == NULL) {
+        return;
+    }
+    list_remove(&session->user_link);
+    session->user = NULL;
+    if (list_is_empty(&user->sessions)) {
+        map_remove(edge->users, user);
+        buf_release(user->id);
+        free(user);
+    }
+}
+
+bool session_set_user(struct edge *edge, struct session *session, struct span user)
+{
+    session_leave_user(edge, session);
+    if (span_is_empty(user)) {
+        return true;
+    }
+    struct local_user *local = map_find(edge->users, user.at, user.len);
+    if (local == NULL) {
+        local = calloc(1, sizeof(*local));
+        struct buf *id = buf_copy(user.at, user.len);
+        if (local == NULL || id == NULL) {
+            free(local);
+            buf_release(id);
+            return false;
+        }
+        list_init(&local->sessions);
+        local->id = id;
+        if (!map_insert(edge->users, local)) {
+            buf_release(id);
+            free(local);
+            return false;
+        }
+    }
+    session->user = local;
+    list_append(&local->sessions, &session->user_link);
+    return true;
+}
+
+struct span session_user(const struct session *session)
+{
+    if (session->user == NULL) {
+        return SPAN_EMPTY;
+    }
+    return span_of(session->user->id->bytes, session->user->id->len);
+}
+
+struct buf *session_identity(struct session *session)
+{
+    if (session->identity == NULL) {
+        const struct span info = session->conn_info == NULL
+                                     ? SPAN_EMPTY
+                                     : span_of(session->conn_info->bytes, session->conn_info->len);
+        session->identity =
+            identity_make(session->client_id, session_user(session), info, SPAN_EMPTY);
+    }
+    if (session->identity != NULL) {
+        buf_share(session->identity, 1);
+    }
+    return session->identity;
+}
+
+/* ---- directory ---- */
+
+static void session_leave_directory(struct edge *edge, struct session *session)
+{
+    if (!session->is_in_directory) {
+        return;
+    }
+    session->is_in_directory = false;
+    const struct message_user_remove body = {.user = session->user->id};
+    buf_share(body.user, 1);
+    if (!message_send_user_remove(edge->shard->mailbox,
+                                  actors_home_of(edge->actors, session_user(session)), 0, &body)) {
+        /* The reserve for clean-up is larger than all requests together; see mailbox limits. */
+        WARN_IF(true);
+        buf_release(body.user);
+    }
+}
+
+void session_on_user_added(struct edge *edge, const struct message *message)
+{
+    const struct message_user_added body = message_as_user_added(message);
+    edge->in_flight--;
+    struct session *session = pool_get(edge->sessions, message->handle);
+    if (session == NULL || !session->awaits_directory) {
+        return;
+    }
+    session->awaits_directory = false;
+    session->is_in_directory = body.error == 0;
+    if (session->conn == NULL) {
+        session_close(edge, session);
+    } else if (body.error != 0) {
+        session_disconnect(edge, session, body.error, SPAN_EMPTY);
+    } else {
+        struct connection *conn = session->conn;
+        session_on_connected(edge, session, session->connect_id);
+        if (conn->state == CONNECTION_SESSION) {
+            connection_resume(edge, conn);
+        }
+    }
+}
+
+/* ---- life ---- */
+
+void session_on_connected(struct edge *edge, struct session *session, uint32_t command_id)
+{
+    const struct client_options *options = &edge->options->client;
+    session->state = SESSION_CONNECTED;
+    actors_count(edge->actors, COUNTER_ACCEPTED);
+    actors_gauge_add(edge->actors, COUNTER_NUM_CLIENTS, 1);
+    if (session->user == NULL) {
+        actors_gauge_add(edge->actors, COUNTER_NUM_ANONYMOUS, 1);
+    }
+    connection_on_authenticated(edge, session->conn);
+    session->ping_due_ms = UINT64_MAX;
+    if (options->ping_interval_ms > 0) {
+        /* Spread over half an interval, so that a storm of connects does not ping as one. */
+        const uint64_t half_ms = options->ping_interval_ms / 2;
+        session->ping_due_ms = edge->shard->now_ms + half_ms +
+                               random_below(&edge->shard->random, half_ms + 1);
+    }
+    char id[CLIENT_ID_TEXT_LEN];
+    client_id_format(session->client_id, id);
+    struct client_reply reply = {.id = command_id, .kind = CLIENT_REPLY_CONNECT};
+    reply.connect = (struct client_connect_result){
+        .client = span_of(id, sizeof(id)),
+        .version = span_of_text(edge->options->version),
+        .ping_s = (uint32_t)(options->ping_interval_ms / 1000),
+        .pong = options->ping_interval_ms > 0 && options->pong_timeout_ms > 0,
+        .time_ms = options->connect_include_server_time ? edge->shard->wall_ms : 0,
+        .expires = session->expire_at_s != 0,
+        .ttl_s = session->expire_at_s == 0 ? 0 : auth_ttl_s(edge, session->expire_at_s),
+    };
+    struct connection *conn = session->conn;
+    session_reply(edge, session, &reply);
+    connection_schedule(edge, conn);
+}
+
+void session_close(struct edge *edge, struct session *session)
+{
+    session->conn = NULL;
+    session->awaited = NULL;
+    while (session->subscriptions != NULL) {
+        hub_unsubscribe(edge, session->subscriptions);
+    }
+    if (session->awaits_directory) {
+        return; /* The directory may be about to register it: its answer ends the session. */
+    }
+    if (session->state == SESSION_CONNECTED) {
+        actors_gauge_add(edge->actors, COUNTER_NUM_CLIENTS, -1);
+        if (session->user == NULL) {
+            actors_gauge_add(edge->actors, COUNTER_NUM_ANONYMOUS, -1);
+        }
+    }
+    session_leave_directory(edge, session);
+    session_leave_user(edge, session);
+    buf_release(session->identity);
+    buf_release(session->conn_info);
+    pool_put(edge->sessions, session->handle);
+}
+
+void session_disconnect(struct edge *edge, struct session *session, uint32_t code,
+                        struct span reason)
+{
+    const bool drops_output = code == CLIENT_DISCONNECT_SLOW;
+    const struct span text = span_is_empty(reason) ? client_disconnect_reason(code) : reason;
+    connection_end_websocket(edge, session->conn, (uint16_t)code, text, drops_output);
+}
+
+struct session *session_of_handle(struct edge *edge, uint32_t handle)
+{
+    const struct connection *conn = pool_get(edge->connections, handle);
+    if (conn == NULL || conn->session == NULL) {
+        actors_count(edge->actors, COUNTER_STALE_MESSAGES);
+        return NULL;
+    }
+    return conn->session;
+}
+
+/* ---- replies ---- */
+
+void session_reply(struct edge *edge, struct session *session, const struct client_reply *reply)
+{
+    struct writer out = writer_of(edge->scratch, EDGE_SCRATCH_SIZE);
+    client_json_encode_reply(&out, reply);
+    uint8_t *larger = NULL;
+    if (writer_is_overflown(&out)) {
+        const size_t size = writer_written_len(&out) + out.overflow;
+        larger = size > edge->options->client.queue_max_size ? NULL : malloc(size);
+        if (larger == NULL) {
+            session_disconnect(edge, session, CLIENT_DISCONNECT_SLOW, SPAN_EMPTY);
+            return;
+        }
+        out = writer_of(larger, size);
+        client_json_encode_reply(&out, reply);
+    }
+    actors_count(edge->actors, COUNTER_TRANSPORT_SENT_REPLY);
+    const bool fits =
+        connection_send_message(edge, session->conn, WEBSOCKET_TEXT, writer_written(&out));
+    free(larger);
+    if (!fits) {
+        session_disconnect(edge, session, CLIENT_DISCONNECT_SLOW, SPAN_EMPTY);
+    }
+}
+
+void session_reply_error(struct edge *edge, struct session *session, uint32_t id,
+                         enum client_error error)
+{
+    actors_count(edge->actors, counter_of_reply_error(error));
+    session_reply(edge, session,
+                  &(struct client_reply){.id = id,
+                                         .kind = CLIENT_REPLY_ERROR,
+                                         .error = client_error_reply_of(error)});
+}
+
+/* ---- deadlines ---- */
+
+/* A Unix time as this shard's monotonic time. */
+static uint64_t due_at_unix_ms(const struct edge *edge, int64_t unix_ms)
+{
+    const int64_t left_ms = unix_ms - edge->shard->wall_ms;
+    return left_ms <= 0 ? edge->shard->now_ms : edge->shard->now_ms + (uint64_t)left_ms;
+}
+
+static uint64_t expiry_due_ms(const struct edge *edge, const struct session *session)
+{
+    const struct client_options *options = &edge->options->client;
+    uint64_t due_ms = UINT64_MAX;
+    if (session->expire_at_s != 0) {
+        due_ms = due_at_unix_ms(edge, session->expire_at_s * 1000 +
+                                          (int64_t)options->expired_close_delay_ms);
+    }
+    if (!session->has_expiring_subscriptions) {
+        return due_ms;
+    }
+    const struct subscription *subscription = session->subscriptions;
+    for (; subscription != NULL; subscription = subscription->next) {
+        if (subscription->grant != NULL && subscription->grant->expire_at_s != 0) {
+            const uint64_t ends_ms =
+                due_at_unix_ms(edge, subscription->grant->expire_at_s * 1000 +
+                                         (int64_t)options->expired_sub_close_delay_ms);
+            due_ms = ends_ms < due_ms ? ends_ms : due_ms;
+        }
+    }
+    return due_ms;
+}
+
+uint64_t session_next_deadline_ms(const struct edge *edge, const struct session *session)
+{
+    if (session->state != SESSION_CONNECTED) {
+        return session->ping_due_ms;
+    }
+    const uint64_t expiry_ms = expiry_due_ms(edge, session);
+    return expiry_ms < session->ping_due_ms ? expiry_ms : session->ping_due_ms;
+}
+
+static void session_ping(struct edge *edge, struct session *session)
+{
+    const struct client_options *options = &edge->options->client;
+    actors_count(edge->actors, COUNTER_TRANSPORT_SENT_SERVER_PING);
+    if (!connection_send_shared(edge, session->conn, edge->ping)) {
+        session_disconnect(edge, session, CLIENT_DISCONNECT_SLOW, SPAN_EMPTY);
+        return;
+    }
+    session->ping_sent_ns = edge->shard->now_ns;
+    session->owes_pong = options->pong_timeout_ms > 0;
+    session->ping_due_ms = edge->shard->now_ms + (session->owes_pong ? options->pong_timeout_ms
+                                                                     : options->ping_interval_ms);
+}
+
+/* Ends the subscriptions whose grace is over. */
+static void session_expire_subscriptions(struct edge *edge, struct session *session)
+{
+    const int64_t grace_ms = (int64_t)edge->options->client.expired_sub_close_delay_ms;
+    struct connection *conn = session->conn;
+    struct subscription *next;
+    for (struct subscription *at = session->subscriptions; at != NULL; at = next) {
+        next = at->next;
+        if (at->state == SUBSCRIPTION_ACTIVE && at->grant != NULL && at->grant->expire_at_s != 0 &&
+            at->grant->expire_at_s * 1000 + grace_ms <= edge->shard->wall_ms) {
+            hub_unsubscribe_push(edge, at, CLIENT_UNSUBSCRIBE_EXPIRED);
+            if (conn->state != CONNECTION_SESSION) {
+                return;
+            }
+        }
+    }
+}
+
+void session_on_deadline(struct edge *edge, struct session *session)
+{
+    const struct client_options *options = &edge->options->client;
+    const uint64_t now_ms = edge->shard->now_ms;
+    struct connection *conn = session->conn;
+    if (session->state != SESSION_CONNECTED) {
+        if (now_ms >= session->ping_due_ms) {
+            session_disconnect(edge, session, CLIENT_DISCONNECT_STALE, SPAN_EMPTY);
+        }
+        return;
+    }
+    if (session->expire_at_s != 0 &&
+        session->expire_at_s * 1000 + (int64_t)options->expired_close_delay_ms <=
+            edge->shard->wall_ms) {
+        session_disconnect(edge, session, CLIENT_DISCONNECT_EXPIRED, SPAN_EMPTY);
+        return;
+    }
+    if (session->has_expiring_subscriptions) {
+        session_expire_subscriptions(edge, session);
+        if (conn->state != CONNECTION_SESSION) {
+            return;
+        }
+    }
+    if (now_ms < session->ping_due_ms) {
+        return;
+    }
+    if (session->owes_pong) {
+        session_disconnect(edge, session, CLIENT_DISCONNECT_NO_PONG, SPAN_EMPTY);
+    } else {
+        session_ping(edge, session);
+    }
+}
+
+/* ---- frames ---- */
+
+/* What is left of a frame waits for the session to be resumed. */
+static void session_hold_lines(struct edge *edge, struct connection *conn, struct span rest)
+{
+    conn->flags |= CONNECTION_PAUSED;
+    struct receive *receive = span_is_empty(rest) ? NULL : receive_of(edge, conn);
+    if (receive != NULL) {
+        (void)!receive_append(edge, conn, &receive->lines, rest.at, rest.len);
+    }
+}
+
+void session_on_frame(struct edge *edge, struct session *session, struct span frame)
+{
+    struct connection *conn = session->conn;
+    struct client_json_lines lines;
+    client_json_lines_begin(&lines, frame);
+    struct span line;
+    enum json_result result;
+    while ((result = client_json_lines_next(&lines, &line)) == JSON_OK) {
+        const bool is_done = session_on_line(edge, session, line);
+        if (conn->state != CONNECTION_SESSION) {
+            return;
+        }
+        if (!is_done) {
+            session_hold_lines(edge, conn, span_between(line.at, frame.at + frame.len));
+            return;
+        }
+        if (session->state == SESSION_JOINING) {
+            session_hold_lines(edge, conn, lines.rest);
+            return;
+        }
+    }
+    if (result != JSON_DONE) {
+        session_disconnect(edge, session, CLIENT_DISCONNECT_BAD_REQUEST, SPAN_EMPTY);
+    }
+}
+
+void session_continue(struct edge *edge, struct session *session)
+{
+    struct connection *conn = session->conn;
+    const struct bytes lines = receive_take(edge, conn, &conn->receive->lines);
+    session_on_frame(edge, session, span_of(lines.at, lines.len));
+    free(lines.at);
+}
+
+void session_on_answered(struct edge *edge, struct session *session,
+                         const struct subscription *subscription)
+{
+    if (session->awaited == subscription) {
+        session->awaited = NULL;
+        connection_resume(edge, session->conn);
+    }
+}
+
+/* ---- commands of the server API ---- */
+
+static bool is_whitelisted(struct edge *edge, const struct session_command *command,
+                           struct span client)
+{
+    struct json_walk walk;
+    struct span id;
+    json_strings_begin(&walk, command->whitelist);
+    while (true) {
+        struct scratch scratch = scratch_of(edge->scratch, EDGE_SCRATCH_SIZE);
+        if (json_strings_next(&walk, &scratch, &id) != JSON_OK) {
+            return false;
+        }
+        if (span_equal(id, client)) {
+            return true;
+        }
+    }
+}
+
+static void session_obey(struct edge *edge, struct session *session,
+                         const struct session_command *command)
+{
+    char text[CLIENT_ID_TEXT_LEN];
+    client_id_format(session->client_id, text);
+    const struct span client = span_of(text, sizeof(text));
+    if (session->state != SESSION_CONNECTED || session->conn == NULL ||
+        !span_equal(session_user(session), command->user) ||
+        (!span_is_empty(command->client) && !span_equal(command->client, client)) ||
+        (!span_is_empty(command->session) && !span_equal(command->session, client))) {
+        return;
+    }
+    if (command->kind == SESSION_DISCONNECT) {
+        if (!is_whitelisted(edge, command, client)) {
+            session_disconnect(edge, session, command->code, command->reason);
+        }
+        return;
+    }
+    const struct connection *conn = session->conn;
+    struct subscription *next;
+    for (struct subscription *at = session->subscriptions; at != NULL; at = next) {
+        next = at->next;
+        if (span_is_empty(command->channel) ||
+            span_equal(command->channel, span_of(at->channel->name->bytes, at->channel->name->len))) {
+            hub_unsubscribe_push(edge, at, command->code);
+            if (conn->state != CONNECTION_SESSION) {
+                return;
+            }
+        }
+    }
+}
+
+void session_on_command(struct edge *edge, const struct message *message)
+{
+    const struct message_session_command body = message_as_session_command(message);
+    const struct session_command command = session_command_of(body.command);
+    if (span_is_empty(command.user)) {
+        uint32_t cursor = 0;
+        uint32_t handle;
+        struct session *session;
+        while ((session = pool_next(edge->sessions, &cursor, &handle)) != NULL) {
+            session_obey(edge, session, &command);
+        }
+        buf_release(body.command);
+        return;
+    }
+    const struct local_user *user = map_find(edge->users, command.user.at, command.user.len);
+    if (user != NULL) {
+        /* Ending the last session frees the user, so the list is walked by what is still next. */
+        struct list *next;
+        bool is_last = list_is_empty(&user->sessions);
+        for (struct list *at = user->sessions.next; !is_last; at = next) {
+            next = at->next;
+            is_last = next == &user->sessions;
+            session_obey(edge, CONTAINER_OF(at, struct session, user_link), &command);
+        }
+    }
+    buf_release(body.command);
+}

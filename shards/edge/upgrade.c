@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The opening handshake of WebSocket (RFC 6455 section 4.2), with origins, subprotocols and deflate. */
+#include "shards/edge/upgrade.h"
+
+#include "shards/edge/auth.h"
+#include "shards/edge/http.h"
+#include "shards/edge/session.h"
+
+enum { HANDSHAKE_MAX = 512 };
+
+static void refuse(struct edge *edge, struct connection *conn, enum http1_upgrade_result result)
+{
+    actors_count(edge->actors, COUNTER_REFUSED_UPGRADE_INVALID);
+    http_end_keep_alive(conn);
+    http_respond(edge, conn,
+                 &(struct http_response){
+                     .status = http1_upgrade_status(result),
+                     .content_type = "text/plain; charset=utf-8",
+                     .headers = SPAN_LITERAL("Sec-WebSocket-Version: 13\r\nUpgrade: websocket\r\n"),
+                     .body = span_of_text(http1_upgrade_text(result))});
+}
+
+static bool is_same_host(struct span origin, struct span host)
+{
+    const size_t scheme_len = span_starts_with(origin, SPAN_LITERAL("https://"))  ? 8
+                              : span_starts_with(origin, SPAN_LITERAL("http://")) ? 7
+                                                                                  : 0;
+    return scheme_len > 0 && span_equal_ignore_case(span_skip(origin, scheme_len), host);
+}
+
+/* Requests without an Origin do not come from a browser. The page that this node itself serves may always connect. */
+static bool origin_is_allowed(const struct edge *edge, const struct http1_request *request,
+                              const struct http1_upgrade *upgrade)
+{
+    if (!upgrade->has_origin || auth_origin_is_allowed(&edge->options->client, upgrade->origin)) {
+        return true;
+    }
+    return edge->options->web_files_len > 0 && is_same_host(upgrade->origin, request->host);
+}
+
+/* The first offer that can be used; false when the header is not even well formed. */
+static bool negotiate_deflate(const struct edge *edge, const struct http1_request *request,
+                              struct deflate_params *params, bool *accepted)
+{
+    const struct deflate_config config = {.server_window_bits = DEFLATE_WINDOW_BITS_MAX};
+    *accepted = false;
+    size_t index = 0;
+    struct span value;
+    while (http1_next_header(request, "Sec-WebSocket-Extensions", &index, &value)) {
+        const enum deflate_negotiation outcome = deflate_negotiate(value, &config, params);
+        if (outcome == DEFLATE_MALFORMED) {
+            return false;
+        }
+        if (outcome == DEFLATE_ACCEPTED) {
+            *accepted = edge->options->websocket.compression;
+            return true;
+        }
+    }
+    return true;
+}
+
+static struct span choose_subprotocol(const struct http1_request *request)
+{
+    const struct span json = SPAN_LITERAL("centrifuge-json");
+    return http1_header_has_exact_token(request, "Sec-WebSocket-Protocol", json) ? json : SPAN_EMPTY;
+}
+
+/* A client that asks for Protobuf would not understand a word of JSON. */
+static bool wants_protobuf(const struct http1_request *request)
+{
+    uint8_t room[16];
+    struct writer value = writer_of(room, sizeof(room));
+    if (http1_find_query(request->query, SPAN_LITERAL("format"), &value) == HTTP1_QUERY_FOUND &&
+        span_equal(writer_written(&value), SPAN_LITERAL("protobuf"))) {
+        return true;
+    }
+    value = writer_of(room, sizeof(room));
+    if (http1_find_query(request->query, SPAN_LITERAL("cf_protocol"), &value) ==
+            HTTP1_QUERY_FOUND &&
+        span_equal(writer_written(&value), SPAN_LITERAL("protobuf"))) {
+        return true;
+    }
+    return http1_header_has_exact_token(request, "Sec-WebSocket-Protocol",
+                                        SPAN_LITERAL("centrifuge-protobuf"));
+}
+
+static struct span write_handshake(uint8_t room[HANDSHAKE_MAX], const struct http1_upgrade *upgrade,
+                                   struct span subprotocol, const struct deflate_params *deflate)
+{
+    struct writer out = writer_of(room, HANDSHAKE_MAX);
+    char accept[WEBSOCKET_ACCEPT_LEN];
+    websocket_accept_key(upgrade->key, accept);
+    http1_write_status(&out, 101);
+    http1_write_header_literal(&out, "Upgrade", "websocket");
+    http1_write_header_literal(&out, "Connection", "Upgrade");
+    writer_put_literal(&out, "Sec-WebSocket-Accept: ");
+    writer_put(&out, span_of(accept, sizeof(accept)));
+    writer_put_literal(&out, "\r\n");
+    if (!span_is_empty(subprotocol)) {
+        (void)!http1_write_header(&out, SPAN_LITERAL("Sec-WebSocket-Protocol"), subprotocol);
+    }
+    if (deflate != NULL) {
+        writer_put_literal(&out, "Sec-WebSocket-Extensions: ");
+        deflate_write_answer(&out, deflate);
+        writer_put_literal(&out, "\r\n");
+    }
+    http1_write_head_end(&out);
+    BUG_IF(writer_is_overflown(&out));
+    return writer_written(&out);
+}
+
+static struct span user_header_of(const struct edge *edge, const struct http1_request *request)
+{
+    struct span user = SPAN_EMPTY;
+    const char *name = edge->options->client.user_id_http_header;
+    if (name[0] != '\0') {
+        (void)!http1_find_header(request, name, &user);
+    }
+    return user;
+}
+
+void upgrade_to_websocket(struct edge *edge, struct connection *conn,
+                          const struct http1_request *request, enum connection_state state)
+{
+    struct http1_upgrade upgrade;
+    const enum http1_upgrade_result result = http1_check_websocket_upgrade(request, &upgrade);
+    if (result != HTTP1_UPGRADE_OK) {
+        refuse(edge, conn, result);
+        return;
+    }
+    if (state == CONNECTION_SESSION && !origin_is_allowed(edge, request, &upgrade)) {
+        actors_count(edge->actors, COUNTER_REFUSED_ORIGIN);
+        http_respond_error(edge, conn, 403, "origin is not in client.allowed_origins");
+        return;
+    }
+    if (state == CONNECTION_SESSION && wants_protobuf(request)) {
+        actors_count(edge->actors, COUNTER_REFUSED_UPGRADE_INVALID);
+        http_respond_error(edge, conn, 400, "the Protobuf protocol is not served yet");
+        return;
+    }
+    struct deflate_params deflate;
+    bool is_deflated;
+    if (!negotiate_deflate(edge, request, &deflate, &is_deflated)) {
+        actors_count(edge->actors, COUNTER_REFUSED_UPGRADE_INVALID);
+        http_respond_error(edge, conn, 400, "Sec-WebSocket-Extensions is malformed");
+        return;
+    }
+    uint8_t room[HANDSHAKE_MAX];
+    const struct span answer = write_handshake(room, &upgrade, choose_subprotocol(request),
+                                               is_deflated ? &deflate : NULL);
+    if (!outq_append_bytes(&conn->outq, answer.at, (uint32_t)answer.len, 0)) {
+        actors_count(edge->actors, COUNTER_REFUSED_MEMORY);
+        connection_close(edge, conn);
+        return;
+    }
+    connection_make_ready(edge, conn);
+    websocket_decoder_init(&conn->decoder, edge->options->websocket.message_size_limit,
+                           is_deflated ? WEBSOCKET_DEFLATE : 0);
+    if (is_deflated) {
+        conn->flags |= CONNECTION_DEFLATE;
+        conn->window_bits = deflate.server_window_bits;
+    }
+    if (state == CONNECTION_SESSION && !session_open(edge, conn, user_header_of(edge, request))) {
+        actors_count(edge->actors, COUNTER_REFUSED_MEMORY);
+        connection_close(edge, conn);
+        return;
+    }
+    connection_enter(edge, conn, state, 0);
+}

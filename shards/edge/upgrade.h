@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From HTTP to WebSocket: the opening handshake, its refusals, subprotocol and compression. */
+#ifndef ROOST_SHARDS_EDGE_UPGRADE_H
+#define ROOST_SHARDS_EDGE_UPGRADE_H
+
+#include "shards/edge/connection.h"
+
+/* Answers the request: 101 and the connection is in `state` (ECHO or SESSION), or a refusal. */
+void upgrade_to_websocket(struct edge *edge, struct connection *conn,
+                          const struct http1_request *request, enum connection_state state);
+
+#endif
