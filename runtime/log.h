@@ -76,6 +76,9 @@ void log_writer_stop(void);
 /* Writes what the log holds now, from the calling thread: for simulated shards and tests. */
 void log_write_out(struct log *log);
 
+/* Forgets what the log holds now: for simulated shards whose lines nobody wants to see. */
+void log_discard(struct log *log);
+
 /* Any thread. */
 uint64_t log_lines_dropped(const struct log *log);
 

@@ -88,6 +88,14 @@ void log_write_out(struct log *log)
     pthread_mutex_unlock(&log_list_lock);
 }
 
+void log_discard(struct log *log)
+{
+    pthread_mutex_lock(&log_list_lock);
+    const uint64_t tail = __atomic_load_n(&log->tail, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&log->head, tail, __ATOMIC_RELEASE);
+    pthread_mutex_unlock(&log_list_lock);
+}
+
 static bool log_consume_all(void)
 {
     bool any = false;
