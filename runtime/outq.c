@@ -257,6 +257,24 @@ void outq_clear(struct outq *outq)
     outq->head_sent = 0;
 }
 
+bool outq_drop_unsent(struct outq *outq)
+{
+    const uint32_t sent = outq->head_sent;
+    if (sent == 0) {
+        outq_clear(outq);
+        return true;
+    }
+    struct frame *partial = frame_hold(outq->first->frames[outq->first->begin]);
+    outq_clear(outq);
+    const bool is_kept = outq_append(outq, partial, 0);
+    if (is_kept) {
+        outq->head_sent = sent;
+        outq->bytes -= sent;
+    }
+    frame_release(partial);
+    return is_kept;
+}
+
 size_t outq_memory(const struct outq *outq)
 {
     size_t bytes = 0;

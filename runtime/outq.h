@@ -57,6 +57,10 @@ enum outq_result outq_flush(struct outq *outq, struct stream *stream, struct pol
 /* Drops what waits. The queue is as if zero-initialised. */
 void outq_clear(struct outq *outq);
 
+/* Drops what waits but for the rest of a frame that the socket took in part: what is appended next
+ * still begins where a frame may begin. False when memory is out: the stream is broken then. */
+MUST_CHECK bool outq_drop_unsent(struct outq *outq);
+
 static inline bool outq_is_empty(const struct outq *outq)
 {
     return outq->bytes == 0;

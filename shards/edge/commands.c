@@ -47,7 +47,6 @@ static bool enter_directory(struct edge *edge, struct session *session)
         buf_release(body.user);
         return false;
     }
-    edge->in_flight++;
     session->awaits_directory = waits;
     session->is_in_directory = !waits;
     return true;
@@ -224,7 +223,6 @@ static struct verdict on_publish(struct edge *edge, struct session *session,
         buf_release(body.request);
         return is_made ? VERDICT_ERROR(TOO_MANY_REQUESTS) : VERDICT_ERROR(INTERNAL);
     }
-    edge->in_flight++;
     return verdict_done;
 }
 
@@ -264,7 +262,6 @@ static struct verdict on_presence(struct edge *edge, struct session *session,
         buf_release(body.channel);
         return VERDICT_ERROR(TOO_MANY_REQUESTS);
     }
-    edge->in_flight++;
     return verdict_done;
 }
 

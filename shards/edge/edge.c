@@ -50,7 +50,6 @@ struct edge *edge_create(struct actors *actors)
     edge->listener = -1;
     list_init(&edge->ready);
     list_init(&edge->closed);
-    list_init(&edge->farewells);
     edge->connections = pool_create(sizeof(struct connection), CONNECTIONS_A_SHARD_MAX);
     edge->sessions = pool_create(sizeof(struct session), CONNECTIONS_A_SHARD_MAX);
     edge->subscriptions = pool_create(sizeof(struct subscription), POOL_OBJECTS_MAX);
@@ -58,13 +57,12 @@ struct edge *edge_create(struct actors *actors)
     edge->calls = api_pool_create();
     edge->hub = map_create(key_of_hub_channel, random);
     edge->users = map_create(key_of_user, random);
-    edge->farewells_to = calloc(actors->shard->count, sizeof(uint32_t));
     edge->ping = make_ping();
     edge->scratch = malloc(EDGE_SCRATCH_SIZE);
     const bool is_made = edge->connections != NULL && edge->sessions != NULL &&
                          edge->subscriptions != NULL && edge->hub_channels != NULL &&
                          edge->calls != NULL && edge->hub != NULL && edge->users != NULL &&
-                         edge->farewells_to != NULL && edge->ping != NULL && edge->scratch != NULL;
+                         edge->ping != NULL && edge->scratch != NULL;
     if (!is_made) {
         edge_destroy(edge);
         return NULL;
@@ -101,7 +99,6 @@ void edge_destroy(struct edge *edge)
         listener_close(edge);
         edge_close_all(edge);
     }
-    hub_destroy(edge);
     api_destroy(edge);
     if (edge->ping != NULL) {
         frame_release(edge->ping);
@@ -115,7 +112,6 @@ void edge_destroy(struct edge *edge)
     pool_destroy(edge->subscriptions);
     pool_destroy(edge->hub_channels);
     pool_destroy(edge->calls);
-    free(edge->farewells_to);
     free(edge->decoded);
     free(edge->scratch);
     free(edge);
@@ -126,17 +122,31 @@ bool edge_start(struct edge *edge)
     return edge->listener >= 0 || listener_open(edge);
 }
 
+struct span edge_encode(struct edge *edge, edge_encode_function *encode, const void *what,
+                        uint8_t **larger)
+{
+    struct writer out = writer_of(edge->scratch, EDGE_SCRATCH_SIZE);
+    encode(&out, what);
+    *larger = NULL;
+    if (writer_is_overflown(&out)) {
+        const size_t size = writer_written_len(&out) + out.overflow;
+        *larger = malloc(size);
+        if (*larger == NULL) {
+            return SPAN_EMPTY;
+        }
+        out = writer_of(*larger, size);
+        encode(&out, what);
+    }
+    return writer_written(&out);
+}
+
 static void edge_on_survey(struct edge *edge, const struct message *message)
 {
     const struct message_survey body = message_as_survey(message);
     struct message_survey_result result = {.op = body.op};
     result.result = hub_survey(edge, body.pattern, &result.error);
     buf_release(body.pattern);
-    if (!message_send_survey_result(edge->shard->mailbox, message->from, message->handle,
-                                    &result)) {
-        WARN_IF(true); /* The reserve for answers is larger than all requests together. */
-        buf_release(result.result);
-    }
+    OUTBOX_SEND(edge->actors->outbox, message->from, survey_result, message->handle, &result);
 }
 
 void edge_on_message(struct edge *edge, const struct message *message)
@@ -149,7 +159,6 @@ void edge_on_message(struct edge *edge, const struct message *message)
         hub_on_publication(edge, message);
         break;
     case MESSAGE_PUBLISHED:
-        edge->in_flight--;
         if (message_as_published(message).origin == ORIGIN_SESSION) {
             session_on_published(edge, message);
         } else {
@@ -157,7 +166,6 @@ void edge_on_message(struct edge *edge, const struct message *message)
         }
         break;
     case MESSAGE_PRESENCE:
-        edge->in_flight--;
         if (message_as_presence(message).origin == ORIGIN_SESSION) {
             session_on_presence(edge, message);
         } else {
@@ -174,11 +182,9 @@ void edge_on_message(struct edge *edge, const struct message *message)
         edge_on_survey(edge, message);
         break;
     case MESSAGE_SURVEY_RESULT:
-        edge->in_flight--;
         api_on_survey_result(edge, message);
         break;
     case MESSAGE_NODES:
-        edge->in_flight--;
         api_on_nodes(edge, message);
         break;
     default:
@@ -243,7 +249,6 @@ static void edge_drive_stop(struct edge *edge)
 void edge_on_turn_end(struct edge *edge)
 {
     edge_free_closed(edge);
-    (void)hub_send_farewells(edge);
     edge_drive_stop(edge);
     /* Each connection once: those that make themselves ready again wait for the next turn. */
     struct list ready;
@@ -262,6 +267,5 @@ void edge_on_turn_end(struct edge *edge)
 
 bool edge_has_work(const struct edge *edge)
 {
-    return !list_is_empty(&edge->ready) || !list_is_empty(&edge->farewells) ||
-           !list_is_empty(&edge->closed);
+    return !list_is_empty(&edge->ready) || !list_is_empty(&edge->closed);
 }

@@ -37,10 +37,7 @@ struct edge {
     struct map *users; /* User id -> struct local_user. */
     struct list ready;  /* Connections with output to write or input to go on with. */
     struct list closed; /* Connections that ended this turn, freed in the next. */
-    struct list farewells; /* Unsubscribes that their home's ring did not take. */
-    uint32_t *farewells_to; /* [shards] How many of those wait for each home. */
 
-    uint32_t in_flight; /* Messages to other shards that are still to be answered. */
     struct frame *ping; /* The server's ping, the same for all. */
     uint8_t *scratch;   /* EDGE_SCRATCH_SIZE bytes in which replies are encoded. */
     uint8_t *decoded;   /* Strings of the command under way that had escapes, and its token. */
@@ -74,10 +71,16 @@ void edge_on_turn_end(struct edge *edge);
 /* True while there is work that no event will announce. */
 bool edge_has_work(const struct edge *edge);
 
-/* True while unsubscribes wait for this home: what would overtake them has to wait as well. */
+/* Encodes into the edge's scratch or, when that is too small, into memory that the caller frees (*larger). A span without `at` when
+ * memory is out. */
+typedef void edge_encode_function(struct writer *out, const void *what);
+struct span edge_encode(struct edge *edge, edge_encode_function *encode, const void *what,
+                        uint8_t **larger);
+
+/* True while unsubscribes wait for this home: a request that would overtake them is refused. */
 static inline bool edge_is_congested(const struct edge *edge, uint32_t home)
 {
-    return edge->farewells_to[home] != 0;
+    return outbox_waiting(edge->actors->outbox, home) != 0;
 }
 
 #endif

@@ -68,43 +68,35 @@ void http_respond_error(struct edge *edge, struct connection *conn, unsigned sta
                                          .body = span_of_text(text)});
 }
 
-/* A body that a writer makes: measured first when it is larger than the scratch. */
-typedef void http_body_function(struct writer *out, const struct edge *edge);
-
-static void http_respond_written(struct edge *edge, struct connection *conn,
-                                 const char *content_type, http_body_function *write)
+void http_respond_written(struct edge *edge, struct connection *conn, const char *content_type,
+                          edge_encode_function *encode, const void *what)
 {
-    struct writer out = writer_of(edge->scratch, EDGE_SCRATCH_SIZE);
-    write(&out, edge);
-    uint8_t *larger = NULL;
-    if (writer_is_overflown(&out)) {
-        const size_t size = writer_written_len(&out) + out.overflow;
-        larger = malloc(size);
-        if (larger == NULL) {
-            actors_count(edge->actors, COUNTER_REFUSED_MEMORY);
-            http_respond_error(edge, conn, 503, "out of memory");
-            return;
-        }
-        out = writer_of(larger, size);
-        write(&out, edge);
+    uint8_t *larger;
+    const struct span body = edge_encode(edge, encode, what, &larger);
+    if (body.at == NULL) {
+        actors_count(edge->actors, COUNTER_REFUSED_MEMORY);
+        http_respond_error(edge, conn, 503, "out of memory");
+        return;
     }
     http_respond(edge, conn,
                  &(struct http_response){.status = 200,
                                          .content_type = content_type,
                                          .headers = SPAN_LITERAL("Cache-Control: no-store\r\n"),
-                                         .body = writer_written(&out)});
+                                         .body = body});
     free(larger);
 }
 
 /* ---- handlers that answer at once ---- */
 
-static void write_metrics(struct writer *out, const struct edge *edge)
+static void write_metrics(struct writer *out, const void *what)
 {
+    const struct edge *edge = what;
     metrics_write_prometheus(out, edge->actors->node, edge->shard->wall_ms);
 }
 
-static void write_shards(struct writer *out, const struct edge *edge)
+static void write_shards(struct writer *out, const void *what)
 {
+    const struct edge *edge = what;
     metrics_write_shards(out, edge->actors->node);
 }
 
@@ -299,10 +291,10 @@ static void http_route(struct edge *edge, struct connection *conn,
                                              .content_type = "application/json",
                                              .body = SPAN_LITERAL("{}")});
     } else if (route == ROUTE_METRICS) {
-        http_respond_written(edge, conn, "text/plain; version=0.0.4; charset=utf-8",
-                             write_metrics);
+        http_respond_written(edge, conn, "text/plain; version=0.0.4; charset=utf-8", write_metrics,
+                             edge);
     } else if (route == ROUTE_SHARDS) {
-        http_respond_written(edge, conn, "application/json", write_shards);
+        http_respond_written(edge, conn, "application/json", write_shards, edge);
     } else {
         http_respond_file(edge, conn, find_web_file(edge->options, request->path));
     }

@@ -19,6 +19,10 @@ struct http_response {
 /* Queues a response; then the connection waits for the next request, or ends when it may not be kept. */
 void http_respond(struct edge *edge, struct connection *conn, const struct http_response *response);
 
+/* The same with status 200 and a body that an encoder writes; it is not to be cached. */
+void http_respond_written(struct edge *edge, struct connection *conn, const char *content_type,
+                          edge_encode_function *encode, const void *what);
+
 /* A refusal with a line of text; the connection ends after it. */
 void http_respond_error(struct edge *edge, struct connection *conn, unsigned status,
                         const char *text);

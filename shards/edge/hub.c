@@ -8,14 +8,6 @@
 #include "shards/edge/auth.h"
 #include "shards/edge/permissions.h"
 
-/* An unsubscribe that its home's ring did not take yet. */
-struct farewell {
-    struct list link;
-    struct message_unsubscribe body;
-    uint32_t home;
-    uint32_t handle;
-};
-
 static struct span hub_name(const struct hub_channel *channel)
 {
     return span_of(channel->name->bytes, channel->name->len);
@@ -251,7 +243,6 @@ static bool hub_ask_home(struct edge *edge, struct subscription *subscription, b
         buf_release(body.identity);
         return false;
     }
-    edge->in_flight++;
     return true;
 }
 
@@ -291,46 +282,6 @@ uint32_t hub_subscribe(struct edge *edge, struct session *session,
 
 /* ---- unsubscribe ---- */
 
-static bool hub_send_unsubscribe(struct edge *edge, uint32_t home, uint32_t handle,
-                                 const struct message_unsubscribe *body)
-{
-    return message_send_unsubscribe(edge->shard->mailbox, home, handle, body);
-}
-
-/* Tells the home, now or as soon as its ring has room. Nothing that the home must know is dropped. */
-static void hub_say_farewell(struct edge *edge, uint32_t home, uint32_t handle,
-                             const struct message_unsubscribe *body)
-{
-    if (!edge_is_congested(edge, home) && hub_send_unsubscribe(edge, home, handle, body)) {
-        return;
-    }
-    struct farewell *farewell = calloc(1, sizeof(*farewell));
-    if (WARN_IF(farewell == NULL)) {
-        buf_release(body->channel);
-        buf_release(body->identity);
-        return;
-    }
-    *farewell = (struct farewell){.body = *body, .home = home, .handle = handle};
-    list_append(&edge->farewells, &farewell->link);
-    edge->farewells_to[home]++;
-}
-
-bool hub_send_farewells(struct edge *edge)
-{
-    struct list *next;
-    for (struct list *at = edge->farewells.next; at != &edge->farewells; at = next) {
-        next = at->next;
-        struct farewell *farewell = CONTAINER_OF(at, struct farewell, link);
-        if (mailbox_room(edge->shard->mailbox, farewell->home, MESSAGE_REPLY) > 0 &&
-            hub_send_unsubscribe(edge, farewell->home, farewell->handle, &farewell->body)) {
-            edge->farewells_to[farewell->home]--;
-            list_remove(at);
-            free(farewell);
-        }
-    }
-    return !list_is_empty(&edge->farewells);
-}
-
 void hub_unsubscribe(struct edge *edge, struct subscription *subscription)
 {
     const struct hub_channel *channel = subscription->channel;
@@ -352,7 +303,7 @@ void hub_unsubscribe(struct edge *edge, struct subscription *subscription)
         if ((body.flags & (UNSUBSCRIBE_PRESENCE | UNSUBSCRIBE_LEAVE)) != 0) {
             body.identity = subscription_identity(subscription);
         }
-        hub_say_farewell(edge, channel->home, channel->handle, &body);
+        OUTBOX_SEND(edge->actors->outbox, channel->home, unsubscribe, channel->handle, &body);
     }
     hub_forget(edge, subscription);
 }
@@ -434,7 +385,6 @@ static void hub_settle_waiting(struct edge *edge, struct hub_channel *channel, u
 void hub_on_subscribed(struct edge *edge, const struct message *message)
 {
     const struct message_subscribed body = message_as_subscribed(message);
-    edge->in_flight--;
     struct hub_channel *channel = pool_get(edge->hub_channels, message->handle);
     if (channel == NULL) {
         actors_count(edge->actors, COUNTER_STALE_MESSAGES);
@@ -573,15 +523,4 @@ struct buf *hub_survey(const struct edge *edge, const struct buf *pattern, uint3
         }
     }
     return list.buf;
-}
-
-void hub_destroy(struct edge *edge)
-{
-    struct list *at;
-    while ((at = list_take_first(&edge->farewells)) != NULL) {
-        struct farewell *farewell = CONTAINER_OF(at, struct farewell, link);
-        buf_release(farewell->body.channel);
-        buf_release(farewell->body.identity);
-        free(farewell);
-    }
 }

@@ -75,12 +75,7 @@ void hub_unsubscribe_push(struct edge *edge, struct subscription *subscription, 
 void hub_on_subscribed(struct edge *edge, const struct message *message);
 void hub_on_publication(struct edge *edge, const struct message *message);
 
-/* Unsubscribes that found no room are sent again; true while some wait. */
-bool hub_send_farewells(struct edge *edge);
-
 /* Names with their numbers of local subscribers that match the pattern (NULL: all), packed; *error 0 or a client error. */
 struct buf *hub_survey(const struct edge *edge, const struct buf *pattern, uint32_t *error);
-
-void hub_destroy(struct edge *edge);
 
 #endif

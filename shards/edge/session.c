@@ -115,18 +115,13 @@ static void session_leave_directory(struct edge *edge, struct session *session)
     session->is_in_directory = false;
     const struct message_user_remove body = {.user = session->user->id};
     buf_share(body.user, 1);
-    if (!message_send_user_remove(edge->shard->mailbox,
-                                  actors_home_of(edge->actors, session_user(session)), 0, &body)) {
-        /* The reserve for clean-up is larger than all requests together; see mailbox limits. */
-        WARN_IF(true);
-        buf_release(body.user);
-    }
+    OUTBOX_SEND(edge->actors->outbox, actors_home_of(edge->actors, session_user(session)),
+                user_remove, 0, &body);
 }
 
 void session_on_user_added(struct edge *edge, const struct message *message)
 {
     const struct message_user_added body = message_as_user_added(message);
-    edge->in_flight--;
     struct session *session = pool_get(edge->sessions, message->handle);
     if (session == NULL || !session->awaits_directory) {
         return;
@@ -225,24 +220,18 @@ struct session *session_of_handle(struct edge *edge, uint32_t handle)
 
 /* ---- replies ---- */
 
+static void encode_reply(struct writer *out, const void *what)
+{
+    client_json_encode_reply(out, what);
+}
+
 void session_reply(struct edge *edge, struct session *session, const struct client_reply *reply)
 {
-    struct writer out = writer_of(edge->scratch, EDGE_SCRATCH_SIZE);
-    client_json_encode_reply(&out, reply);
-    uint8_t *larger = NULL;
-    if (writer_is_overflown(&out)) {
-        const size_t size = writer_written_len(&out) + out.overflow;
-        larger = size > edge->options->client.queue_max_size ? NULL : malloc(size);
-        if (larger == NULL) {
-            session_disconnect(edge, session, CLIENT_DISCONNECT_SLOW, SPAN_EMPTY);
-            return;
-        }
-        out = writer_of(larger, size);
-        client_json_encode_reply(&out, reply);
-    }
+    uint8_t *larger;
+    const struct span text = edge_encode(edge, encode_reply, reply, &larger);
     actors_count(edge->actors, COUNTER_TRANSPORT_SENT_REPLY);
     const bool fits =
-        connection_send_message(edge, session->conn, WEBSOCKET_TEXT, writer_written(&out));
+        text.at != NULL && connection_send_message(edge, session->conn, WEBSOCKET_TEXT, text);
     free(larger);
     if (!fits) {
         session_disconnect(edge, session, CLIENT_DISCONNECT_SLOW, SPAN_EMPTY);
