@@ -355,5 +355,10 @@ enum jwt_result jwt_verify(struct span token, const struct jwt_keys *keys, int64
     if (result == JWT_OK && keys->issuer.len > 0 && !span_equal(out->issuer, keys->issuer)) {
         result = JWT_ERROR_ISSUER;
     }
-    return result == JWT_OK ? check_time(out, now_s) : result;
+    if (result != JWT_OK) {
+        /* Nobody gets to see what a token claims that was refused. */
+        *out = (struct jwt_claims){0};
+        return result;
+    }
+    return check_time(out, now_s);
 }

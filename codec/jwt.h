@@ -99,9 +99,10 @@ struct jwt_claims {
 /*
  * Checks form, algorithm, signature, claims, audience, issuer and time, in this order, so that a
  * forged token learns nothing but that it is forged. `now_s` is Unix seconds. JWT_EXPIRED holds
- * from `exp` on, JWT_NOT_YET_VALID before `nbf`; with these two *out is filled as well. Of a claim
- * that occurs twice the last one counts; an `alg` that occurs twice is refused. Any shard may call
- * it; it costs one HMAC (two where the previous secret is tried).
+ * from `exp` on, JWT_NOT_YET_VALID before `nbf`; with these two *out is filled as well, with any
+ * other error it is empty. Of a claim that occurs twice the last one counts; an `alg` that occurs
+ * twice is refused. Any shard may call it; it costs one HMAC (two where the previous secret is
+ * tried).
  */
 enum jwt_result jwt_verify(struct span token, const struct jwt_keys *keys, int64_t now_s,
                            struct scratch *scratch, struct jwt_claims *out);
