@@ -44,11 +44,10 @@ enum {
 
     /* What one connection may read in one turn before the others come first. */
     TURN_RECEIVES_A_CONNECTION = 4,
-    /* Sessions' subscriptions that are cleaned up in one turn. */
-    TURN_CLEANUPS = 4096,
-
     /* An echo connection stops reading while this much waits to be sent. */
     ECHO_OUTPUT_BYTES_HIGH = 1 << 20,
+    /* And ends when the peer takes nothing for this long. */
+    ECHO_STALL_MS_MAX = 60 * 1000,
 
     USER_ID_LEN_MAX = 1024,
     DISCONNECT_REASON_LEN_MAX = 123,

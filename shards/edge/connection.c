@@ -52,6 +52,8 @@ static void connection_on_timer(struct timer *timer, void *actor)
         }
         if (conn->state == CONNECTION_SESSION) {
             session_on_deadline(edge, conn->session);
+        } else if ((conn->flags & CONNECTION_BLOCKED) != 0) {
+            connection_close(edge, conn);
         }
         connection_schedule(edge, conn);
         break;
@@ -72,6 +74,9 @@ void connection_schedule(struct edge *edge, struct connection *conn)
     uint64_t due_ms = conn->state == CONNECTION_SESSION
                           ? session_next_deadline_ms(edge, conn->session)
                           : UINT64_MAX;
+    if (conn->state == CONNECTION_ECHO && (conn->flags & CONNECTION_BLOCKED) != 0) {
+        due_ms = edge->shard->now_ms + ECHO_STALL_MS_MAX;
+    }
     if (conn->receive != NULL && conn->receive->message_since_ms != 0) {
         const uint64_t assembled_ms = conn->receive->message_since_ms + ASSEMBLY_MS_MAX;
         due_ms = assembled_ms < due_ms ? assembled_ms : due_ms;
@@ -257,7 +262,7 @@ static size_t connection_bring_carry(struct edge *edge, struct connection *conn)
         return 0;
     }
     const size_t len = receive->carry.len;
-    BUG_IF(len > RECEIVE_BUFFER_SIZE / 2);
+    BUG_IF(len >= RECEIVE_BUFFER_SIZE);
     memcpy(edge->shard->receive_buffer, receive->carry.at, len);
     receive_clear(edge, conn, &receive->carry);
     conn->flags &= (uint16_t)~CONNECTION_HELD_BACK;
@@ -298,7 +303,9 @@ static void connection_pump(struct edge *edge, struct connection *conn)
             return;
         }
         const size_t carried = connection_bring_carry(edge, conn);
-        const size_t asked = connection_read_size(conn);
+        const size_t room = RECEIVE_BUFFER_SIZE - carried;
+        const size_t wanted = connection_read_size(conn);
+        const size_t asked = wanted < room ? wanted : room;
         const ssize_t got = stream_receive(&conn->stream, edge->shard->poller,
                                            edge->shard->receive_buffer + carried, asked);
         if (got == 0 || got == POLLER_GONE) {
@@ -335,6 +342,7 @@ void connection_on_event(struct edge *edge, struct connection *conn, uint32_t ev
     if ((events & POLLER_WRITABLE) != 0 && (conn->flags & CONNECTION_BLOCKED) != 0) {
         conn->flags &= (uint16_t)~CONNECTION_BLOCKED;
         connection_make_ready(edge, conn);
+        connection_schedule(edge, conn);
     }
     if ((events & POLLER_HANGUP) != 0) {
         conn->flags |= CONNECTION_HANGUP;
@@ -372,6 +380,18 @@ static void connection_on_drained(struct edge *edge, struct connection *conn)
     }
 }
 
+/* Echoes and HTTP responses are made no faster than the peer takes them. */
+static bool connection_waits_for_output(const struct connection *conn)
+{
+    return (conn->flags & CONNECTION_PAUSED) != 0 &&
+           (conn->state == CONNECTION_ECHO || conn->state == CONNECTION_HTTP_HEAD);
+}
+
+static uint32_t connection_low_water(const struct connection *conn)
+{
+    return conn->state == CONNECTION_ECHO ? ECHO_OUTPUT_BYTES_HIGH / 2 : 1;
+}
+
 static void connection_flush(struct edge *edge, struct connection *conn)
 {
     if (!outq_is_empty(&conn->outq)) {
@@ -385,10 +405,10 @@ static void connection_flush(struct edge *edge, struct connection *conn)
         }
         if (result == OUTQ_BLOCKED) {
             conn->flags |= CONNECTION_BLOCKED;
+            connection_schedule(edge, conn);
         }
     }
-    if (conn->state == CONNECTION_ECHO && (conn->flags & CONNECTION_PAUSED) != 0 &&
-        conn->outq.bytes < ECHO_OUTPUT_BYTES_HIGH / 2) {
+    if (connection_waits_for_output(conn) && conn->outq.bytes < connection_low_water(conn)) {
         connection_resume(edge, conn);
     }
     if (outq_is_empty(&conn->outq)) {

@@ -55,6 +55,8 @@ void http_respond(struct edge *edge, struct connection *conn, const struct http_
         conn->flags |= CONNECTION_READABLE;
     }
     connection_enter(edge, conn, CONNECTION_HTTP_HEAD, HTTP_IDLE_MS_MAX);
+    /* The next request is taken when this response has gone: whoever does not read, pins one. */
+    conn->flags |= CONNECTION_PAUSED;
     connection_make_ready(edge, conn);
 }
 
