@@ -33,8 +33,8 @@ static bool actors_start(void *actor, struct shard *shard)
     actors->shard = shard;
     shard->stats = stats_create(COUNTERS_LEN, HISTS_LEN);
     actors->outbox = outbox_create(shard);
-    actors->homes = homes_create(actors);
-    actors->directory = directory_create(actors);
+    actors->homes = homes_create(actors, CHANNELS_A_SHARD_MAX);
+    actors->directory = directory_create(actors, USERS_A_SHARD_MAX);
     if (shard->stats != NULL) {
         actors->edge = edge_create(actors);
     }

@@ -136,7 +136,7 @@ struct node_options {
 };
 
 /* What a node is that was told nothing: Centrifugo's defaults, port 8000 of every IPv4 address, one
- * shard, no key and no channel option set. node.name stays "": whoever knows the host fills it in. */
+ * shard, no key and no channel option set. node.name stays "": it wants the host's name. */
 void node_options_init(struct node_options *options);
 
 #endif

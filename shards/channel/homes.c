@@ -45,14 +45,14 @@ static struct map_key channel_key(const void *object)
     return (struct map_key){channel->name->bytes, channel->name->len};
 }
 
-struct homes *homes_create(struct actors *actors)
+struct homes *homes_create(struct actors *actors, uint32_t channels_max)
 {
     struct homes *homes = calloc(1, sizeof(*homes));
     if (homes == NULL) {
         return NULL;
     }
     homes->actors = actors;
-    homes->pool = pool_create(sizeof(struct channel), CHANNELS_A_SHARD_MAX);
+    homes->pool = pool_create(sizeof(struct channel), channels_max);
     homes->channels = map_create(channel_key, &actors->shard->random);
     homes->presence = presence_create(&actors->shard->random, PRESENCE_ENTRIES_A_SHARD_MAX);
     if (homes->pool == NULL || homes->channels == NULL || homes->presence == NULL) {

@@ -13,8 +13,9 @@
 
 #include "shards/actors.h"
 
-/* `actors` has its shard and its outbox by now. NULL: memory is out. */
-MUST_CHECK struct homes *homes_create(struct actors *actors);
+/* `actors` has its shard and its outbox by now. A channel beyond `channels_max` is refused with
+ * error 100, which clients try again. NULL: memory is out. */
+MUST_CHECK struct homes *homes_create(struct actors *actors, uint32_t channels_max);
 
 /* NULL is allowed. */
 void homes_destroy(struct homes *homes);

@@ -7,16 +7,6 @@
 
 enum { PUSH_SCRATCH_SIZE = 2048 };
 
-/* The lines of a frame end at newlines. Inside of a JSON value a bare one is white space between
- * tokens (strings hold it escaped), so that a space means the same. */
-static void push_frame_join_lines(uint8_t *at, size_t len)
-{
-    const uint8_t *end = at + len;
-    while ((at = memchr(at, '\n', (size_t)(end - at))) != NULL) {
-        *at++ = ' ';
-    }
-}
-
 struct buf *push_frame_make(const struct client_push *push, uint32_t *payload_at)
 {
     uint8_t scratch[PUSH_SCRATCH_SIZE];
@@ -43,7 +33,6 @@ struct buf *push_frame_make(const struct client_push *push, uint32_t *payload_at
     } else {
         memcpy(payload, scratch, len);
     }
-    push_frame_join_lines(payload, len);
     *payload_at = (uint32_t)header_len;
     return buf;
 }

@@ -6,9 +6,8 @@
 #include "codec/client.h"
 #include "runtime/buf.h"
 
-/* The push in JSON inside of an unmasked frame; *payload_at is where the JSON begins. White space
- * in payloads that would end a line of the protocol becomes a space. One count; NULL when memory is
- * out or the push is larger than a buf. Pure; any shard. */
+/* The push in JSON inside of an unmasked frame; *payload_at is where the JSON begins. One
+ * count; NULL when memory is out or the push is larger than a buf. Pure; any shard. */
 MUST_CHECK struct buf *push_frame_make(const struct client_push *push, uint32_t *payload_at);
 
 #endif

@@ -6,7 +6,6 @@
 
 #include "runtime/map.h"
 #include "runtime/pool.h"
-#include "shards/limits.h"
 #include "shards/payloads.h"
 
 struct user_shard {
@@ -42,14 +41,14 @@ static struct map_key user_key(const void *object)
     return (struct map_key){user->name->bytes, user->name->len};
 }
 
-struct directory *directory_create(struct actors *actors)
+struct directory *directory_create(struct actors *actors, uint32_t users_max)
 {
     struct directory *directory = calloc(1, sizeof(*directory));
     if (directory == NULL) {
         return NULL;
     }
     directory->actors = actors;
-    directory->pool = pool_create(sizeof(struct user), USERS_A_SHARD_MAX);
+    directory->pool = pool_create(sizeof(struct user), users_max);
     directory->users = map_create(user_key, &actors->shard->random);
     if (directory->pool == NULL || directory->users == NULL) {
         directory_destroy(directory);

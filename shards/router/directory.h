@@ -10,8 +10,9 @@
 
 #include "shards/actors.h"
 
-/* `actors` has its shard and its outbox by now. NULL: memory is out. */
-MUST_CHECK struct directory *directory_create(struct actors *actors);
+/* `actors` has its shard and its outbox by now. A user beyond `users_max` is refused with code
+ * 3004, after which clients connect again. NULL: memory is out. */
+MUST_CHECK struct directory *directory_create(struct actors *actors, uint32_t users_max);
 
 /* NULL is allowed. */
 void directory_destroy(struct directory *directory);

@@ -1,0 +1,734 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Channels at home: what edges are told, in which order, and what full rings do to it. */
+#include "tests/unit/shards/rig.h"
+
+#include <stdio.h>
+
+#include "codec/websocket.h"
+#include "shards/limits.h"
+
+enum { EDGES = 40, CHANNELS_MAX = 50 };
+
+static struct rig rig;
+
+static int set_up(void **state)
+{
+    (void)state;
+    rig_open(&rig, EDGES, CHANNELS_MAX, 1);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    rig_close(&rig);
+    return 0;
+}
+
+/* ---- what edges say ---- */
+
+/* The handle of a channel in an edge's hub, for the tests' channels one an edge. */
+static uint32_t hub_of(uint32_t edge)
+{
+    return 1000 + edge;
+}
+
+static void subscribes(uint32_t edge, const char *channel, uint32_t flags, struct buf *identity)
+{
+    const struct message_subscribe body = {
+        .channel = rig_text(channel),
+        .identity = identity,
+        .connection = 77,
+        .flags = flags,
+    };
+    assert_true(message_send_subscribe(rig.shard[edge].mailbox, RIG_HOME, hub_of(edge), &body));
+}
+
+static void unsubscribes(uint32_t edge, const char *channel, uint32_t flags, struct buf *identity)
+{
+    const struct message_unsubscribe body = {
+        .channel = rig_text(channel),
+        .identity = identity,
+        .flags = flags,
+    };
+    assert_true(message_send_unsubscribe(rig.shard[edge].mailbox, RIG_HOME, hub_of(edge), &body));
+}
+
+static void publishes_tagged(uint32_t edge, const char *channel, struct span data, const char *tags,
+                             struct buf *identity)
+{
+    const struct publish_request request = {
+        .channel = span_of_text(channel),
+        .data = data,
+        .tags = span_of_text(tags),
+    };
+    const struct message_publish body = {
+        .request = publish_request_make(&request),
+        .identity = identity,
+        .cookie = 5,
+        .origin = ORIGIN_API,
+    };
+    assert_non_null(body.request);
+    assert_true(message_send_publish(rig.shard[edge].mailbox, RIG_HOME, 99, &body));
+}
+
+static void publishes(uint32_t edge, const char *channel, const char *data)
+{
+    publishes_tagged(edge, channel, span_of_text(data), "", NULL);
+}
+
+static void asks_presence(uint32_t edge, const char *channel, uint32_t stats_only)
+{
+    const struct message_presence_ask body = {
+        .channel = rig_text(channel),
+        .cookie = 6,
+        .origin = ORIGIN_SESSION,
+        .stats_only = stats_only,
+    };
+    assert_true(message_send_presence_ask(rig.shard[edge].mailbox, RIG_HOME, 98, &body));
+}
+
+/* ---- what edges hear ---- */
+
+static struct message_subscribed hears_subscribed(uint32_t edge, uint32_t error)
+{
+    const struct message message = rig_take(&rig, edge, MESSAGE_SUBSCRIBED);
+    const struct message_subscribed body = message_as_subscribed(&message);
+    assert_int_equal(message.handle, hub_of(edge));
+    assert_int_equal(message.from, RIG_HOME);
+    assert_int_equal(body.connection, 77);
+    assert_int_equal(body.error, error);
+    assert_int_equal(body.offset, 0);
+    return body;
+}
+
+static struct message_published hears_published(uint32_t edge, uint32_t error)
+{
+    const struct message message = rig_take(&rig, edge, MESSAGE_PUBLISHED);
+    const struct message_published body = message_as_published(&message);
+    assert_int_equal(message.handle, 99);
+    assert_int_equal(body.cookie, 5);
+    assert_int_equal(body.origin, ORIGIN_API);
+    assert_int_equal(body.offset, 0);
+    assert_int_equal(body.error, error);
+    return body;
+}
+
+/* The frame's header must be that of an unmasked text frame of just this payload. */
+static void assert_frame(const struct message_publication *body, const char *json, size_t len)
+{
+    uint8_t header[WEBSOCKET_HEADER_LEN_MAX];
+    const size_t header_len =
+        websocket_encode_header(header, WEBSOCKET_FIN | WEBSOCKET_TEXT, len, NULL);
+    assert_int_equal(body->payload_at, header_len);
+    assert_int_equal(body->frame->len, header_len + len);
+    assert_memory_equal(body->frame->bytes, header, header_len);
+    assert_memory_equal(body->frame->bytes + header_len, json, len);
+}
+
+static void hears(uint32_t edge, enum publication_kind kind, uint64_t sequence, const char *json)
+{
+    const struct message message = rig_take(&rig, edge, MESSAGE_PUBLICATION);
+    const struct message_publication body = message_as_publication(&message);
+    assert_int_equal(message.handle, hub_of(edge));
+    assert_int_equal(body.kind, kind);
+    assert_int_equal(body.sequence, sequence);
+    assert_frame(&body, json, strlen(json));
+    buf_release(body.frame);
+}
+
+static void edge_joins(uint32_t edge, const char *channel)
+{
+    subscribes(edge, channel, SUBSCRIBE_FIRST, NULL);
+    rig_settle(&rig);
+    hears_subscribed(edge, 0);
+}
+
+/* The snapshot must be released by the caller. */
+static struct message_presence hears_presence(uint32_t edge, uint32_t clients, uint32_t users)
+{
+    const struct message message = rig_take(&rig, edge, MESSAGE_PRESENCE);
+    const struct message_presence body = message_as_presence(&message);
+    assert_int_equal(message.handle, 98);
+    assert_int_equal(body.cookie, 6);
+    assert_int_equal(body.origin, ORIGIN_SESSION);
+    assert_int_equal(body.error, 0);
+    assert_int_equal(body.clients, clients);
+    assert_int_equal(body.users, users);
+    return body;
+}
+
+static void presence_is(const char *channel, uint32_t clients, uint32_t users)
+{
+    asks_presence(3, channel, 1);
+    rig_settle(&rig);
+    assert_null(hears_presence(3, clients, users).snapshot);
+}
+
+#define JOIN(channel, user, digit) \
+    "{\"push\":{\"channel\":\"" channel "\",\"join\":{\"info\":" INFO(user, digit) "}}}"
+#define LEAVE(channel, user, digit) \
+    "{\"push\":{\"channel\":\"" channel "\",\"leave\":{\"info\":" INFO(user, digit) "}}}"
+#define INFO(user, digit) "{\"user\":\"" user "\",\"client\":\"" ID(digit) "\"}"
+#define ID(digit) \
+    DIGITS4(digit) \
+    DIGITS4(digit) "-" DIGITS4(digit) "-" DIGITS4(digit) "-" DIGITS4(digit) "-" DIGITS4(digit) \
+        DIGITS4(digit) DIGITS4(digit)
+#define DIGITS4(digit) digit digit digit digit
+
+/* ---- order ---- */
+
+static void a_publication_reaches_each_interested_shard_once(void **state)
+{
+    (void)state;
+    for (uint32_t edge = 0; edge < EDGES; edge++) {
+        edge_joins(edge, "c");
+    }
+    assert_int_equal(rig_counter(&rig, COUNTER_NUM_CHANNELS), 1);
+    for (uint64_t sequence = 1; sequence <= 3; sequence++) {
+        publishes(4, "c", "{\"n\":1}");
+        rig_settle(&rig);
+        for (uint32_t edge = 0; edge < EDGES; edge++) {
+            hears(edge, PUBLICATION_DATA, sequence,
+                  "{\"push\":{\"channel\":\"c\",\"pub\":{\"data\":{\"n\":1}}}}");
+        }
+        hears_published(4, 0);
+    }
+    assert_int_equal(rig_counter(&rig, COUNTER_SENT_PUBLICATION), 3 * EDGES);
+}
+
+static void all_shards_share_one_frame(void **state)
+{
+    (void)state;
+    edge_joins(1, "c");
+    edge_joins(2, "c");
+    publishes(3, "c", "1");
+    rig_settle(&rig);
+    const struct message one = rig_take(&rig, 1, MESSAGE_PUBLICATION);
+    const struct message two = rig_take(&rig, 2, MESSAGE_PUBLICATION);
+    struct buf *frame = message_as_publication(&one).frame;
+    assert_ptr_equal(frame, message_as_publication(&two).frame);
+    assert_int_equal(frame->refs, 2);
+    buf_release(frame);
+    buf_release(frame);
+    hears_published(3, 0);
+}
+
+static void channels_do_not_mix(void **state)
+{
+    (void)state;
+    edge_joins(1, "a");
+    edge_joins(2, "b");
+    publishes(3, "b", "2");
+    publishes(3, "a", "1");
+    rig_settle(&rig);
+    hears(1, PUBLICATION_DATA, 1, "{\"push\":{\"channel\":\"a\",\"pub\":{\"data\":1}}}");
+    hears(2, PUBLICATION_DATA, 1, "{\"push\":{\"channel\":\"b\",\"pub\":{\"data\":2}}}");
+    hears_published(3, 0);
+    hears_published(3, 0);
+}
+
+static void a_publication_of_a_client_tells_who(void **state)
+{
+    (void)state;
+    edge_joins(1, "c");
+    publishes_tagged(1, "c", SPAN_LITERAL("\"hi\""), "{\"k\":\"v\"}",
+                     rig_identity(0xaa, "u", "{\"name\":\"U\"}", "[1]"));
+    rig_settle(&rig);
+    hears(1, PUBLICATION_DATA, 1,
+          "{\"push\":{\"channel\":\"c\",\"pub\":{\"data\":\"hi\",\"info\":{\"user\":\"u\","
+          "\"client\":\"" ID("a") "\",\"conn_info\":{\"name\":\"U\"},\"chan_info\":[1]},"
+                                  "\"tags\":{\"k\":\"v\"}}}}");
+    hears_published(1, 0);
+}
+
+/* They would end the line, and with it the push. */
+static void newlines_between_tokens_are_left_out(void **state)
+{
+    (void)state;
+    edge_joins(1, "c");
+    publishes(2, "c", "{\n\"a\":\n\"\\n\"}");
+    rig_settle(&rig);
+    hears(1, PUBLICATION_DATA, 1,
+          "{\"push\":{\"channel\":\"c\",\"pub\":{\"data\":{\"a\":\"\\n\"}}}}");
+    hears_published(2, 0);
+}
+
+/* Around the scratch in which small pushes are encoded, and around the lengths of frame headers. */
+static void frames_of_every_size_are_whole(void **state)
+{
+    (void)state;
+    static const char before[] = "{\"push\":{\"channel\":\"c\",\"pub\":{\"data\":";
+    static const char after[] = "}}}";
+    static const size_t around[] = {125, 2048, 65535, 65536, 200000};
+    edge_joins(1, "c");
+    uint64_t sequence = 0;
+    for (size_t i = 0; i < sizeof(around) / sizeof(around[0]); i++) {
+        for (size_t len = around[i] - 3; len <= around[i] + 3; len++) {
+            char *json = malloc(len);
+            assert_non_null(json);
+            const size_t data_at = sizeof(before) - 1;
+            const size_t data_len = len - data_at - (sizeof(after) - 1);
+            memset(json, '7', len);
+            memcpy(json, before, data_at);
+            memcpy(json + data_at + data_len, after, sizeof(after) - 1);
+            publishes_tagged(2, "c", span_of(json + data_at, data_len), "", NULL);
+            rig_settle(&rig);
+            const struct message message = rig_take(&rig, 1, MESSAGE_PUBLICATION);
+            const struct message_publication body = message_as_publication(&message);
+            assert_int_equal(body.sequence, ++sequence);
+            assert_frame(&body, json, len);
+            buf_release(body.frame);
+            hears_published(2, 0);
+            free(json);
+        }
+    }
+}
+
+static void publishing_to_nobody_is_answered(void **state)
+{
+    (void)state;
+    publishes(2, "c", "1");
+    rig_settle(&rig);
+    assert_int_equal(hears_published(2, 0).epoch, 0);
+    assert_int_equal(rig_counter(&rig, COUNTER_NUM_CHANNELS), 0);
+    assert_int_equal(rig_counter(&rig, COUNTER_SENT_PUBLICATION), 0);
+}
+
+static void what_comes_after_the_last_unsubscribe_is_not_sent(void **state)
+{
+    (void)state;
+    edge_joins(1, "c");
+    edge_joins(2, "c");
+    publishes(1, "c", "1");
+    unsubscribes(1, "c", UNSUBSCRIBE_LAST, NULL);
+    publishes(1, "c", "2");
+    rig_settle(&rig);
+    hears(1, PUBLICATION_DATA, 1, "{\"push\":{\"channel\":\"c\",\"pub\":{\"data\":1}}}");
+    hears_published(1, 0);
+    hears_published(1, 0);
+    hears(2, PUBLICATION_DATA, 1, "{\"push\":{\"channel\":\"c\",\"pub\":{\"data\":1}}}");
+    hears(2, PUBLICATION_DATA, 2, "{\"push\":{\"channel\":\"c\",\"pub\":{\"data\":2}}}");
+}
+
+static void a_shard_that_comes_back_counts_from_one(void **state)
+{
+    (void)state;
+    edge_joins(1, "c");
+    edge_joins(2, "c");
+    publishes(1, "c", "1");
+    unsubscribes(1, "c", UNSUBSCRIBE_LAST, NULL);
+    subscribes(1, "c", SUBSCRIBE_FIRST, NULL);
+    publishes(1, "c", "2");
+    rig_settle(&rig);
+    hears(1, PUBLICATION_DATA, 1, "{\"push\":{\"channel\":\"c\",\"pub\":{\"data\":1}}}");
+    hears_published(1, 0);
+    hears_subscribed(1, 0);
+    rig_drop(&rig, 2);
+    hears(1, PUBLICATION_DATA, 1, "{\"push\":{\"channel\":\"c\",\"pub\":{\"data\":2}}}");
+    hears_published(1, 0);
+}
+
+static void further_subscribers_of_a_shard_change_nothing(void **state)
+{
+    (void)state;
+    edge_joins(1, "c");
+    publishes(2, "c", "1");
+    rig_settle(&rig);
+    hears(1, PUBLICATION_DATA, 1, "{\"push\":{\"channel\":\"c\",\"pub\":{\"data\":1}}}");
+    subscribes(1, "c", 0, NULL);
+    subscribes(1, "c", 0, NULL);
+    rig_settle(&rig);
+    hears_subscribed(1, 0);
+    hears_subscribed(1, 0);
+    unsubscribes(1, "c", 0, NULL);
+    publishes(2, "c", "1");
+    rig_settle(&rig);
+    hears(1, PUBLICATION_DATA, 2, "{\"push\":{\"channel\":\"c\",\"pub\":{\"data\":1}}}");
+    rig_drop(&rig, 2);
+}
+
+/* ---- life ---- */
+
+static void an_epoch_is_of_one_tenure(void **state)
+{
+    (void)state;
+    subscribes(1, "c", SUBSCRIBE_FIRST, NULL);
+    subscribes(2, "c", SUBSCRIBE_FIRST, NULL);
+    publishes(2, "c", "1");
+    rig_settle(&rig);
+    const uint64_t epoch = hears_subscribed(1, 0).epoch;
+    assert_int_not_equal(epoch, 0);
+    assert_int_equal(hears_subscribed(2, 0).epoch, epoch);
+    rig_drop(&rig, 1);
+    rig_drop(&rig, 2);
+    unsubscribes(1, "c", UNSUBSCRIBE_LAST, NULL);
+    rig_settle(&rig);
+    assert_int_equal(rig_counter(&rig, COUNTER_NUM_CHANNELS), 1);
+    unsubscribes(2, "c", UNSUBSCRIBE_LAST, NULL);
+    rig_settle(&rig);
+    assert_int_equal(rig_counter(&rig, COUNTER_NUM_CHANNELS), 0);
+    subscribes(1, "c", SUBSCRIBE_FIRST, NULL);
+    rig_settle(&rig);
+    assert_int_not_equal(hears_subscribed(1, 0).epoch, epoch);
+}
+
+static void presence_keeps_a_channel(void **state)
+{
+    (void)state;
+    subscribes(1, "c", SUBSCRIBE_FIRST | SUBSCRIBE_PRESENCE, rig_identity(0x11, "u", "", ""));
+    rig_settle(&rig);
+    hears_subscribed(1, 0);
+    unsubscribes(1, "c", UNSUBSCRIBE_LAST, NULL);
+    rig_settle(&rig);
+    assert_int_equal(rig_counter(&rig, COUNTER_NUM_CHANNELS), 1);
+    unsubscribes(1, "c", UNSUBSCRIBE_PRESENCE, rig_identity(0x11, "u", "", ""));
+    rig_settle(&rig);
+    assert_int_equal(rig_counter(&rig, COUNTER_NUM_CHANNELS), 0);
+}
+
+static void channels_beyond_the_limit_are_refused(void **state)
+{
+    (void)state;
+    char name[32];
+    for (int i = 0; i < CHANNELS_MAX; i++) {
+        snprintf(name, sizeof(name), "c%d", i);
+        edge_joins(1, name);
+    }
+    subscribes(1, "one more", SUBSCRIBE_FIRST | SUBSCRIBE_PRESENCE | SUBSCRIBE_JOIN,
+               rig_identity(0x11, "u", "", ""));
+    rig_settle(&rig);
+    assert_int_equal(hears_subscribed(1, CLIENT_ERROR_INTERNAL).epoch, 0);
+    assert_int_equal(rig_counter(&rig, COUNTER_CHANNELS_REFUSED), 1);
+    assert_int_equal(rig_counter(&rig, COUNTER_NUM_CHANNELS), CHANNELS_MAX);
+    assert_int_equal(rig_counter(&rig, COUNTER_NUM_PRESENCE_ENTRIES), 0);
+    /* One that is there already is not new; one that goes makes room. */
+    edge_joins(2, "c0");
+    unsubscribes(1, "c1", UNSUBSCRIBE_LAST, NULL);
+    rig_settle(&rig);
+    edge_joins(1, "one more");
+}
+
+static void unsubscribing_from_nothing_is_nothing(void **state)
+{
+    (void)state;
+    unsubscribes(1, "c", UNSUBSCRIBE_LAST | UNSUBSCRIBE_PRESENCE | UNSUBSCRIBE_LEAVE,
+                 rig_identity(0x11, "u", "", ""));
+    edge_joins(2, "c");
+    unsubscribes(1, "c", UNSUBSCRIBE_LAST | UNSUBSCRIBE_PRESENCE, rig_identity(0x11, "u", "", ""));
+    rig_settle(&rig);
+    assert_int_equal(rig_left(&rig, 1), 0);
+    assert_int_equal(rig_left(&rig, 2), 0);
+}
+
+/* ---- presence, join and leave ---- */
+
+static void a_joiner_is_answered_before_its_own_join(void **state)
+{
+    (void)state;
+    edge_joins(2, "c");
+    subscribes(1, "c", SUBSCRIBE_FIRST | SUBSCRIBE_JOIN, rig_identity(0x11, "u", "", ""));
+    rig_settle(&rig);
+    hears_subscribed(1, 0);
+    hears(1, PUBLICATION_JOIN, 1, JOIN("c", "u", "1"));
+    hears(2, PUBLICATION_JOIN, 1, JOIN("c", "u", "1"));
+    unsubscribes(1, "c", UNSUBSCRIBE_LAST | UNSUBSCRIBE_LEAVE, rig_identity(0x11, "u", "", ""));
+    rig_settle(&rig);
+    hears(2, PUBLICATION_LEAVE, 2, LEAVE("c", "u", "1"));
+    assert_int_equal(rig_left(&rig, 1), 0);
+    assert_int_equal(rig_counter(&rig, COUNTER_SENT_JOIN), 2);
+    assert_int_equal(rig_counter(&rig, COUNTER_SENT_LEAVE), 1);
+}
+
+static void present(uint32_t edge, uint8_t client, const char *user)
+{
+    subscribes(edge, "c", SUBSCRIBE_PRESENCE, rig_identity(client, user, "", ""));
+    rig_settle(&rig);
+    hears_subscribed(edge, 0);
+}
+
+static void absent(uint32_t edge, uint8_t client, const char *user)
+{
+    unsubscribes(edge, "c", UNSUBSCRIBE_PRESENCE, rig_identity(client, user, "", ""));
+    rig_settle(&rig);
+}
+
+static void presence_counts_clients_and_users(void **state)
+{
+    (void)state;
+    presence_is("c", 0, 0);
+    present(1, 0x11, "u");
+    presence_is("c", 1, 1);
+    present(2, 0x22, "u");
+    presence_is("c", 2, 1);
+    present(2, 0x33, "");
+    present(1, 0x44, "");
+    presence_is("c", 4, 2);
+    present(1, 0x55, "uu");
+    presence_is("c", 5, 3);
+    assert_int_equal(rig_counter(&rig, COUNTER_NUM_PRESENCE_ENTRIES), 5);
+    /* The same client again, as somebody else: an update. */
+    present(1, 0x11, "uu");
+    presence_is("c", 5, 3);
+    absent(2, 0x22, "u");
+    presence_is("c", 4, 2);
+    absent(2, 0x22, "u");
+    presence_is("c", 4, 2);
+    absent(2, 0x33, "");
+    absent(1, 0x44, "");
+    presence_is("c", 2, 1);
+    absent(1, 0x11, "uu");
+    absent(1, 0x55, "uu");
+    presence_is("c", 0, 0);
+    assert_int_equal(rig_counter(&rig, COUNTER_NUM_PRESENCE_ENTRIES), 0);
+    presence_is("elsewhere", 0, 0);
+}
+
+static void presence_is_of_one_channel(void **state)
+{
+    (void)state;
+    present(1, 0x11, "u");
+    subscribes(1, "d", SUBSCRIBE_PRESENCE, rig_identity(0x11, "u", "", ""));
+    rig_settle(&rig);
+    hears_subscribed(1, 0);
+    absent(1, 0x11, "u");
+    presence_is("c", 0, 0);
+    presence_is("d", 1, 1);
+}
+
+static void a_list_stays_what_it_was(void **state)
+{
+    (void)state;
+    present(1, 0x11, "u");
+    present(1, 0x22, "v");
+    asks_presence(4, "c", 0);
+    asks_presence(5, "c", 0);
+    rig_settle(&rig);
+    absent(1, 0x11, "u");
+    asks_presence(4, "c", 0);
+    rig_settle(&rig);
+    struct buf *before = hears_presence(4, 2, 2).snapshot;
+    struct buf *same = hears_presence(5, 2, 2).snapshot;
+    struct buf *after = hears_presence(4, 1, 1).snapshot;
+    assert_ptr_equal(before, same);
+    assert_int_equal(presence_snapshot_of(before)->len, 2);
+    assert_int_equal(identity_of(presence_snapshot_of(before)->identities[0]).client[0], 0x11);
+    assert_int_equal(identity_of(presence_snapshot_of(before)->identities[1]).client[0], 0x22);
+    presence_snapshot_release(before);
+    presence_snapshot_release(same);
+    assert_int_equal(presence_snapshot_of(after)->len, 1);
+    assert_int_equal(identity_of(presence_snapshot_of(after)->identities[0]).client[0], 0x22);
+    presence_snapshot_release(after);
+    absent(1, 0x22, "v");
+    asks_presence(4, "c", 0);
+    rig_settle(&rig);
+    assert_null(hears_presence(4, 0, 0).snapshot);
+}
+
+/* ---- full rings ---- */
+
+/* Takes what rig_fill has sent. */
+static void hears_fillers(uint32_t edge, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        rig_take(&rig, edge, MESSAGE_NODES_ASK);
+    }
+}
+
+static void a_publication_is_for_all_or_for_nobody(void **state)
+{
+    (void)state;
+    enum { ACCEPTED = 3, REFUSED = 2 };
+    edge_joins(1, "c");
+    edge_joins(2, "c");
+    const uint32_t fillers = rig_fill(&rig, 2, HOME_ROOM_RESERVED + ACCEPTED);
+    for (uint32_t i = 0; i < ACCEPTED + REFUSED; i++) {
+        publishes(3, "c", "1");
+    }
+    rig_settle(&rig);
+    for (uint32_t i = 1; i <= ACCEPTED; i++) {
+        hears_published(3, 0);
+        hears(1, PUBLICATION_DATA, i, "{\"push\":{\"channel\":\"c\",\"pub\":{\"data\":1}}}");
+    }
+    for (uint32_t i = 0; i < REFUSED; i++) {
+        hears_published(3, CLIENT_ERROR_TOO_MANY_REQUESTS);
+    }
+    assert_int_equal(rig_left(&rig, 1), 0);
+    assert_int_equal(rig_counter(&rig, COUNTER_SENT_PUBLICATION), 2 * ACCEPTED);
+    /* Channels that the stuck shard does not want are not held up. */
+    edge_joins(1, "d");
+    publishes(3, "d", "2");
+    rig_settle(&rig);
+    hears_published(3, 0);
+    hears(1, PUBLICATION_DATA, 1, "{\"push\":{\"channel\":\"d\",\"pub\":{\"data\":2}}}");
+    /* What was accepted comes, and then there is room again. */
+    rig.is_stuck[2] = false;
+    publishes(3, "c", "1");
+    rig_settle(&rig);
+    hears_fillers(2, fillers);
+    for (uint32_t i = 1; i <= ACCEPTED; i++) {
+        hears(2, PUBLICATION_DATA, i, "{\"push\":{\"channel\":\"c\",\"pub\":{\"data\":1}}}");
+    }
+    rig_drop(&rig, 1);
+    rig_drop(&rig, 2);
+    rig_drop(&rig, 3);
+    publishes(3, "c", "1");
+    rig_settle(&rig);
+    hears_published(3, 0);
+    assert_int_equal(rig_drop(&rig, 1), 1);
+    assert_int_equal(rig_drop(&rig, 2), 1);
+}
+
+/* Answers and joins of a shard that takes nothing wait, come in order, and none is lost. */
+static void answers_wait_for_room_in_order(void **state)
+{
+    (void)state;
+    enum { CLIENTS = 120, ROOM = 17 };
+    const uint32_t fillers = rig_fill(&rig, 1, ROOM);
+    for (uint32_t i = 0; i < CLIENTS; i++) {
+        subscribes(1, "c", SUBSCRIBE_JOIN | SUBSCRIBE_PRESENCE,
+                   rig_identity((uint8_t)i, "", "", ""));
+    }
+    rig_settle(&rig);
+    assert_int_equal(outbox_waiting(rig.home.outbox, 1), 2 * CLIENTS - ROOM);
+    assert_int_equal(rig_counter(&rig, COUNTER_OUTBOX_WAITING), 2 * CLIENTS - ROOM);
+    assert_int_equal(outbox_room(rig.home.outbox, 1), 0);
+    assert_false(outbox_has_work(rig.home.outbox));
+    rig.is_stuck[1] = false;
+    rig_settle(&rig);
+    hears_fillers(1, fillers);
+    for (uint64_t i = 1; i <= CLIENTS; i++) {
+        hears_subscribed(1, 0);
+        const struct message join = rig_take(&rig, 1, MESSAGE_PUBLICATION);
+        assert_int_equal(message_as_publication(&join).sequence, i);
+        message_release(&join);
+    }
+    assert_int_equal(rig_counter(&rig, COUNTER_OUTBOX_LOST), 0);
+    assert_int_equal(rig_counter(&rig, COUNTER_OUTBOX_WAITING), 0);
+}
+
+/* While messages wait, none goes past them, though the mailbox has room again. */
+static void nothing_overtakes_what_waits(void **state)
+{
+    (void)state;
+    const uint32_t fillers = rig_fill(&rig, 1, 1);
+    edge_joins(2, "c");
+    subscribes(1, "c", SUBSCRIBE_FIRST, NULL); /* Takes the room. */
+    subscribes(1, "c", 0, NULL);               /* Waits. */
+    rig_settle(&rig);
+    assert_int_equal(outbox_waiting(rig.home.outbox, 1), 1);
+    publishes(3, "c", "1");
+    rig_settle(&rig);
+    hears_published(3, CLIENT_ERROR_TOO_MANY_REQUESTS);
+    rig.is_stuck[1] = false;
+    rig_settle(&rig);
+    publishes(3, "c", "1");
+    rig_settle(&rig);
+    hears_published(3, 0);
+    hears_fillers(1, fillers);
+    hears_subscribed(1, 0);
+    hears_subscribed(1, 0);
+    hears(1, PUBLICATION_DATA, 1, "{\"push\":{\"channel\":\"c\",\"pub\":{\"data\":1}}}");
+    rig_drop(&rig, 2);
+}
+
+/* Beyond a limit joins are given up, and the gap in the sequence tells. Answers still wait. */
+static void joins_given_up_leave_a_gap(void **state)
+{
+    (void)state;
+    enum { MORE = 100 };
+    edge_joins(1, "c");
+    edge_joins(2, "c");
+    const uint32_t fillers = rig_fill(&rig, 1, 0);
+    for (uint32_t i = 0; i < OUTBOX_DELIVERIES_MAX + MORE; i++) {
+        subscribes(2, "c", SUBSCRIBE_JOIN, rig_identity(0x22, "", "", ""));
+        if (i % 100 == 0) {
+            rig_settle(&rig);
+        }
+    }
+    rig_settle(&rig);
+    assert_int_equal(rig_counter(&rig, COUNTER_OUTBOX_LOST), MORE);
+    assert_int_equal(rig_drop(&rig, 2), 2 * (OUTBOX_DELIVERIES_MAX + MORE));
+    subscribes(1, "d", SUBSCRIBE_FIRST, NULL);
+    rig_settle(&rig);
+    assert_int_equal(outbox_waiting(rig.home.outbox, 1), OUTBOX_DELIVERIES_MAX + 1);
+    rig.is_stuck[1] = false;
+    rig_settle(&rig);
+    subscribes(2, "c", SUBSCRIBE_JOIN, rig_identity(0x22, "", "", ""));
+    rig_settle(&rig);
+    rig_drop(&rig, 2);
+    hears_fillers(1, fillers);
+    for (uint32_t i = 1; i <= OUTBOX_DELIVERIES_MAX; i++) {
+        hears(1, PUBLICATION_JOIN, i, JOIN("c", "", "2"));
+    }
+    hears_subscribed(1, 0);
+    hears(1, PUBLICATION_JOIN, OUTBOX_DELIVERIES_MAX + MORE + 1, JOIN("c", "", "2"));
+}
+
+/* What still waits at the end is given back (the sanitizer looks). */
+static void an_outbox_ends_with_messages_in_it(void **state)
+{
+    (void)state;
+    enum { CLIENTS = 120 };
+    const uint32_t fillers = rig_fill(&rig, 1, 0);
+    for (uint32_t i = 0; i < CLIENTS; i++) {
+        subscribes(1, "c", SUBSCRIBE_JOIN | SUBSCRIBE_PRESENCE,
+                   rig_identity((uint8_t)i, "", "", ""));
+        asks_presence(1, "c", 0);
+    }
+    rig_settle(&rig);
+    assert_int_equal(outbox_waiting(rig.home.outbox, 1), 3 * CLIENTS);
+    outbox_destroy(rig.home.outbox);
+    rig.home.outbox = outbox_create(&rig.shard[RIG_HOME]);
+    assert_non_null(rig.home.outbox);
+    rig.is_stuck[1] = false;
+    rig_settle(&rig);
+    hears_fillers(1, fillers);
+}
+
+static void homes_end_with_channels_in_them(void **state)
+{
+    (void)state;
+    for (uint32_t edge = 0; edge < EDGES; edge++) {
+        subscribes(edge, "c", SUBSCRIBE_FIRST | SUBSCRIBE_PRESENCE,
+                   rig_identity((uint8_t)edge, "u", "", ""));
+    }
+    asks_presence(1, "c", 0);
+    rig_settle(&rig);
+    for (uint32_t edge = 0; edge < EDGES; edge++) {
+        rig_drop(&rig, edge);
+    }
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_publication_reaches_each_interested_shard_once),
+        TEST(all_shards_share_one_frame),
+        TEST(channels_do_not_mix),
+        TEST(a_publication_of_a_client_tells_who),
+        TEST(newlines_between_tokens_are_left_out),
+        TEST(frames_of_every_size_are_whole),
+        TEST(publishing_to_nobody_is_answered),
+        TEST(what_comes_after_the_last_unsubscribe_is_not_sent),
+        TEST(a_shard_that_comes_back_counts_from_one),
+        TEST(further_subscribers_of_a_shard_change_nothing),
+        TEST(an_epoch_is_of_one_tenure),
+        TEST(presence_keeps_a_channel),
+        TEST(channels_beyond_the_limit_are_refused),
+        TEST(unsubscribing_from_nothing_is_nothing),
+        TEST(a_joiner_is_answered_before_its_own_join),
+        TEST(presence_counts_clients_and_users),
+        TEST(presence_is_of_one_channel),
+        TEST(a_list_stays_what_it_was),
+        TEST(a_publication_is_for_all_or_for_nobody),
+        TEST(answers_wait_for_room_in_order),
+        TEST(nothing_overtakes_what_waits),
+        TEST(joins_given_up_leave_a_gap),
+        TEST(an_outbox_ends_with_messages_in_it),
+        TEST(homes_end_with_channels_in_them),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
