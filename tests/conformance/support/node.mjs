@@ -148,7 +148,7 @@ export class Node {
     check(code === 0, `the node ended with ${code ?? signal}: ${this.log.slice(-3000)}`);
   }
 
-  request(method, target, { headers = {}, body = null, ms_max = 10_000, agent } = {}) {
+  request(method, target, { headers = {}, body = null, ms_max = 10_000, agent = false } = {}) {
     const answer = new Promise((resolve, reject) => {
       const request = http.request(
         { host: '127.0.0.1', port: this.port, method, path: target, headers, agent },
@@ -169,7 +169,7 @@ export class Node {
   }
 
   // A call of the server API as a backend makes it; returns the parsed answer.
-  async api(method, params = {}, agent = undefined) {
+  async api(method, params = {}, agent = false) {
     const answer = await this.request('POST', `/api/${method}`, {
       headers: { 'X-API-Key': API_KEY, 'Content-Type': 'application/json' },
       body: JSON.stringify(params),
@@ -180,7 +180,7 @@ export class Node {
   }
 
   // The result of a call that must succeed.
-  async api_result(method, params = {}, agent = undefined) {
+  async api_result(method, params = {}, agent = false) {
     const answer = await this.api(method, params, agent);
     check(answer.error === undefined, `${method}: ${JSON.stringify(answer.error)}`);
     return answer.result;

@@ -116,7 +116,7 @@ export function add_message_limit(report, target, limit) {
     });
     report.test(`9 ${name} is refused at its header when that says too much`, async (context) => {
       const ws = await open_echo(context, target);
-      ws.send(opcode, 'x', { declared: limit + 1, length_form: 8 });
+      ws.send(opcode, 'x', { declared: limit + 1 });
       await expect_failure(ws, 1009);
     });
     report.test(`9 ${name} limits the message, not the connection`, async (context) => {

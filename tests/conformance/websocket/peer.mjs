@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sections 12 and 13 again, with npm ws as the peer that deflates and inflates.
-import WebSocket from '../node_modules/ws/wrapper.mjs';
+import WebSocket from 'ws';
 import { BINARY, TEXT } from '../support/raw_websocket.mjs';
 import { check, check_equal, within } from '../support/report.mjs';
 import { name_of, noise_of, text_of } from './echo.mjs';

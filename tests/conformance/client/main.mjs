@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs the client cases against nodes of four shards.
+import { Report } from '../support/report.mjs';
+import { add_connecting } from './connecting.mjs';
+import { add_client_limits } from './limits.mjs';
+import { start_main } from './nodes.mjs';
+import { add_presence } from './presence.mjs';
+import { add_publishing } from './publishing.mjs';
+import { add_server_api } from './server_api.mjs';
+import { add_subscribing } from './subscribing.mjs';
+import { add_wire } from './wire.mjs';
+
+const report = new Report();
+const node = await start_main();
+
+add_connecting(report, node);
+add_subscribing(report, node);
+add_publishing(report, node);
+add_presence(report, node);
+add_server_api(report, node);
+add_wire(report, node);
+await report.run({ concurrency: 6 });
+add_client_limits(report, node);
+await report.run({ concurrency: 6 });
+
+report.test('the node of the client cases ends well', () => node.stop_cleanly());
+await report.run();
+report.exit();
