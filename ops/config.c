@@ -151,10 +151,14 @@ void config_read_flag(struct config *config, const char *flag, const char *key, 
 
     if (found != NULL) {
         config_scope_set(&root, found, value, &origin, report);
-    } else if (config_scope_find_foreign(&root, key) != NULL) {
-        config_foreign_refuse(&root, key, &origin, report);
-    } else {
+        return;
+    }
+    const struct config_foreign *foreign = config_scope_find_foreign_above(&root, key);
+
+    if (foreign == NULL) {
         config_scope_report_unknown(&root, key, &origin, report);
+    } else if (!config_foreign_is_off(foreign->initial, value)) {
+        config_foreign_refuse(&root, foreign->path, &origin, report);
     }
 }
 

@@ -26,7 +26,12 @@ static void check_pings(struct config *config, struct config_report *report)
                             "more");
     }
     if (client->ping_interval_ms > 0 && client->pong_timeout_ms >= client->ping_interval_ms) {
-        config_report_error(report, origin_of(config, "client.pong_timeout"),
+        const struct config_origin *origin = origin_of(config, "client.pong_timeout");
+
+        if (origin->source == CONFIG_FROM_DEFAULT) {
+            origin = origin_of(config, "client.ping_interval");
+        }
+        config_report_error(report, origin,
                             "client.pong_timeout: found %llums, expected less than "
                             "client.ping_interval, "
                             "which is %llums",

@@ -80,6 +80,17 @@ static bool is_below(const char *path, const char *section)
     return strncmp(path, section, len) == 0 && path[len] == '.';
 }
 
+const struct config_foreign *config_scope_find_foreign_above(const struct config_scope *scope,
+                                                             const char *path)
+{
+    for (size_t i = 0; i < scope->foreign_len; i++) {
+        if (strcmp(scope->foreign[i].path, path) == 0 || is_below(path, scope->foreign[i].path)) {
+            return &scope->foreign[i];
+        }
+    }
+    return NULL;
+}
+
 bool config_scope_has_section(const struct config_scope *scope, const char *path)
 {
     for (size_t i = 0; i < scope->keys_len; i++) {
@@ -178,7 +189,8 @@ static const char *last_word(const char *path)
 static const char *nearest_key(const struct config_scope *scope, const char *path)
 {
     size_t best_distance = 1 + (strlen(path) + 2) / 5;
-    const char *best = NULL;
+    const char *best = NULL, *same_word = NULL;
+    size_t same_words = 0;
 
     for (size_t i = 0; i < scope->keys_len; i++) {
         size_t distance = config_distance(path, scope->keys[i].path, best_distance);
@@ -190,10 +202,12 @@ static const char *nearest_key(const struct config_scope *scope, const char *pat
     }
     for (size_t i = 0; best == NULL && i < scope->keys_len; i++) {
         if (strcmp(last_word(path), last_word(scope->keys[i].path)) == 0) {
-            best = scope->keys[i].path;
+            same_word = scope->keys[i].path;
+            same_words++;
         }
     }
-    return best;
+    /* A word that many sections have, like "enabled", tells nothing. */
+    return same_words == 1 ? same_word : best;
 }
 
 void config_scope_report_unknown(const struct config_scope *scope, const char *path,

@@ -27,6 +27,9 @@ struct config_scope config_scope_namespace(struct config *config,
 const struct config_key *config_scope_find(const struct config_scope *scope, const char *path);
 const struct config_foreign *config_scope_find_foreign(const struct config_scope *scope,
                                                        const char *path);
+/* The same, or the section of Centrifugo that the path lies in. */
+const struct config_foreign *config_scope_find_foreign_above(const struct config_scope *scope,
+                                                             const char *path);
 /* True when a key (ours or Centrifugo's) lies below the path. */
 bool config_scope_has_section(const struct config_scope *scope, const char *path);
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The node as a program: reads its configuration, starts the shards, and ends them when it is told
- * to. */
+/* The node as a program: reads its configuration, starts the shards, ends them at a signal. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

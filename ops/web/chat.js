@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The chat of the demo page. A name is not part of an anonymous session: everybody tells theirs in a publication without text,
-// and the server says which client a publication is from.
+// The chat of the demo page. A name is not part of an anonymous session: everybody tells theirs in a publication
+// without text, and the server says which client a publication is from.
 import { Client } from "./client.js";
 
 const MESSAGES_MAX = 200;
 // In a bigger room nobody introduces themselves to each newcomer; names are learnt as people speak.
 const INTRODUCTIONS_MAX = 30;
-const BIRDS = ["Wren", "Robin", "Finch", "Swift", "Heron", "Magpie", "Tern", "Plover", "Linnet", "Siskin", "Dunlin", "Kite"];
+const BIRDS = ["Wren", "Robin", "Finch", "Swift", "Heron", "Magpie", "Tern", "Plover", "Linnet", "Siskin", "Kite"];
 
 const at = (id) => document.getElementById(id);
 const nick = at("nick");
@@ -15,7 +15,7 @@ const list = at("messages");
 
 let channel = "chat:lobby";
 const rooms = new Map(); // Channel -> what was said there.
-let members = new Map(); // Client -> when it came (for the order).
+let members = new Set(); // Clients.
 const names = new Map(); // Client -> the name it told.
 
 function remember(key, value) {
@@ -88,7 +88,11 @@ function add(said) {
 }
 
 function showMembers() {
-  const sorted = [...members.keys()].sort((a, b) => (a === client.id ? -1 : b === client.id ? 1 : nameOf(a).localeCompare(nameOf(b))));
+  const others = [...members].filter((id) => id !== client.id);
+  const sorted = others.sort((a, b) => nameOf(a).localeCompare(nameOf(b)));
+  if (members.has(client.id)) {
+    sorted.unshift(client.id);
+  }
   at("members").replaceChildren(...sorted.map((id) => {
     const item = make("li", id === client.id ? "own" : "");
     item.dataset.client = id;
@@ -129,7 +133,8 @@ function heard(from, { data, info }) {
     return;
   }
   // What a backend publishes has no client; it may still say whom it speaks for.
-  const said = { client: info ? info.client : "", who: info ? nameOf(info.client) : told || "server", text, at: new Date() };
+  const who = info ? nameOf(info.client) : told || "server";
+  const said = { client: info ? info.client : "", who, text, at: new Date() };
   const kept = rooms.get(from) || [];
   kept.push(said);
   rooms.set(from, kept.slice(-MESSAGES_MAX));
@@ -148,7 +153,7 @@ const client = new Client(location.origin.replace(/^http/, "ws") + "/connection/
       showProblem("The server ended the connection: " + (detail || "no reason given") + ". Reload to try again.");
     }
     if (status !== "connected") {
-      members = new Map();
+      members = new Set();
       showMembers();
     }
   },
@@ -158,7 +163,7 @@ const client = new Client(location.origin.replace(/^http/, "ws") + "/connection/
     try {
       const present = await client.presence(to);
       if (to === channel) {
-        members = new Map(Object.keys(present).map((id) => [id, 0]));
+        members = new Set(Object.keys(present));
         showMembers();
       }
     } catch (error) {
@@ -170,7 +175,7 @@ const client = new Client(location.origin.replace(/^http/, "ws") + "/connection/
     if (to !== channel) {
       return;
     }
-    members.set(info.client, 0);
+    members.add(info.client);
     showMembers();
     if (info.client !== client.id) {
       at("arrivals").textContent = "Somebody came";
@@ -199,7 +204,7 @@ function showRoom() {
   const kept = rooms.get(channel) || [];
   at("empty").hidden = kept.length > 0;
   kept.forEach(add);
-  members = new Map();
+  members = new Set();
   showMembers();
   // One line, so that it can be pasted into any shell.
   at("curl").textContent = "curl -X POST " + location.origin + "/api/publish -H 'X-API-Key: dev-api-key' " +

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A client of the protocol in a page: connects over WebSocket with JSON, answers pings, comes back after a loss with growing
-// and random delays, and subscribes again to what it was subscribed to.
+// A client of the protocol in a page: connects over WebSocket with JSON, answers pings, comes back after a loss with
+// growing and random delays, and subscribes again to what it was subscribed to.
 
 const DELAY_MS_MIN = 200;
 const DELAY_MS_MAX = 20000;
@@ -23,8 +23,8 @@ export class ProtocolError extends Error {
 }
 
 export class Client {
-  // Handlers: status(text, detail), publication(channel, pub), join(channel, info), leave(channel, info), subscribed(channel),
-  // failed(channel, error)
+  // Handlers: status(text, detail), publication(channel, pub), join(channel, info), leave(channel, info),
+  // subscribed(channel), failed(channel, error)
   constructor(url, handlers) {
     this.url = url;
     this.handlers = handlers;
@@ -194,7 +194,8 @@ export class Client {
         reject(new ProtocolError({ code: 0, message: "not connected", temporary: true }));
         return;
       }
-      this.send([this.command(body, (reply) => (reply.error ? reject(new ProtocolError(reply.error)) : resolve(reply)))]);
+      const settle = (reply) => (reply.error ? reject(new ProtocolError(reply.error)) : resolve(reply));
+      this.send([this.command(body, settle)]);
     });
   }
 

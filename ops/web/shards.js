@@ -5,6 +5,15 @@ const INTERVAL_MS = 1000;
 const SAMPLES_MAX = 60;
 const WIDTH = 120;
 const HEIGHT = 24;
+const COLUMNS = [
+  ["connections", "number"],
+  ["subscriptions", "number wide"],
+  ["channels", "number wide"],
+  ["in", "number"],
+  ["out", "number"],
+  ["line", "line"],
+  ["busy", "number busy"],
+];
 const SVG = "http://www.w3.org/2000/svg";
 
 const at = (id) => document.getElementById(id);
@@ -26,8 +35,7 @@ function makeRow(shard) {
   element.className = shard.role;
   element.dataset.shard = shard.id;
   element.append(name);
-  for (const [key, className] of [["connections", "number"], ["subscriptions", "number wide"], ["channels", "number wide"],
-    ["in", "number"], ["out", "number"], ["line", "line"], ["busy", "number busy"]]) {
+  for (const [key, className] of COLUMNS) {
     cells[key] = document.createElement("td");
     cells[key].className = className;
     element.append(cells[key]);

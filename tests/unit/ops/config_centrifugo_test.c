@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Files as they are written for Centrifugo 6: served where roost has the feature, refused by name
+ * where it has not. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "ops/config_scope.h"
+#include "tests/unit/ops/loading.h"
+
+/* What `centrifugo genconfig` leaves behind, and what people add to it first. */
+static void test_a_first_configuration_works(void **state)
+{
+    struct loaded *loaded = load_text(
+        "{\n"
+        "  \"client\": {\n"
+        "    \"token\": {\"hmac_secret_key\": \"bbe7d157-a253-4094-9759-06a8236543f9\"},\n"
+        "    \"allowed_origins\": [\"http://localhost:3000\"]\n"
+        "  },\n"
+        "  \"admin\": {\"enabled\": false, \"password\": \"p\", \"secret\": \"s\"},\n"
+        "  \"http_api\": {\"key\": \"d7627bb6-2292-4911-82e1-615c0ed3eebb\"},\n"
+        "  \"channel\": {\"namespaces\": [{\"name\": \"chat\", \"presence\": true,\n"
+        "    \"allow_subscribe_for_client\": true, \"history_size\": 0}]},\n"
+        "  \"health\": {\"enabled\": true}, \"log\": {\"level\": \"debug\"}\n"
+        "}\n");
+
+    (void)state;
+    assert_string_equal(loaded->report.text, "");
+    assert_string_equal(loaded->config.options.client.token.hmac_secret_key,
+                        "bbe7d157-a253-4094-9759-06a8236543f9");
+    assert_true(loaded->config.options.namespaces[0].allow_subscribe_for_client);
+    assert_true(loaded->config.options.health_enabled);
+    unload(loaded);
+}
+
+static void test_a_cluster_of_many_features_is_refused_by_name(void **state)
+{
+    (void)state;
+    expect_report(
+        "http_server:\n"
+        "  tls: {enabled: true, cert_pem: x}\n"
+        "engine:\n"
+        "  type: redis\n"
+        "  redis: {address: \"redis:6379\", presence_ttl: 30s}\n"
+        "client:\n"
+        "  token: {jwks_public_endpoint: \"https://example.com/jwks\"}\n"
+        "  proxy:\n"
+        "    connect: {enabled: true, endpoint: \"http://backend\"}\n"
+        "    refresh: {enabled: false, endpoint: \"http://backend\"}\n"
+        "channel:\n"
+        "  proxy: {subscribe: {endpoint: \"http://backend\"}}\n"
+        "  namespaces:\n"
+        "    - name: ns1\n"
+        "      history_size: 10\n"
+        "      history_ttl: 60s\n"
+        "      force_recovery: true\n"
+        "      allowed_delta_types: [fossil]\n"
+        "proxies: [{name: ppp}]\n"
+        "consumers: [{name: kafka}]\n"
+        "sse: {enabled: true}\n"
+        "websocket: {write_timeout: 2s}\n",
+        "roost.yaml:2:3: http_server.tls: known to Centrifugo, not supported by roost yet\n"
+        "roost.yaml:3:1: engine: known to Centrifugo, not supported by roost yet\n"
+        "roost.yaml:7:11: client.token.jwks_public_endpoint: known to Centrifugo, not supported by "
+        "roost yet\n"
+        "roost.yaml:9:5: client.proxy.connect: known to Centrifugo, not supported by roost yet\n"
+        "roost.yaml:12:3: channel.proxy: known to Centrifugo, not supported by roost yet\n"
+        "roost.yaml:15:7: channel.namespaces.ns1.history_size: known to Centrifugo, not supported "
+        "by roost yet\n"
+        "roost.yaml:16:7: channel.namespaces.ns1.history_ttl: known to Centrifugo, not supported "
+        "by roost yet\n"
+        "roost.yaml:17:7: channel.namespaces.ns1.force_recovery: known to Centrifugo, not "
+        "supported by roost "
+        "yet\n"
+        "roost.yaml:18:7: channel.namespaces.ns1.allowed_delta_types: known to Centrifugo, not "
+        "supported by "
+        "roost yet\n"
+        "roost.yaml:19:1: proxies: known to Centrifugo, not supported by roost yet\n"
+        "roost.yaml:20:1: consumers: known to Centrifugo, not supported by roost yet\n"
+        "roost.yaml:21:1: sse: known to Centrifugo, not supported by roost yet\n"
+        "roost.yaml:22:13: note: websocket.write_timeout: steers how Centrifugo works, has no "
+        "effect on roost\n");
+}
+
+static void test_switched_off_is_harmless(void **state)
+{
+    (void)state;
+    expect_report("sse: {enabled: false, handler_prefix: /x}\n"
+                  "http_stream: {}\n"
+                  "uni_websocket:\n"
+                  "engine: {type: memory, redis: {address: x}}\n"
+                  "broker: {enabled: false, type: nats}\n"
+                  "admin: {password: x}\n"
+                  "proxies: []\n"
+                  "consumers: []\n"
+                  "rpc: {proxy: {}, namespaces: []}\n"
+                  "http_server: {internal_port: \"\", tls: {enabled: false}}\n"
+                  "channel:\n"
+                  "  history_meta_ttl: 720h0m0s\n"
+                  "  without_namespace: {history_size: 0, history_ttl: 0s, force_recovery: false,\n"
+                  "    subscribe_proxy_enabled: false, subscribe_proxy_name: default, "
+                  "subscription_type: \"\"}\n"
+                  "client: {recovery_max_publication_limit: 300, channel_position_check_delay: "
+                  "40000ms}\n",
+                  "");
+}
+
+/* A row without a section, twice, or in both tables would never be found or never be reached. */
+static void test_the_tables_are_sound(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < config_keys_len; i++) {
+        assert_non_null(config_keys[i].help);
+        for (size_t j = 0; j < i; j++) {
+            assert_string_not_equal(config_keys[i].path, config_keys[j].path);
+        }
+        for (size_t j = 0; j < config_foreign_keys_len; j++) {
+            size_t len = strlen(config_foreign_keys[j].path);
+
+            assert_string_not_equal(config_keys[i].path, config_foreign_keys[j].path);
+            assert_false(strncmp(config_keys[i].path, config_foreign_keys[j].path, len) == 0 &&
+                         config_keys[i].path[len] == '.');
+        }
+    }
+    for (size_t i = 0; i < config_foreign_keys_len; i++) {
+        for (size_t j = 0; j < i; j++) {
+            assert_string_not_equal(config_foreign_keys[i].path, config_foreign_keys[j].path);
+        }
+    }
+    for (size_t i = 0; i < config_channel_keys_len; i++) {
+        for (size_t j = 0; j < config_foreign_channel_keys_len; j++) {
+            assert_string_not_equal(config_channel_keys[i].path,
+                                    config_foreign_channel_keys[j].path);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_first_configuration_works),
+        cmocka_unit_test(test_a_cluster_of_many_features_is_refused_by_name),
+        cmocka_unit_test(test_switched_off_is_harmless),
+        cmocka_unit_test(test_the_tables_are_sound),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
