@@ -37,8 +37,9 @@ static void deflate_zlib_release(void *opaque, void *at)
 
 static z_stream deflate_zlib_stream(struct deflate_allocator *allocator)
 {
-    return (z_stream){
-        .zalloc = deflate_zlib_allocate, .zfree = deflate_zlib_release, .opaque = allocator};
+    return (z_stream){.zalloc = deflate_zlib_allocate,
+                      .zfree = deflate_zlib_release,
+                      .opaque = allocator};
 }
 
 /* ---- compressing ---- */

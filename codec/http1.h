@@ -223,7 +223,7 @@ void http1_write_status(struct writer *writer, unsigned status);
 bool http1_write_header(struct writer *writer, struct span name, struct span value)
     __attribute__((warn_unused_result));
 
-#define http1_write_header_literal(writer, name, value)                                            \
+#define http1_write_header_literal(writer, name, value) \
     writer_put_literal((writer), name ": " value "\r\n")
 
 void http1_write_content_length(struct writer *writer, uint64_t len);

@@ -214,8 +214,10 @@ static inline enum websocket_result websocket_decode(struct websocket_decoder *d
         return websocket_decode_any(decoder, at, end, out);
     }
     *at = frame + 6 + len;
-    *out = (struct websocket_event){
-        .payload = payload, .opcode = frame[0] & 0xfu, .is_first = true, .is_last = true};
+    *out = (struct websocket_event){.payload = payload,
+                                    .opcode = frame[0] & 0xfu,
+                                    .is_first = true,
+                                    .is_last = true};
     return WEBSOCKET_DATA;
 }
 

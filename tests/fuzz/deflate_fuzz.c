@@ -9,9 +9,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 
-enum {
-    OUTPUT_MAX = 1 << 16
-};
+enum { OUTPUT_MAX = 1 << 16 };
 
 static void *allocate(void *context, size_t len)
 {

@@ -7,9 +7,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 
-enum {
-    BODY_MAX = 1 << 16
-};
+enum { BODY_MAX = 1 << 16 };
 
 static enum http1_result parse_in_pieces(struct span in, struct fuzz_pieces pieces,
                                          struct http1_request *out)

@@ -8,12 +8,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 
-enum {
-    INPUT_MAX = 1 << 16,
-    LOG_MAX = INPUT_MAX * 8,
-    MESSAGE_MAX = 1024,
-    WSLAY_INPUT_MAX = 4000
-};
+enum { INPUT_MAX = 1 << 16, LOG_MAX = INPUT_MAX * 8, MESSAGE_MAX = 1024, WSLAY_INPUT_MAX = 4000 };
 
 /* What a receiver was told: opcode, code, length and payload of each whole message, in order. */
 struct log {

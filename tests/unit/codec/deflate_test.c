@@ -119,9 +119,7 @@ static void the_smaller_window_wins(void **state)
 
 /* ---- messages ---- */
 
-enum {
-    MESSAGE_MAX = 200000
-};
+enum { MESSAGE_MAX = 200000 };
 
 static size_t live_blocks;
 static size_t allowed_blocks;

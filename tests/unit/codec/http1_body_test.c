@@ -9,9 +9,7 @@
 
 #include <cmocka.h>
 
-enum {
-    BODY_MAX = 8192
-};
+enum { BODY_MAX = 8192 };
 
 struct body {
     struct http1_chunked chunked;

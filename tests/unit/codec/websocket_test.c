@@ -9,11 +9,7 @@
 
 #include <cmocka.h>
 
-enum {
-    STREAM_MAX = 200000,
-    LOG_MAX = 400000,
-    LIMIT = 65536
-};
+enum { STREAM_MAX = 200000, LOG_MAX = 400000, LIMIT = 65536 };
 
 /* A peer's bytes, as they are put together frame by frame. */
 struct stream {
@@ -376,9 +372,9 @@ struct refusal {
     enum websocket_error error;
 };
 
-#define REFUSAL(text, flags, error)                                                                \
-    {                                                                                              \
-        text, sizeof(text) - 1, flags, error                                                       \
+#define REFUSAL(text, flags, error) \
+    { \
+        text, sizeof(text) - 1, flags, error \
     }
 
 static const struct refusal refusals[] = {
