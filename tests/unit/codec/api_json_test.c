@@ -80,6 +80,20 @@ static void base64_data_wins_over_json(void **state)
             assert_int_equal(publish.data_is_binary, rows[i].is_binary);
         }
     }
+    /* With one escape the whole text is copied: its bytes take the copy's place. */
+    char long_body[400];
+    char text[301];
+    memset(text, 'A', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    snprintf(long_body, sizeof(long_body), "{\"b64data\":\"\\u0041%sAAA\"}", text);
+    struct scratch long_scratch = scratch_for(long_body);
+    struct api_publish_request zeros;
+    assert_int_equal(api_json_decode_publish(span_of_text(long_body), &long_scratch, &zeros),
+                     JSON_OK);
+    assert_int_equal(zeros.data.len, 228);
+    for (size_t i = 0; i < zeros.data.len; i++) {
+        assert_int_equal(zeros.data.at[i], 0);
+    }
     /* A scratch without that room is told. */
     uint8_t one;
     struct scratch scratch = scratch_of(&one, 1);

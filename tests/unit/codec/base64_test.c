@@ -45,6 +45,8 @@ static void both_alphabets_decode_to_the_byte(void **state)
         {"+/+/", BASE64_URL, BASE64_ERROR_TEXT, NULL},
         {"Z", BASE64_URL, BASE64_ERROR_TEXT, NULL},
         {"Zm9vY", BASE64_URL, BASE64_ERROR_TEXT, NULL},
+        {"A", BASE64_URL, BASE64_ERROR_TEXT, NULL},
+        {"AAAAA", BASE64_URL, BASE64_ERROR_TEXT, NULL},
         {"Zg==", BASE64_URL, BASE64_ERROR_TEXT, NULL},
         {"Zm8=", BASE64_URL, BASE64_ERROR_TEXT, NULL},
         {"Zh", BASE64_URL, BASE64_ERROR_TEXT, NULL},

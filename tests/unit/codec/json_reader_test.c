@@ -61,6 +61,27 @@ static void the_reader_walks_nested_containers_in_one_go(void **state)
     assert_int_equal(json_reader_end(&reader), JSON_OK);
 }
 
+static void containers_side_by_side_are_not_deep(void **state)
+{
+    (void)state;
+    enum { SIBLINGS = JSON_DEPTH_MAX * 2 };
+    static char text[SIBLINGS * 3 + 2] = "[";
+    for (size_t i = 0; i < SIBLINGS; i++) {
+        memcpy(text + 1 + i * 3, i + 1 < SIBLINGS ? "{}," : "{}]", 3);
+    }
+    struct json_reader reader;
+    struct span key;
+    json_reader_begin(&reader, span_of_text(text));
+    assert_int_equal(json_enter_array(&reader), JSON_OK);
+    for (size_t i = 0; i < SIBLINGS; i++) {
+        assert_int_equal(json_next_element(&reader), JSON_OK);
+        assert_int_equal(json_enter_object(&reader), JSON_OK);
+        assert_int_equal(json_next_member(&reader, &key), JSON_DONE);
+    }
+    assert_int_equal(json_next_element(&reader), JSON_DONE);
+    assert_int_equal(json_reader_end(&reader), JSON_OK);
+}
+
 /* Reads objects of anything, and returns the first error or the end's. */
 static enum json_result walk(struct span text)
 {
@@ -394,6 +415,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_reader_walks_nested_containers_in_one_go),
+        cmocka_unit_test(containers_side_by_side_are_not_deep),
         cmocka_unit_test(the_reader_checks_what_it_passes),
         cmocka_unit_test(keys_are_found_however_they_are_written),
         cmocka_unit_test(each_type_takes_its_own_and_null),

@@ -191,6 +191,25 @@ static void a_token_that_was_touched_is_refused(void **state)
     }
 }
 
+static void a_signature_of_another_length_is_refused(void **state)
+{
+    (void)state;
+    struct jwt_keys keys = keys_of_secret();
+    struct jwt_claims claims;
+    static const char signed_text[] = "eyJhbGciOiJIUzI1NiJ9.e30";
+    uint8_t signature[EVP_MAX_MD_SIZE] = {0};
+    unsigned signature_len = 0;
+    assert_non_null(HMAC(EVP_sha256(), secret, strlen(secret), (const uint8_t *)signed_text,
+                         strlen(signed_text), signature, &signature_len));
+    for (size_t len = 0; len <= sizeof(signature); len++) {
+        char token[TOKEN_LEN_MAX];
+        size_t at = (size_t)snprintf(token, sizeof(token), "%s.", signed_text);
+        at += put_base64url(signature, len, token + at);
+        assert_int_equal(verify(span_of(token, at), &keys, &claims),
+                         len == signature_len ? JWT_OK : JWT_ERROR_SIGNATURE);
+    }
+}
+
 static void only_three_parts_make_a_token(void **state)
 {
     (void)state;
@@ -476,6 +495,7 @@ int main(void)
         cmocka_unit_test(the_example_of_rfc_7515_is_verified),
         cmocka_unit_test(every_digest_of_the_family_is_verified),
         cmocka_unit_test(a_token_that_was_touched_is_refused),
+        cmocka_unit_test(a_signature_of_another_length_is_refused),
         cmocka_unit_test(only_three_parts_make_a_token),
         cmocka_unit_test(the_previous_secret_holds_for_its_time),
         cmocka_unit_test(claims_come_out_as_values),
