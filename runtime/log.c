@@ -44,10 +44,11 @@ bool log_level_parse(const char *text, enum log_level *out)
 
 struct log *log_create(const char *writer_name)
 {
-    struct log *log = calloc(1, sizeof *log);
+    struct log *log = aligned_alloc(_Alignof(struct log), sizeof *log);
     if (log == NULL) {
         return NULL;
     }
+    memset(log, 0, sizeof *log);
     log->bytes = malloc(LOG_BUFFER_SIZE);
     if (log->bytes == NULL) {
         free(log);

@@ -10,9 +10,12 @@
  *
  * HOW. A flush copies the batch into the ring, sets the bit, and looks at is_asleep; whoever turns
  * is_asleep from 1 to 0 rings the doorbell, so a batch costs at most one and several producers
- * together cost one. A drain takes the bits with an exchange and empties those rings; rings that
- * outlast the budget are remembered in `leftover`. A producer whose ring is full may sleep as well:
- * it sets the ring's room_wanted, and the consumer that has drained wakes it.
+ * together cost one. A batch goes out at the end of the turn, or earlier when half a ring has come
+ * together: a turn may send a target more than a ring holds, and the target can begin meanwhile.
+ * A drain takes the bits with an exchange and empties those rings; rings that outlast the budget
+ * are remembered in `leftover`. A producer whose ring is full may sleep as well: it sets the ring's
+ * room_wanted, and the consumer that has drained wakes it. What a shard tells itself needs no ring:
+ * a flush only notes how much of its own staging the next drain may take.
  *
  * WHY IT IS CORRECT. No message is seen half-written: the ring stores precede the bit (a sequentially
  * consistent read-modify-write, so also a release), and the consumer reads the ring after the
@@ -40,17 +43,11 @@
 
 #include "runtime/poller.h"
 #include "runtime/recycle.h"
+#include "runtime/sanitizer.h"
 
-/* ThreadSanitizer cannot see the barriers in ck's assembly: it is told of them. RING_SEEN stands where
- * the other side's index was read, RING_TELL where the own one is about to be advanced. */
-#if defined(__SANITIZE_THREAD__)
-#define RING_UNDER_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define RING_UNDER_TSAN 1
-#endif
-#endif
-#ifdef RING_UNDER_TSAN
+/* ThreadSanitizer cannot see the barriers in ck's assembly: it is told of them. RING_SEEN stands
+ * where the other side's index was read, RING_TELL where the own one is about to be advanced. */
+#if UNDER_THREAD_SANITIZER
 #include <sanitizer/tsan_interface.h>
 #define RING_SEEN(index) __tsan_acquire(index)
 #define RING_TELL(index) __tsan_release(index)
@@ -62,6 +59,8 @@
 enum {
     MAILBOX_WORDS = SHARDS_MAX / 64,
     STAGED_CHUNK_MESSAGES = 15,
+    /* So many staged messages for one target are sent before the turn ends. */
+    BATCH_MESSAGES = RING_DEPTH / 2,
 };
 
 static_assert(SHARDS_MAX % 64 == 0, "a bit for each shard");
@@ -107,8 +106,9 @@ struct mailbox {
     struct poller *poller;
     const char *owner; /* The mark of the thread that may call; NULL: unclaimed. */
     struct recycle chunks_kept;
-    uint32_t chunks; /* All of them, kept ones too. */
+    uint32_t chunks;   /* All of them, kept ones too. */
     uint32_t id;
+    uint32_t own_ready; /* Messages to itself that the next drain hands over. */
 
     struct mailbox_counters counters __attribute__((aligned(64)));
 };
@@ -310,6 +310,17 @@ static void staging_drop_first_chunk(struct mailbox *mailbox, struct staging *st
     }
 }
 
+/* The oldest message, moved out. */
+static void staging_take(struct mailbox *mailbox, struct staging *staging, struct message *out)
+{
+    struct staged_chunk *chunk = staging->first;
+    *out = chunk->messages[chunk->begin++];
+    staging->count--;
+    if (chunk->begin == chunk->end) {
+        staging_drop_first_chunk(mailbox, staging);
+    }
+}
+
 uint32_t mailbox_room(const struct mailbox *mailbox, uint32_t target, enum message_class class)
 {
     BUG_IF(target >= mailbox->matrix->shards);
@@ -317,32 +328,6 @@ uint32_t mailbox_room(const struct mailbox *mailbox, uint32_t target, enum messa
         class == MESSAGE_REQUEST ? MAILBOX_STAGED_REQUESTS_MAX : MAILBOX_STAGED_MAX;
     const uint32_t count = mailbox->staging[target].count;
     return count < max ? max - count : 0;
-}
-
-bool mailbox_send(struct mailbox *mailbox, uint32_t target, const struct message *message,
-                  enum message_class class)
-{
-    mailbox_assert_owner(mailbox);
-    if (mailbox_room(mailbox, target, class) == 0) {
-        mailbox_count(&mailbox->counters.refused, 1);
-        return false;
-    }
-    struct staging *staging = &mailbox->staging[target];
-    struct staged_chunk *chunk = staging->last;
-    if (chunk == NULL || chunk->end == STAGED_CHUNK_MESSAGES) {
-        chunk = staging_add_chunk(mailbox, staging);
-        if (chunk == NULL) {
-            mailbox_count(&mailbox->counters.refused, 1);
-            return false;
-        }
-    }
-    struct message *copy = &chunk->messages[chunk->end++];
-    *copy = *message;
-    copy->from = (uint16_t)mailbox->id;
-    staging->count++;
-    bits_set(mailbox->staged_for, target);
-    mailbox_count(&mailbox->counters.sent, 1);
-    return true;
 }
 
 /* Rings the doorbell if the shard sleeps. Any thread. */
@@ -364,20 +349,16 @@ static uint32_t ring_fill(struct ring *ring, struct mailbox *mailbox, struct sta
         if (slot == NULL) {
             break;
         }
-        struct staged_chunk *chunk = staging->first;
         RING_SEEN(&ring->ck.c_head);
-        *slot = chunk->messages[chunk->begin++];
+        staging_take(mailbox, staging, slot);
         RING_TELL(&ring->ck.p_tail);
         ck_ring_enqueue_commit_spsc(&ring->ck);
-        if (chunk->begin == chunk->end) {
-            staging_drop_first_chunk(mailbox, staging);
-        }
-        staging->count--;
         moved++;
     }
     return moved;
 }
 
+/* Not to itself. */
 static void mailbox_flush_to(struct mailbox *mailbox, uint32_t target)
 {
     struct mailbox_matrix *matrix = mailbox->matrix;
@@ -408,9 +389,41 @@ static void mailbox_flush_to(struct mailbox *mailbox, uint32_t target)
     }
 }
 
+bool mailbox_send(struct mailbox *mailbox, uint32_t target, const struct message *message,
+                  enum message_class class)
+{
+    mailbox_assert_owner(mailbox);
+    if (mailbox_room(mailbox, target, class) == 0) {
+        mailbox_count(&mailbox->counters.refused, 1);
+        return false;
+    }
+    struct staging *staging = &mailbox->staging[target];
+    struct staged_chunk *chunk = staging->last;
+    if (chunk == NULL || chunk->end == STAGED_CHUNK_MESSAGES) {
+        chunk = staging_add_chunk(mailbox, staging);
+        if (chunk == NULL) {
+            mailbox_count(&mailbox->counters.refused, 1);
+            return false;
+        }
+    }
+    struct message *copy = &chunk->messages[chunk->end++];
+    *copy = *message;
+    copy->from = (uint16_t)mailbox->id;
+    staging->count++;
+    mailbox_count(&mailbox->counters.sent, 1);
+    if (target != mailbox->id) {
+        bits_set(mailbox->staged_for, target);
+        if (staging->count % BATCH_MESSAGES == 0) {
+            mailbox_flush_to(mailbox, target);
+        }
+    }
+    return true;
+}
+
 void mailbox_flush(struct mailbox *mailbox)
 {
     mailbox_assert_owner(mailbox);
+    mailbox->own_ready = mailbox->staging[mailbox->id].count;
     for (uint32_t word = 0; word < MAILBOX_WORDS; word++) {
         uint64_t targets = mailbox->staged_for[word];
         while (targets != 0) {
@@ -455,6 +468,20 @@ static uint32_t mailbox_drain_word(struct mailbox *mailbox, uint32_t word, uint3
     return received;
 }
 
+/* What the shard told itself before its last flush; what it adds meanwhile comes next turn. */
+static uint32_t mailbox_drain_own(struct mailbox *mailbox, mailbox_function *handle, void *context)
+{
+    struct staging *own = &mailbox->staging[mailbox->id];
+    const uint32_t ready = mailbox->own_ready;
+    mailbox->own_ready = 0;
+    for (uint32_t i = 0; i < ready; i++) {
+        struct message message;
+        staging_take(mailbox, own, &message);
+        handle(context, &message);
+    }
+    return ready;
+}
+
 /* Wakes the producers that sleep because their ring was full. */
 static void mailbox_offer_room(struct mailbox *mailbox, const uint64_t *drained)
 {
@@ -478,7 +505,7 @@ uint32_t mailbox_drain(struct mailbox *mailbox, uint32_t budget, mailbox_functio
     mailbox_assert_owner(mailbox);
     uint64_t drained[MAILBOX_WORDS];
     uint64_t any = 0;
-    uint32_t received = 0;
+    uint32_t received = mailbox_drain_own(mailbox, handle, context);
     for (uint32_t word = 0; word < MAILBOX_WORDS; word++) {
         if (__atomic_load_n(&mailbox->pending[word], __ATOMIC_RELAXED) != 0) {
             mailbox->leftover[word] |=
@@ -488,8 +515,10 @@ uint32_t mailbox_drain(struct mailbox *mailbox, uint32_t budget, mailbox_functio
         any |= drained[word];
         received += mailbox_drain_word(mailbox, word, budget, handle, context);
     }
-    if (any != 0) {
+    if (received != 0) {
         mailbox_count(&mailbox->counters.received, received);
+    }
+    if (any != 0) {
         mailbox_offer_room(mailbox, drained);
     }
     return received;
@@ -505,6 +534,9 @@ static bool mailbox_ring_has_room(const struct mailbox *mailbox, uint32_t target
 
 bool mailbox_has_work(const struct mailbox *mailbox)
 {
+    if (mailbox->staging[mailbox->id].count != 0) {
+        return true;
+    }
     for (uint32_t word = 0; word < MAILBOX_WORDS; word++) {
         if (__atomic_load_n(&mailbox->pending[word], __ATOMIC_SEQ_CST) != 0 ||
             mailbox->leftover[word] != 0) {

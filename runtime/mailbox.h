@@ -4,7 +4,7 @@
  * Overview. Shard s sends to shard t: the message is staged in s; once a turn the staged batch moves
  * into the ring (s, t), and if t sleeps its doorbell is rung, once. t drains each ring up to a
  * budget. When the ring is full the rest stays staged, bounded by the message's class (limits.h). A
- * shard may send to itself: that goes the same way and arrives in the next turn.
+ * shard may send to itself: that is staged as well and arrives in the next turn.
  *
  * Order. Messages of one ordered pair arrive in the order in which they were sent, whatever their
  * class.
@@ -69,15 +69,18 @@ MUST_CHECK bool mailbox_send(struct mailbox *mailbox, uint32_t target,
 /* How many more messages of this class the target's staging takes now. Owner only. */
 uint32_t mailbox_room(const struct mailbox *mailbox, uint32_t target, enum message_class class);
 
-/* Moves staged messages into the rings and rings the doorbells of sleeping targets. Once a turn.
- * Owner only. */
+/* Moves staged messages into the rings and rings the doorbells of sleeping targets. Once a turn;
+ * mailbox_send does it earlier for a target when half a ring is staged. Owner only. */
 void mailbox_flush(struct mailbox *mailbox);
 
 typedef void mailbox_function(void *context, const struct message *message);
 
-/* Hands over at most `budget` messages of each ring (the shard's own too), oldest first, ring by
- * ring in the order of the senders' numbers; returns how many. The message is a copy that lives
- * until `handle` returns. Owner only. */
+/* Hands over what the shard told itself before its last flush, and then at most `budget` messages
+ * of each ring, oldest first, ring by ring in the order of the senders' numbers; returns how many.
+ * The message is a copy that lives until `handle` returns. Owner only.
+ *
+ * The shard's own have no budget: they are what one bounded turn has sent, and less than all of
+ * them a turn would only pile up. */
 uint32_t mailbox_drain(struct mailbox *mailbox, uint32_t budget, mailbox_function *handle,
                        void *context);
 

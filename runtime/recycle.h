@@ -11,17 +11,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define RECYCLE_KEEPS 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define RECYCLE_KEEPS 0
-#else
-#define RECYCLE_KEEPS 1
-#endif
-#else
-#define RECYCLE_KEEPS 1
-#endif
+#include "runtime/sanitizer.h"
 
 struct recycle_block {
     struct recycle_block *next;
@@ -47,7 +37,7 @@ static inline void *recycle_take(struct recycle *kept)
 /* Keeps a block that malloc or aligned_alloc made, or frees it when kept_max are kept. */
 static inline void recycle_give(struct recycle *kept, void *block, uint32_t kept_max)
 {
-    if (!RECYCLE_KEEPS || kept->count >= kept_max) {
+    if (UNDER_ADDRESS_SANITIZER || kept->count >= kept_max) {
         free(block);
         return;
     }

@@ -17,6 +17,7 @@
 #include "runtime/buf.h"
 #include "runtime/limits.h"
 #include "runtime/outq.h"
+#include "runtime/sanitizer.h"
 #include "runtime/shard.h"
 
 enum shard_phase {
@@ -49,6 +50,22 @@ struct shard_set {
     uint32_t reports;
     uint32_t failures;
 };
+
+#if UNDER_THREAD_SANITIZER
+/* It takes a descriptor's number for one thing in the whole process, and so two shards that have
+ * the same number for different files for a race: between whoever made or closed the one and
+ * whoever uses the other. */
+const char *__tsan_default_suppressions(void);
+__attribute__((visibility("default"))) const char *__tsan_default_suppressions(void)
+{
+    return "race:interceptor_epoll_create1$\n"
+           "race:interceptor_eventfd$\n"
+           "race:interceptor_socket$\n"
+           "race:interceptor_accept4$\n"
+           "race:interceptor_dup2$\n"
+           "race:interceptor_close$\n";
+}
+#endif
 
 /* ---- what makes a thread a shard's ---- */
 

@@ -14,16 +14,8 @@
 #include <cmocka.h>
 
 #include "runtime/random.h"
+#include "runtime/sanitizer.h"
 #include "tests/unit/runtime/bell.h"
-
-/* Sanitizers keep books of their own, so that what is resident tells nothing. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define IS_SANITIZED true
-#elif defined(__has_feature)
-#define IS_SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
-#else
-#define IS_SANITIZED false
-#endif
 
 enum { RING_ROOM = RING_DEPTH - 1 };
 
@@ -109,6 +101,14 @@ static void what_a_shard_tells_itself_comes_next_turn(void **state)
         assert_true(mailbox_has_work(self.mailbox));
         assert_int_equal(mailbox_drain(self.mailbox, 100, self_sender_again, &self), 1);
     }
+    /* More than a ring holds comes in one turn too. */
+    for (uint32_t i = 0; i < MAILBOX_STAGED_REQUESTS_MAX - 1; i++) {
+        assert_true(send_number(self.mailbox, 1, 0, MESSAGE_REQUEST));
+    }
+    assert_false(send_number(self.mailbox, 1, 0, MESSAGE_REQUEST));
+    mailbox_flush(self.mailbox);
+    assert_int_equal(mailbox_drain(self.mailbox, 100, self_sender_again, &self),
+                     MAILBOX_STAGED_REQUESTS_MAX);
     mailbox_matrix_destroy(matrix);
 }
 
@@ -118,13 +118,19 @@ static void each_class_is_refused_at_its_limit(void **state)
     struct mailbox_matrix *matrix = mailbox_matrix_create(3);
     struct mailbox *a = mailbox_of(matrix, 0);
     uint32_t number = 0;
-    assert_int_equal(mailbox_room(a, 1, MESSAGE_REQUEST), MAILBOX_STAGED_REQUESTS_MAX);
-    while (number < MAILBOX_STAGED_REQUESTS_MAX) {
+    while (number < RING_ROOM) { /* These leave early: half a ring is a batch. */
+        assert_true(send_number(a, 1, number++, MESSAGE_REQUEST));
+    }
+    mailbox_flush(a);
+    for (uint32_t room = MAILBOX_STAGED_REQUESTS_MAX; room > 0; room--) {
+        assert_int_equal(mailbox_room(a, 1, MESSAGE_REQUEST), room);
+        assert_int_equal(mailbox_room(a, 1, MESSAGE_REPLY),
+                         room + MAILBOX_STAGED_MAX - MAILBOX_STAGED_REQUESTS_MAX);
         assert_true(send_number(a, 1, number++, MESSAGE_REQUEST));
     }
     assert_int_equal(mailbox_room(a, 1, MESSAGE_REQUEST), 0);
     assert_false(send_number(a, 1, number, MESSAGE_REQUEST));
-    while (number < MAILBOX_STAGED_MAX) {
+    while (number < RING_ROOM + MAILBOX_STAGED_MAX) {
         assert_true(send_number(a, 1, number++, MESSAGE_REPLY));
     }
     assert_int_equal(mailbox_room(a, 1, MESSAGE_REPLY), 0);
@@ -203,6 +209,7 @@ static void a_budget_leaves_the_rest_as_work(void **state)
     assert_int_equal(mailbox_drain(b, 4, receipt_take, &receipt), 5);
     assert_true(mailbox_has_work(b));
     assert_int_equal(mailbox_drain(b, 4, receipt_take, &receipt), 4);
+    assert_true(mailbox_has_work(b));
     assert_int_equal(mailbox_drain(b, 4, receipt_take, &receipt), 2);
     assert_false(mailbox_has_work(b));
     assert_int_equal(mailbox_drain(b, 4, receipt_take, &receipt), 0);
@@ -266,11 +273,13 @@ static void a_hundred_shards_cost_tens_of_megabytes(void **state)
         bytes += mailbox_memory(mailbox_of(matrix, shard));
         assert_int_equal(receipts[shard].count, SHARDS * ROUNDS * RING_ROOM);
     }
+    /* Sanitizers keep books of their own, so that what is resident tells nothing. */
+    const bool is_sanitized = UNDER_ADDRESS_SANITIZER || UNDER_THREAD_SANITIZER;
     const size_t resident = resident_bytes() - resident_before;
     print_message("100 shards, all pairs in use: %zu MB accounted, %zu MB more resident\n",
                   bytes / 1000000, resident / 1000000);
     assert_true(bytes < 100u * 1000 * 1000);
-    assert_true(IS_SANITIZED || resident < 150u * 1000 * 1000);
+    assert_true(is_sanitized || resident < 150u * 1000 * 1000);
     mailbox_matrix_destroy(matrix);
 }
 
@@ -325,6 +334,32 @@ static void who_has_staged_what_could_go_does_not_sleep(void **state)
     mailbox_matrix_destroy(matrix);
 }
 
+/* A turn may send one target more than a ring holds: the target begins while it does. */
+static void half_a_ring_leaves_before_the_turn_ends(void **state)
+{
+    (void)state;
+    struct mailbox_matrix *matrix = mailbox_matrix_create(2);
+    struct mailbox *a = mailbox_of(matrix, 0);
+    struct mailbox *b = mailbox_of(matrix, 1);
+    struct receipt receipt = { .count = 0 };
+    struct bell bell;
+    bell_init(&bell);
+    mailbox_set_poller(b, &bell.poller);
+    assert_true(mailbox_fall_asleep(b));
+    for (uint32_t i = 0; i < 10 * RING_DEPTH; i++) {
+        assert_true(send_number(a, 1, i, MESSAGE_REQUEST));
+        if (mailbox_has_work(b)) {
+            assert_int_equal(mailbox_drain(b, 1000, receipt_take, &receipt), RING_DEPTH / 2);
+        }
+    }
+    assert_int_equal(receipt.count, 10 * RING_DEPTH);
+    assert_false(mailbox_has_work(a));
+    assert_int_equal(bell_total(&bell), 1);
+    mailbox_wake_up(b);
+    bell_destroy(&bell);
+    mailbox_matrix_destroy(matrix);
+}
+
 static void a_producer_behind_a_full_ring_sleeps_until_there_is_room(void **state)
 {
     (void)state;
@@ -339,8 +374,8 @@ static void a_producer_behind_a_full_ring_sleeps_until_there_is_room(void **stat
         assert_true(send_number(a, 1, i, MESSAGE_REQUEST));
     }
     mailbox_flush(a);
-    assert_int_equal(mailbox_counters(a)->ring_full, 1);
-    assert_int_equal(mailbox_counters(a)->staged_peak, RING_ROOM + 3);
+    assert_true(mailbox_counters(a)->ring_full > 0);
+    assert_in_range(mailbox_counters(a)->staged_peak, RING_DEPTH / 2, RING_ROOM + 3);
     assert_false(mailbox_has_work(a));
     assert_true(mailbox_fall_asleep(a));
     assert_int_equal(mailbox_drain(b, 1, receipt_take, &receipt), 1);
@@ -398,6 +433,7 @@ int main(void)
         cmocka_unit_test(a_hundred_shards_cost_tens_of_megabytes),
         cmocka_unit_test(a_sleeper_is_rung_once_a_batch),
         cmocka_unit_test(who_has_staged_what_could_go_does_not_sleep),
+        cmocka_unit_test(half_a_ring_leaves_before_the_turn_ends),
         cmocka_unit_test(a_producer_behind_a_full_ring_sleeps_until_there_is_room),
         cmocka_unit_test(a_stranger_who_uses_a_claimed_mailbox_aborts),
     };
