@@ -14,13 +14,13 @@
  * X(name, code, text, status): status is the HTTP status where errors are told by transport;
  * otherwise it is 200.
  */
-#define API_ERRORS(X)                                                                              \
-    X(INTERNAL, 100, "internal server error", 500)                                                 \
-    X(UNKNOWN_CHANNEL, 102, "unknown channel", 404)                                                \
-    X(NOT_FOUND, 104, "not found", 404)                                                            \
-    X(BAD_REQUEST, 107, "bad request", 400)                                                        \
-    X(NOT_AVAILABLE, 108, "not available", 400)                                                    \
-    X(UNRECOVERABLE_POSITION, 112, "unrecoverable position", 416)                                  \
+#define API_ERRORS(X) \
+    X(INTERNAL, 100, "internal server error", 500) \
+    X(UNKNOWN_CHANNEL, 102, "unknown channel", 404) \
+    X(NOT_FOUND, 104, "not found", 404) \
+    X(BAD_REQUEST, 107, "bad request", 400) \
+    X(NOT_AVAILABLE, 108, "not available", 400) \
+    X(UNRECOVERABLE_POSITION, 112, "unrecoverable position", 416) \
     X(CONFLICT, 113, "conflict", 409)
 
 #define API_ENUM_ERROR(name, code, text, status) API_ERROR_##name = (code),
@@ -34,20 +34,20 @@ struct span api_error_message(enum api_error error);
 uint16_t api_error_status(enum api_error error);
 
 /* X(name, text): the last part of the path, `POST /api/<text>`. */
-#define API_METHODS(X)                                                                             \
-    X(PUBLISH, "publish")                                                                          \
-    X(BROADCAST, "broadcast")                                                                      \
-    X(SUBSCRIBE, "subscribe")                                                                      \
-    X(UNSUBSCRIBE, "unsubscribe")                                                                  \
-    X(DISCONNECT, "disconnect")                                                                    \
-    X(REFRESH, "refresh")                                                                          \
-    X(PRESENCE, "presence")                                                                        \
-    X(PRESENCE_STATS, "presence_stats")                                                            \
-    X(HISTORY, "history")                                                                          \
-    X(HISTORY_REMOVE, "history_remove")                                                            \
-    X(CHANNELS, "channels")                                                                        \
-    X(INFO, "info")                                                                                \
-    X(RPC, "rpc")                                                                                  \
+#define API_METHODS(X) \
+    X(PUBLISH, "publish") \
+    X(BROADCAST, "broadcast") \
+    X(SUBSCRIBE, "subscribe") \
+    X(UNSUBSCRIBE, "unsubscribe") \
+    X(DISCONNECT, "disconnect") \
+    X(REFRESH, "refresh") \
+    X(PRESENCE, "presence") \
+    X(PRESENCE_STATS, "presence_stats") \
+    X(HISTORY, "history") \
+    X(HISTORY_REMOVE, "history_remove") \
+    X(CHANNELS, "channels") \
+    X(INFO, "info") \
+    X(RPC, "rpc") \
     X(BATCH, "batch")
 
 #define API_ENUM_METHOD(name, text) API_METHOD_##name,

@@ -26,14 +26,14 @@ struct empty_body {
 };
 
 /* publish and broadcast differ in one field; the other's is then unknown, and ignored. */
-#define PUBLISH_FIELDS                                                                             \
-    JSON_FIELD(publish_body, "data", RAW, request.data),                                           \
-        JSON_FIELD(publish_body, "b64data", BASE64, b64data),                                      \
-        JSON_FIELD(publish_body, "skip_history", BOOL, request.skip_history),                      \
-        JSON_FIELD(publish_body, "tags", MAP, request.tags),                                       \
-        JSON_FIELD(publish_body, "idempotency_key", STRING, request.idempotency_key),              \
-        JSON_FIELD(publish_body, "delta", BOOL, request.delta),                                    \
-        JSON_FIELD(publish_body, "version", U64, request.version),                                 \
+#define PUBLISH_FIELDS \
+    JSON_FIELD(publish_body, "data", RAW, request.data), \
+        JSON_FIELD(publish_body, "b64data", BASE64, b64data), \
+        JSON_FIELD(publish_body, "skip_history", BOOL, request.skip_history), \
+        JSON_FIELD(publish_body, "tags", MAP, request.tags), \
+        JSON_FIELD(publish_body, "idempotency_key", STRING, request.idempotency_key), \
+        JSON_FIELD(publish_body, "delta", BOOL, request.delta), \
+        JSON_FIELD(publish_body, "version", U64, request.version), \
         JSON_FIELD(publish_body, "version_epoch", STRING, request.version_epoch)
 
 static const struct json_field publish_list[] = {

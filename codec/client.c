@@ -17,11 +17,11 @@ static const struct code_row unsubscribes[] = {CLIENT_UNSUBSCRIBES(CODE_ROW)};
 #undef CODE_ROW
 
 /* SDKs go by the range and know nothing of the table: the two must say the same. */
-#define CHECK_RECONNECT(name, code, text, reconnect)                                               \
+#define CHECK_RECONNECT(name, code, text, reconnect) \
     static_assert((reconnect) == !((code) >= 3500 && (code) <= 3999), "range of " text);
 CLIENT_DISCONNECTS(CHECK_RECONNECT)
 #undef CHECK_RECONNECT
-#define CHECK_RESUBSCRIBE(name, code, text, resubscribe)                                           \
+#define CHECK_RESUBSCRIBE(name, code, text, resubscribe) \
     static_assert((resubscribe) == ((code) >= 2500), "range of " text);
 CLIENT_UNSUBSCRIBES(CHECK_RESUBSCRIBE)
 #undef CHECK_RESUBSCRIBE

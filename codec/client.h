@@ -19,57 +19,57 @@
 /* ---- codes: three closed sets ---- */
 
 /* X(name, code, text, temporary): a client that sees a temporary error tries again. */
-#define CLIENT_ERRORS(X)                                                                           \
-    X(INTERNAL, 100, "internal server error", true)                                                \
-    X(UNAUTHORIZED, 101, "unauthorized", false)                                                    \
-    X(UNKNOWN_CHANNEL, 102, "unknown channel", false)                                              \
-    X(PERMISSION_DENIED, 103, "permission denied", false)                                          \
-    X(METHOD_NOT_FOUND, 104, "method not found", false)                                            \
-    X(ALREADY_SUBSCRIBED, 105, "already subscribed", false)                                        \
-    X(LIMIT_EXCEEDED, 106, "limit exceeded", false)                                                \
-    X(BAD_REQUEST, 107, "bad request", false)                                                      \
-    X(NOT_AVAILABLE, 108, "not available", false)                                                  \
-    X(TOKEN_EXPIRED, 109, "token expired", false)                                                  \
-    X(EXPIRED, 110, "expired", false)                                                              \
-    X(TOO_MANY_REQUESTS, 111, "too many requests", true)                                           \
-    X(UNRECOVERABLE_POSITION, 112, "unrecoverable position", false)                                \
+#define CLIENT_ERRORS(X) \
+    X(INTERNAL, 100, "internal server error", true) \
+    X(UNAUTHORIZED, 101, "unauthorized", false) \
+    X(UNKNOWN_CHANNEL, 102, "unknown channel", false) \
+    X(PERMISSION_DENIED, 103, "permission denied", false) \
+    X(METHOD_NOT_FOUND, 104, "method not found", false) \
+    X(ALREADY_SUBSCRIBED, 105, "already subscribed", false) \
+    X(LIMIT_EXCEEDED, 106, "limit exceeded", false) \
+    X(BAD_REQUEST, 107, "bad request", false) \
+    X(NOT_AVAILABLE, 108, "not available", false) \
+    X(TOKEN_EXPIRED, 109, "token expired", false) \
+    X(EXPIRED, 110, "expired", false) \
+    X(TOO_MANY_REQUESTS, 111, "too many requests", true) \
+    X(UNRECOVERABLE_POSITION, 112, "unrecoverable position", false) \
     X(CONCURRENT_PAGINATION, 113, "concurrent pagination", true)
 
 /* X(name, code, text, reconnect): clients decide by the range, 3500 to 3999 stay away. */
-#define CLIENT_DISCONNECTS(X)                                                                      \
-    X(CONNECTION_CLOSED, 3000, "connection closed", true)                                          \
-    X(SHUTDOWN, 3001, "shutdown", true)                                                            \
-    X(INTERNAL, 3004, "internal server error", true)                                               \
-    X(EXPIRED, 3005, "connection expired", true)                                                   \
-    X(SUBSCRIPTION_EXPIRED, 3006, "subscription expired", true)                                    \
-    X(SLOW, 3008, "slow", true)                                                                    \
-    X(WRITE_ERROR, 3009, "write error", true)                                                      \
-    X(INSUFFICIENT_STATE, 3010, "insufficient state", true)                                        \
-    X(FORCE_RECONNECT, 3011, "force reconnect", true)                                              \
-    X(NO_PONG, 3012, "no pong", true)                                                              \
-    X(TOO_MANY_REQUESTS, 3013, "too many requests", true)                                          \
-    X(STATE_INVALIDATED, 3014, "state invalidated", true)                                          \
-    X(INVALID_TOKEN, 3500, "invalid token", false)                                                 \
-    X(BAD_REQUEST, 3501, "bad request", false)                                                     \
-    X(STALE, 3502, "stale", false)                                                                 \
-    X(FORCE, 3503, "force disconnect", false)                                                      \
-    X(CONNECTION_LIMIT, 3504, "connection limit", false)                                           \
-    X(CHANNEL_LIMIT, 3505, "channel limit", false)                                                 \
-    X(INAPPROPRIATE_PROTOCOL, 3506, "inappropriate protocol", false)                               \
-    X(PERMISSION_DENIED, 3507, "permission denied", false)                                         \
-    X(NOT_AVAILABLE, 3508, "not available", false)                                                 \
+#define CLIENT_DISCONNECTS(X) \
+    X(CONNECTION_CLOSED, 3000, "connection closed", true) \
+    X(SHUTDOWN, 3001, "shutdown", true) \
+    X(INTERNAL, 3004, "internal server error", true) \
+    X(EXPIRED, 3005, "connection expired", true) \
+    X(SUBSCRIPTION_EXPIRED, 3006, "subscription expired", true) \
+    X(SLOW, 3008, "slow", true) \
+    X(WRITE_ERROR, 3009, "write error", true) \
+    X(INSUFFICIENT_STATE, 3010, "insufficient state", true) \
+    X(FORCE_RECONNECT, 3011, "force reconnect", true) \
+    X(NO_PONG, 3012, "no pong", true) \
+    X(TOO_MANY_REQUESTS, 3013, "too many requests", true) \
+    X(STATE_INVALIDATED, 3014, "state invalidated", true) \
+    X(INVALID_TOKEN, 3500, "invalid token", false) \
+    X(BAD_REQUEST, 3501, "bad request", false) \
+    X(STALE, 3502, "stale", false) \
+    X(FORCE, 3503, "force disconnect", false) \
+    X(CONNECTION_LIMIT, 3504, "connection limit", false) \
+    X(CHANNEL_LIMIT, 3505, "channel limit", false) \
+    X(INAPPROPRIATE_PROTOCOL, 3506, "inappropriate protocol", false) \
+    X(PERMISSION_DENIED, 3507, "permission denied", false) \
+    X(NOT_AVAILABLE, 3508, "not available", false) \
     X(TOO_MANY_ERRORS, 3509, "too many errors", false)
 
 /*
  * X(name, code, text, resubscribe): a client subscribes again from 2500 on; 0 and 1 never leave the
  * node.
  */
-#define CLIENT_UNSUBSCRIBES(X)                                                                     \
-    X(BY_CLIENT, 0, "client unsubscribed", false)                                                  \
-    X(BY_DISCONNECT, 1, "client disconnected", false)                                              \
-    X(BY_SERVER, 2000, "server unsubscribe", false)                                                \
-    X(INSUFFICIENT_STATE, 2500, "insufficient state", true)                                        \
-    X(EXPIRED, 2501, "subscription expired", true)                                                 \
+#define CLIENT_UNSUBSCRIBES(X) \
+    X(BY_CLIENT, 0, "client unsubscribed", false) \
+    X(BY_DISCONNECT, 1, "client disconnected", false) \
+    X(BY_SERVER, 2000, "server unsubscribe", false) \
+    X(INSUFFICIENT_STATE, 2500, "insufficient state", true) \
+    X(EXPIRED, 2501, "subscription expired", true) \
     X(STATE_INVALIDATED, 2502, "state invalidated", true)
 
 #define CLIENT_ENUM_ERROR(name, code, text, flag) CLIENT_ERROR_##name = (code),

@@ -41,31 +41,31 @@ struct json_fields {
     size_t count;
 };
 
-#define JSON_FIELD_NAME(text)                                                                      \
-    {                                                                                              \
-        (const uint8_t *)("" text), sizeof(text) - 1                                               \
+#define JSON_FIELD_NAME(text) \
+    { \
+        (const uint8_t *)("" text), sizeof(text) - 1 \
     }
 
 /* JSON_FIELD(publish_request, "channel", STRING, channel): no `struct`, no prefix. */
-#define JSON_FIELD(type, text, field_kind, member)                                                 \
-    {                                                                                              \
-        .name = JSON_FIELD_NAME(text), .kind = JSON_FIELD_##field_kind,                            \
-        .offset = offsetof(struct type, member)                                                    \
+#define JSON_FIELD(type, text, field_kind, member) \
+    { \
+        .name = JSON_FIELD_NAME(text), .kind = JSON_FIELD_##field_kind, \
+        .offset = offsetof(struct type, member) \
     }
-#define JSON_FIELD_OF_NESTED(type, text, member, nested_fields)                                    \
-    {                                                                                              \
-        .name = JSON_FIELD_NAME(text), .kind = JSON_FIELD_NESTED,                                  \
-        .offset = offsetof(struct type, member), .nested = (nested_fields)                         \
+#define JSON_FIELD_OF_NESTED(type, text, member, nested_fields) \
+    { \
+        .name = JSON_FIELD_NAME(text), .kind = JSON_FIELD_NESTED, \
+        .offset = offsetof(struct type, member), .nested = (nested_fields) \
     }
-#define JSON_FIELD_READ_BY(type, text, member, function)                                           \
-    {                                                                                              \
-        .name = JSON_FIELD_NAME(text), .kind = JSON_FIELD_CUSTOM,                                  \
-        .offset = offsetof(struct type, member), .read = (function)                                \
+#define JSON_FIELD_READ_BY(type, text, member, function) \
+    { \
+        .name = JSON_FIELD_NAME(text), .kind = JSON_FIELD_CUSTOM, \
+        .offset = offsetof(struct type, member), .read = (function) \
     }
 
-#define JSON_FIELDS(list)                                                                          \
-    {                                                                                              \
-        (list), sizeof(list) / sizeof((list)[0])                                                   \
+#define JSON_FIELDS(list) \
+    { \
+        (list), sizeof(list) / sizeof((list)[0]) \
     }
 
 /*

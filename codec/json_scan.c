@@ -27,9 +27,9 @@ const uint8_t *json_skip_plain(const uint8_t *at, const uint8_t *end)
     while (end - at >= 16) {
         __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
         /* As signed numbers the bytes from 0x80 on are below the space, like control characters. */
-        __m128i special = _mm_or_si128(
-            _mm_cmplt_epi8(bytes, space),
-            _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, backslash)));
+        __m128i special = _mm_or_si128(_mm_cmplt_epi8(bytes, space),
+                                       _mm_or_si128(_mm_cmpeq_epi8(bytes, quote),
+                                                    _mm_cmpeq_epi8(bytes, backslash)));
         unsigned mask = (unsigned)_mm_movemask_epi8(special);
         if (mask != 0) {
             return at + __builtin_ctz(mask);

@@ -15,23 +15,23 @@
 /* A scratch of this many bytes is enough for a token of `len` bytes. */
 #define JWT_SCRATCH_LEN(len) ((len)*3 + 128)
 
-#define JWT_RESULTS(X)                                                                             \
-    X(JWT_OK, "ok")                                                                                \
-    X(JWT_EXPIRED, "token expired")                                                                \
-    X(JWT_NOT_YET_VALID, "token not valid yet")                                                    \
-    X(JWT_ERROR_SIZE, "token too long")                                                            \
-    X(JWT_ERROR_FORMAT, "token is not three parts with dots between")                              \
-    X(JWT_ERROR_BASE64, "a part of the token is not base64url without padding")                    \
-    X(JWT_ERROR_HEADER, "token header is not a JSON object with one alg")                          \
-    X(JWT_ERROR_CRITICAL, "token header has critical extensions")                                  \
-    X(JWT_ERROR_ALGORITHM, "token algorithm is not the configured one")                            \
-    X(JWT_ERROR_NO_KEY, "no token key configured")                                                 \
-    X(JWT_ERROR_SIGNATURE, "wrong signature")                                                      \
-    X(JWT_ERROR_CLAIMS, "token claims are not a JSON object")                                      \
-    X(JWT_ERROR_CLAIM_TYPE, "a token claim has a wrong type")                                      \
-    X(JWT_ERROR_CLAIM_RANGE, "a token date is out of range")                                       \
-    X(JWT_ERROR_AUDIENCE, "wrong token audience")                                                  \
-    X(JWT_ERROR_ISSUER, "wrong token issuer")                                                      \
+#define JWT_RESULTS(X) \
+    X(JWT_OK, "ok") \
+    X(JWT_EXPIRED, "token expired") \
+    X(JWT_NOT_YET_VALID, "token not valid yet") \
+    X(JWT_ERROR_SIZE, "token too long") \
+    X(JWT_ERROR_FORMAT, "token is not three parts with dots between") \
+    X(JWT_ERROR_BASE64, "a part of the token is not base64url without padding") \
+    X(JWT_ERROR_HEADER, "token header is not a JSON object with one alg") \
+    X(JWT_ERROR_CRITICAL, "token header has critical extensions") \
+    X(JWT_ERROR_ALGORITHM, "token algorithm is not the configured one") \
+    X(JWT_ERROR_NO_KEY, "no token key configured") \
+    X(JWT_ERROR_SIGNATURE, "wrong signature") \
+    X(JWT_ERROR_CLAIMS, "token claims are not a JSON object") \
+    X(JWT_ERROR_CLAIM_TYPE, "a token claim has a wrong type") \
+    X(JWT_ERROR_CLAIM_RANGE, "a token date is out of range") \
+    X(JWT_ERROR_AUDIENCE, "wrong token audience") \
+    X(JWT_ERROR_ISSUER, "wrong token issuer") \
     X(JWT_ERROR_SPACE, "token needs more memory than it may take")
 
 #define JWT_ENUM(name, text) name,

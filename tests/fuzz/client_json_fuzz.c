@@ -9,12 +9,12 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 
-#define MUST(condition)                                                                            \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                        \
-            abort();                                                                               \
-        }                                                                                          \
+#define MUST(condition) \
+    do { \
+        if (!(condition)) { \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+            abort(); \
+        } \
     } while (0)
 
 static uint8_t *buf_of(size_t len)
@@ -41,8 +41,10 @@ static void must_encode(const struct client_reply *reply)
 
 static void echo_publication(uint32_t id, struct span data, struct span tags, struct span text)
 {
-    const struct client_info info = {
-        .user = text, .client = text, .conn_info = data, .chan_info = tags};
+    const struct client_info info = {.user = text,
+                                     .client = text,
+                                     .conn_info = data,
+                                     .chan_info = tags};
     const struct client_publication publication = {.data = data,
                                                    .info = &info,
                                                    .tags = tags,

@@ -9,9 +9,9 @@
 
 #include <cmocka.h>
 
-#define TEXT(literal)                                                                              \
-    {                                                                                              \
-        (const uint8_t *)("" literal), sizeof(literal) - 1                                         \
+#define TEXT(literal) \
+    { \
+        (const uint8_t *)("" literal), sizeof(literal) - 1 \
     }
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
@@ -98,9 +98,9 @@ static void base64_data_wins_over_json(void **state)
     uint8_t one;
     struct scratch scratch = scratch_of(&one, 1);
     struct api_publish_request publish;
-    assert_int_equal(
-        api_json_decode_publish(SPAN_LITERAL("{\"b64data\":\"aGk=\"}"), &scratch, &publish),
-        JSON_ERROR_SPACE);
+    assert_int_equal(api_json_decode_publish(SPAN_LITERAL("{\"b64data\":\"aGk=\"}"), &scratch,
+                                             &publish),
+                     JSON_ERROR_SPACE);
 }
 
 static void broadcast_has_its_channels(void **state)
@@ -119,12 +119,12 @@ static void broadcast_has_its_channels(void **state)
     assert_int_equal(json_strings_next(&walk, &scratch, &channel), JSON_OK);
     assert_text(channel, "b\n");
     assert_int_equal(json_strings_next(&walk, &scratch, &channel), JSON_DONE);
-    assert_int_equal(
-        api_json_decode_broadcast(SPAN_LITERAL("{\"channels\":[1]}"), &scratch, &broadcast),
-        JSON_ERROR_TYPE);
-    assert_int_equal(
-        api_json_decode_broadcast(SPAN_LITERAL("{\"channels\":\"a\"}"), &scratch, &broadcast),
-        JSON_ERROR_TYPE);
+    assert_int_equal(api_json_decode_broadcast(SPAN_LITERAL("{\"channels\":[1]}"), &scratch,
+                                               &broadcast),
+                     JSON_ERROR_TYPE);
+    assert_int_equal(api_json_decode_broadcast(SPAN_LITERAL("{\"channels\":\"a\"}"), &scratch,
+                                               &broadcast),
+                     JSON_ERROR_TYPE);
 }
 
 static void subscribe_has_all_its_fields(void **state)
@@ -210,8 +210,9 @@ static void disconnect_always_has_a_code_and_a_reason(void **state)
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct scratch scratch = scratch_for(rows[i].body);
         struct api_disconnect_request disconnect;
-        assert_int_equal(
-            api_json_decode_disconnect(span_of_text(rows[i].body), &scratch, &disconnect), JSON_OK);
+        assert_int_equal(api_json_decode_disconnect(span_of_text(rows[i].body), &scratch,
+                                                    &disconnect),
+                         JSON_OK);
         assert_text(disconnect.user, "u");
         assert_int_equal(disconnect.code, rows[i].code);
         assert_text(disconnect.reason, rows[i].reason);
@@ -351,8 +352,10 @@ static void whole_results_are_written(void **state)
     assert_written(&writer, "{\"result\":{\"num_clients\":2,\"num_users\":0}}");
     writer = writer_of(buf, sizeof(buf));
     const struct client_info info = {.user = TEXT("u"), .client = TEXT("c")};
-    const struct client_publication publication = {
-        .data = TEXT("1"), .info = &info, .offset = 4, .tags = TEXT("{\"a\":\"b\"}")};
+    const struct client_publication publication = {.data = TEXT("1"),
+                                                   .info = &info,
+                                                   .offset = 4,
+                                                   .tags = TEXT("{\"a\":\"b\"}")};
     const struct client_history_result history = {&publication, 1, TEXT("e"), 4};
     api_json_encode_history(&writer, &history);
     assert_written(&writer, "{\"result\":{\"publications\":[{\"data\":1,\"info\":{\"user\":\"u\","

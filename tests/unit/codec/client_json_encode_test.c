@@ -9,9 +9,9 @@
 
 #include <cmocka.h>
 
-#define TEXT(literal)                                                                              \
-    {                                                                                              \
-        (const uint8_t *)("" literal), sizeof(literal) - 1                                         \
+#define TEXT(literal) \
+    { \
+        (const uint8_t *)("" literal), sizeof(literal) - 1 \
     }
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
@@ -68,8 +68,9 @@ static void replies_without_fields_are_short(void **state)
 static void errors_have_the_text_of_their_code(void **state)
 {
     (void)state;
-    struct client_reply reply = {
-        .id = 7, .kind = CLIENT_REPLY_ERROR, .error = client_error_reply_of(CLIENT_ERROR_INTERNAL)};
+    struct client_reply reply = {.id = 7,
+                                 .kind = CLIENT_REPLY_ERROR,
+                                 .error = client_error_reply_of(CLIENT_ERROR_INTERNAL)};
     assert_encodes(&reply, "{\"id\":7,\"error\":{\"code\":100,\"message\":\"internal server "
                            "error\",\"temporary\":true}}");
     reply.error = client_error_reply_of(CLIENT_ERROR_PERMISSION_DENIED);

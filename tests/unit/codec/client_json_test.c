@@ -367,10 +367,10 @@ static void a_scratch_that_is_too_small_is_told(void **state)
     assert_text(command.subscribe.channel, "abc\n");
     /* Without escapes none is needed. */
     scratch = scratch_of(NULL, 0);
-    assert_int_equal(
-        client_json_decode_command(SPAN_LITERAL("{\"id\":1,\"subscribe\":{\"channel\":\"abc\"}}"),
-                                   &scratch, &command),
-        JSON_OK);
+    assert_int_equal(client_json_decode_command(SPAN_LITERAL("{\"id\":1,\"subscribe\":{\"channel\":"
+                                                             "\"abc\"}}"),
+                                                &scratch, &command),
+                     JSON_OK);
 }
 
 static void no_cut_of_a_command_decodes(void **state)

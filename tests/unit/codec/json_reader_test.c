@@ -9,9 +9,9 @@
 
 #include <cmocka.h>
 
-#define TEXT(literal)                                                                              \
-    {                                                                                              \
-        (const uint8_t *)("" literal), sizeof(literal) - 1                                         \
+#define TEXT(literal) \
+    { \
+        (const uint8_t *)("" literal), sizeof(literal) - 1 \
     }
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 

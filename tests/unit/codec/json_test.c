@@ -12,9 +12,9 @@
 
 #include <cmocka.h>
 
-#define TEXT(literal)                                                                              \
-    {                                                                                              \
-        (const uint8_t *)("" literal), sizeof(literal) - 1                                         \
+#define TEXT(literal) \
+    { \
+        (const uint8_t *)("" literal), sizeof(literal) - 1 \
     }
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
@@ -274,8 +274,11 @@ static enum json_result check_nested(size_t depth, const char *open, const char 
 static void nesting_is_bounded(void **state)
 {
     (void)state;
-    static const char *const brackets[][2] = {
-        {"[", "]"}, {"{\"a\":", "}"}, {"[[", "]]"}, {"[{\"a\":", "}]"}, {"[1,", ",2]"}};
+    static const char *const brackets[][2] = {{"[", "]"},
+                                              {"{\"a\":", "}"},
+                                              {"[[", "]]"},
+                                              {"[{\"a\":", "}]"},
+                                              {"[1,", ",2]"}};
     for (size_t i = 0; i < COUNT(brackets); i++) {
         size_t levels = i == 2 || i == 3 ? 2 : 1;
         size_t deepest = JSON_DEPTH_MAX / levels;

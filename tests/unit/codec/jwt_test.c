@@ -314,9 +314,9 @@ static void claims_come_out_as_values(void **state)
     assert_int_equal(verify_claims("{}", &keys, &claims), JWT_OK);
     assert_text(claims.user, "");
     assert_false(claims.exp.present || claims.expire_at.present || claims.channel_present);
-    assert_int_equal(
-        verify_claims("{\"sub\":null,\"exp\":null,\"channel\":null,\"info\":null}", &keys, &claims),
-        JWT_OK);
+    assert_int_equal(verify_claims("{\"sub\":null,\"exp\":null,\"channel\":null,\"info\":null}",
+                                   &keys, &claims),
+                     JWT_OK);
     assert_false(claims.exp.present || claims.channel_present);
     assert_int_equal(claims.info.len, 0);
     assert_int_equal(verify_claims("{\"channel\":\"\"}", &keys, &claims), JWT_OK);
