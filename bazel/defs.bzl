@@ -38,10 +38,12 @@ def roost_cc_binary(name, copts = [], **kwargs):
         **kwargs
     )
 
-def roost_cc_test(name, copts = [], size = "small", **kwargs):
+def roost_cc_test(name, copts = [], data = [], size = "small", **kwargs):
     native.cc_test(
         name = name,
         copts = _COPTS + copts,
+        # Read under --config=tsan.
+        data = data + ["//bazel:tsan.supp"],
         linkstatic = True,
         size = size,
         **kwargs
