@@ -5,6 +5,7 @@
 
 #include "codec/api.h"
 #include "codec/json.h"
+#include "codec/must_check.h"
 #include "codec/scratch.h"
 #include "codec/span.h"
 #include "codec/writer.h"
@@ -15,25 +16,30 @@
  * only; any error is HTTP 400 with json_result_text(). An empty body is JSON_ERROR_EMPTY, but for
  * info and channels, where it counts as {}.
  */
-enum json_result api_json_decode_publish(struct span body, struct scratch *scratch,
-                                         struct api_publish_request *out);
-enum json_result api_json_decode_broadcast(struct span body, struct scratch *scratch,
-                                           struct api_publish_request *out);
-enum json_result api_json_decode_subscribe(struct span body, struct scratch *scratch,
-                                           struct api_subscribe_request *out);
-enum json_result api_json_decode_unsubscribe(struct span body, struct scratch *scratch,
-                                             struct api_unsubscribe_request *out);
-enum json_result api_json_decode_disconnect(struct span body, struct scratch *scratch,
-                                            struct api_disconnect_request *out);
-enum json_result api_json_decode_refresh(struct span body, struct scratch *scratch,
-                                         struct api_refresh_request *out);
-enum json_result api_json_decode_channel(struct span body, struct scratch *scratch,
-                                         struct api_channel_request *out);
-enum json_result api_json_decode_history(struct span body, struct scratch *scratch,
-                                         struct api_history_request *out);
-enum json_result api_json_decode_channels(struct span body, struct scratch *scratch,
-                                          struct api_channels_request *out);
-enum json_result api_json_decode_info(struct span body);
+CODEC_MUST_CHECK enum json_result api_json_decode_publish(struct span body, struct scratch *scratch,
+                                                          struct api_publish_request *out);
+CODEC_MUST_CHECK enum json_result api_json_decode_broadcast(struct span body,
+                                                            struct scratch *scratch,
+                                                            struct api_publish_request *out);
+CODEC_MUST_CHECK enum json_result api_json_decode_subscribe(struct span body,
+                                                            struct scratch *scratch,
+                                                            struct api_subscribe_request *out);
+CODEC_MUST_CHECK enum json_result api_json_decode_unsubscribe(struct span body,
+                                                              struct scratch *scratch,
+                                                              struct api_unsubscribe_request *out);
+CODEC_MUST_CHECK enum json_result api_json_decode_disconnect(struct span body,
+                                                             struct scratch *scratch,
+                                                             struct api_disconnect_request *out);
+CODEC_MUST_CHECK enum json_result api_json_decode_refresh(struct span body, struct scratch *scratch,
+                                                          struct api_refresh_request *out);
+CODEC_MUST_CHECK enum json_result api_json_decode_channel(struct span body, struct scratch *scratch,
+                                                          struct api_channel_request *out);
+CODEC_MUST_CHECK enum json_result api_json_decode_history(struct span body, struct scratch *scratch,
+                                                          struct api_history_request *out);
+CODEC_MUST_CHECK enum json_result api_json_decode_channels(struct span body,
+                                                           struct scratch *scratch,
+                                                           struct api_channels_request *out);
+CODEC_MUST_CHECK enum json_result api_json_decode_info(struct span body);
 
 /*
  * Encoding: each writes a whole body, or one part of a body that is written in parts. Whether it

@@ -3,6 +3,7 @@
 #ifndef ROOST_CODEC_BASE64_H
 #define ROOST_CODEC_BASE64_H
 
+#include "codec/must_check.h"
 #include "codec/scratch.h"
 #include "codec/span.h"
 
@@ -30,7 +31,7 @@ static inline size_t base64_decoded_len_max(size_t text_len)
  * only: bits left over in the last character must be zero, and neither white space nor line breaks
  * are skipped. `text` may lie at the scratch's own start: it is read before it is written over.
  */
-enum base64_result base64_decode(struct span text, enum base64_alphabet alphabet,
-                                 struct scratch *scratch, struct span *out);
+CODEC_MUST_CHECK enum base64_result base64_decode(struct span text, enum base64_alphabet alphabet,
+                                                  struct scratch *scratch, struct span *out);
 
 #endif

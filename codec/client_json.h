@@ -6,6 +6,7 @@
 #include "codec/client.h"
 #include "codec/json.h"
 #include "codec/json_writer.h"
+#include "codec/must_check.h"
 #include "codec/scratch.h"
 #include "codec/span.h"
 #include "codec/writer.h"
@@ -30,7 +31,8 @@ void client_json_lines_begin(struct client_json_lines *lines, struct span frame)
  * JSON_OK and the next line, JSON_DONE after the last, or JSON_ERROR_EMPTY: the frame is empty, or
  * a line is. *line is a slice of the frame, never empty.
  */
-enum json_result client_json_lines_next(struct client_json_lines *lines, struct span *line);
+CODEC_MUST_CHECK enum json_result client_json_lines_next(struct client_json_lines *lines,
+                                                         struct span *line);
 
 /* ---- commands ---- */
 
@@ -40,12 +42,13 @@ enum json_result client_json_lines_next(struct client_json_lines *lines, struct 
  * null counts as absent, of a doubled field the last value counts, of several requests the one of
  * the lowest client_method. *out is whole on JSON_OK only.
  */
-enum json_result client_json_decode_command(struct span line, struct scratch *scratch,
-                                            struct client_command *out);
+CODEC_MUST_CHECK enum json_result
+client_json_decode_command(struct span line, struct scratch *scratch, struct client_command *out);
 
 /* A bare ConnectRequest, as unidirectional transports send it. */
-enum json_result client_json_decode_connect(struct span text, struct scratch *scratch,
-                                            struct client_connect_request *out);
+CODEC_MUST_CHECK enum json_result client_json_decode_connect(struct span text,
+                                                             struct scratch *scratch,
+                                                             struct client_connect_request *out);
 
 /*
  * Walks client_connect_request.subs: JSON_OK with a channel and its request (request->channel is
@@ -53,8 +56,9 @@ enum json_result client_json_decode_connect(struct span text, struct scratch *sc
  * JSON_ERROR_SPACE is the only error.
  */
 void client_json_subs_begin(struct json_walk *walk, struct span subs);
-enum json_result client_json_subs_next(struct json_walk *walk, struct scratch *scratch,
-                                       struct client_subscribe_request *request);
+CODEC_MUST_CHECK enum json_result client_json_subs_next(struct json_walk *walk,
+                                                        struct scratch *scratch,
+                                                        struct client_subscribe_request *request);
 
 /* ---- replies ---- */
 

@@ -3,6 +3,7 @@
 #ifndef ROOST_CODEC_JSON_H
 #define ROOST_CODEC_JSON_H
 
+#include "codec/must_check.h"
 #include "codec/scratch.h"
 #include "codec/span.h"
 
@@ -55,10 +56,10 @@ struct json_value {
  * \ud800 escape is allowed by the grammar and passes. Linear in text.len. Returns JSON_OK or the
  * first error.
  */
-enum json_result json_check(struct span text);
+CODEC_MUST_CHECK enum json_result json_check(struct span text);
 
 /* As json_check(), and *out is the value with its type. */
-enum json_result json_parse(struct span text, struct json_value *out);
+CODEC_MUST_CHECK enum json_result json_parse(struct span text, struct json_value *out);
 
 /*
  * A reader is one cursor that goes over the text once. It checks whatever it passes, so that a walk
@@ -86,24 +87,26 @@ struct json_reader {
 void json_reader_begin(struct json_reader *reader, struct span text);
 
 /* JSON_ERROR_TYPE when the value ahead is of another type; the reader is not moved then. */
-enum json_result json_enter_object(struct json_reader *reader);
-enum json_result json_enter_array(struct json_reader *reader);
+CODEC_MUST_CHECK enum json_result json_enter_object(struct json_reader *reader);
+CODEC_MUST_CHECK enum json_result json_enter_array(struct json_reader *reader);
 
 /* JSON_OK and *key_raw (the string between its quotes, escapes and all), or JSON_DONE. */
-enum json_result json_next_member(struct json_reader *reader, struct span *key_raw);
+CODEC_MUST_CHECK enum json_result json_next_member(struct json_reader *reader,
+                                                   struct span *key_raw);
 
 /* JSON_OK when an element is ahead, or JSON_DONE. */
-enum json_result json_next_element(struct json_reader *reader);
+CODEC_MUST_CHECK enum json_result json_next_element(struct json_reader *reader);
 
 /* Consumes and checks one value of any type, however deep. */
-enum json_result json_read_value(struct json_reader *reader, struct json_value *out);
-enum json_result json_skip_value(struct json_reader *reader);
+CODEC_MUST_CHECK enum json_result json_read_value(struct json_reader *reader,
+                                                  struct json_value *out);
+CODEC_MUST_CHECK enum json_result json_skip_value(struct json_reader *reader);
 
 /* True, and consumed, when the value ahead is null; otherwise nothing happens. */
-bool json_read_null(struct json_reader *reader);
+CODEC_MUST_CHECK bool json_read_null(struct json_reader *reader);
 
 /* Nothing but white space may be left: JSON_OK or JSON_ERROR_TRAILING. */
-enum json_result json_reader_end(struct json_reader *reader);
+CODEC_MUST_CHECK enum json_result json_reader_end(struct json_reader *reader);
 
 /*
  * The index of `key_raw` (as json_next_member() gives it) in `names`, or `count`. Escapes in the
@@ -117,53 +120,56 @@ size_t json_key_find(struct span key_raw, const struct span *names, size_t count
  * one character, a lone surrogate U+FFFD. JSON_ERROR_SPACE when the scratch is too small. A slice
  * that was never checked does no harm, but then only its escapes are checked.
  */
-enum json_result json_string_decode(struct span raw, struct scratch *scratch, struct span *out);
+CODEC_MUST_CHECK enum json_result json_string_decode(struct span raw, struct scratch *scratch,
+                                                     struct span *out);
 
 /* As json_string_decode() for a key, which has no quotes around it. */
-enum json_result json_key_decode(struct span key_raw, struct scratch *scratch, struct span *out);
+CODEC_MUST_CHECK enum json_result json_key_decode(struct span key_raw, struct scratch *scratch,
+                                                  struct span *out);
 
 /*
  * Numbers of a JSON_NUMBER's raw slice. The integers take digits alone, with a minus where the type
  * has one: 1.0 and 1e3 are JSON_ERROR_TYPE, what does not fit is JSON_ERROR_RANGE.
  */
-enum json_result json_number_u64(struct span raw, uint64_t *out);
-enum json_result json_number_i64(struct span raw, int64_t *out);
-enum json_result json_number_u32(struct span raw, uint32_t *out);
-enum json_result json_number_i32(struct span raw, int32_t *out);
+CODEC_MUST_CHECK enum json_result json_number_u64(struct span raw, uint64_t *out);
+CODEC_MUST_CHECK enum json_result json_number_i64(struct span raw, int64_t *out);
+CODEC_MUST_CHECK enum json_result json_number_u32(struct span raw, uint32_t *out);
+CODEC_MUST_CHECK enum json_result json_number_i32(struct span raw, int32_t *out);
 
 /*
  * The largest integer that is not above the number, exactly: 1.5e3 is 1500, -0.5 is -1.
  * JSON_ERROR_RANGE beyond int64.
  */
-enum json_result json_number_floor(struct span raw, int64_t *out);
+CODEC_MUST_CHECK enum json_result json_number_floor(struct span raw, int64_t *out);
 
 /*
  * The nearest double. JSON_ERROR_RANGE when it is infinite or the text is longer than
  * JSON_DOUBLE_LEN_MAX.
  */
-enum json_result json_number_double(struct span raw, double *out);
+CODEC_MUST_CHECK enum json_result json_number_double(struct span raw, double *out);
 
 /*
  * The typed forms of json_read_value(), for decoders: null leaves *out as it is and is JSON_OK
  * (null counts as absent), another type is JSON_ERROR_TYPE.
  */
-enum json_result json_read_string(struct json_reader *reader, struct scratch *scratch,
-                                  struct span *out);
-enum json_result json_read_bool(struct json_reader *reader, bool *out);
-enum json_result json_read_u64(struct json_reader *reader, uint64_t *out);
-enum json_result json_read_u32(struct json_reader *reader, uint32_t *out);
-enum json_result json_read_i64(struct json_reader *reader, int64_t *out);
-enum json_result json_read_i32(struct json_reader *reader, int32_t *out);
+CODEC_MUST_CHECK enum json_result json_read_string(struct json_reader *reader,
+                                                   struct scratch *scratch, struct span *out);
+CODEC_MUST_CHECK enum json_result json_read_bool(struct json_reader *reader, bool *out);
+CODEC_MUST_CHECK enum json_result json_read_u64(struct json_reader *reader, uint64_t *out);
+CODEC_MUST_CHECK enum json_result json_read_u32(struct json_reader *reader, uint32_t *out);
+CODEC_MUST_CHECK enum json_result json_read_i64(struct json_reader *reader, int64_t *out);
+CODEC_MUST_CHECK enum json_result json_read_i32(struct json_reader *reader, int32_t *out);
 
 /* The value of any type but null as it stands. */
-enum json_result json_read_raw(struct json_reader *reader, struct span *out);
+CODEC_MUST_CHECK enum json_result json_read_raw(struct json_reader *reader, struct span *out);
 
 /*
  * The raw slice of an array of strings, or of an object whose values are all strings; null within
  * counts as "".
  */
-enum json_result json_read_raw_strings(struct json_reader *reader, struct span *out);
-enum json_result json_read_raw_map(struct json_reader *reader, struct span *out);
+CODEC_MUST_CHECK enum json_result json_read_raw_strings(struct json_reader *reader,
+                                                        struct span *out);
+CODEC_MUST_CHECK enum json_result json_read_raw_map(struct json_reader *reader, struct span *out);
 
 /*
  * Walks over such slices: JSON_OK with the next one, JSON_DONE at the end, or an error
@@ -176,10 +182,10 @@ struct json_walk {
 };
 
 void json_strings_begin(struct json_walk *walk, struct span raw_array);
-enum json_result json_strings_next(struct json_walk *walk, struct scratch *scratch,
-                                   struct span *out);
+CODEC_MUST_CHECK enum json_result json_strings_next(struct json_walk *walk, struct scratch *scratch,
+                                                    struct span *out);
 void json_map_begin(struct json_walk *walk, struct span raw_object);
-enum json_result json_map_next(struct json_walk *walk, struct scratch *scratch, struct span *key,
-                               struct span *value);
+CODEC_MUST_CHECK enum json_result json_map_next(struct json_walk *walk, struct scratch *scratch,
+                                                struct span *key, struct span *value);
 
 #endif

@@ -3,6 +3,7 @@
 #ifndef ROOST_CODEC_JWT_H
 #define ROOST_CODEC_JWT_H
 
+#include "codec/must_check.h"
 #include "codec/scratch.h"
 #include "codec/span.h"
 
@@ -104,7 +105,8 @@ struct jwt_claims {
  * twice is refused. Any shard may call it; it costs one HMAC (two where the previous secret is
  * tried).
  */
-enum jwt_result jwt_verify(struct span token, const struct jwt_keys *keys, int64_t now_s,
-                           struct scratch *scratch, struct jwt_claims *out);
+CODEC_MUST_CHECK enum jwt_result jwt_verify(struct span token, const struct jwt_keys *keys,
+                                            int64_t now_s, struct scratch *scratch,
+                                            struct jwt_claims *out);
 
 #endif
