@@ -48,6 +48,7 @@ static const struct offer {
     {"permessage-deflate; server_max_window_bits=7", DEFLATE_NOT_USABLE, ""},
     {"permessage-deflate; server_max_window_bits=16", DEFLATE_NOT_USABLE, ""},
     {"permessage-deflate; server_max_window_bits=010", DEFLATE_NOT_USABLE, ""},
+    {"permessage-deflate; server_max_window_bits=09", DEFLATE_NOT_USABLE, ""},
     {"permessage-deflate; server_max_window_bits=1000000000000000", DEFLATE_NOT_USABLE, ""},
     {"permessage-deflate; server_max_window_bits=-9", DEFLATE_NOT_USABLE, ""},
     {"permessage-deflate; server_max_window_bits=a", DEFLATE_NOT_USABLE, ""},
@@ -166,14 +167,19 @@ static int tear_down(void **state)
     return live_blocks == 0 ? 0 : -1;
 }
 
-/* Kind 0 repeats itself far and wide, kind 1 is noise, kind 2 is one byte. */
+/* Kind 0 repeats itself far and wide, 1 is noise, 2 is one byte, 3 has letters of unequal odds. */
 static void fill(size_t len, int kind)
 {
     uint64_t chance = 0x9e3779b97f4a7c15u;
     for (size_t i = 0; i < len; i++) {
         chance = chance * 6364136223846793005u + 1442695040888963407u;
         uint8_t noise = (uint8_t)(chance >> 56);
-        message[i] = kind == 2 ? 'z' : kind == 1 ? noise : i < 600 ? noise : message[i - 500];
+        uint8_t letter = (uint8_t)('a' + (noise & 7) * (noise >> 5) / 4);
+        message[i] = kind == 3   ? letter
+                     : kind == 2 ? 'z'
+                     : kind == 1 ? noise
+                     : i < 600   ? noise
+                                 : message[i - 500];
     }
 }
 
@@ -206,7 +212,7 @@ static void what_is_compressed_is_inflated(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
         for (unsigned bits = DEFLATE_WINDOW_BITS_MIN; bits <= DEFLATE_WINDOW_BITS_MAX; bits++) {
-            for (int kind = 0; kind < 3; kind++) {
+            for (int kind = 0; kind < 4; kind++) {
                 size_t len;
                 fill(lens[i], kind);
                 struct span in = compress(lens[i], bits);
@@ -329,6 +335,9 @@ static void broken_streams_are_refused(void **state)
     (void)state;
     assert_int_equal(inflate_in_pieces(SPAN_LITERAL("\xff\xff\xff"), 10, &len), DEFLATE_INVALID);
     assert_int_equal(inflate_in_pieces(SPAN_LITERAL("\x06"), 10, &len), DEFLATE_INVALID);
+    /* A final block whose end would be made of the tail. */
+    assert_int_equal(inflate_in_pieces(SPAN_LITERAL("\xf3\x48\xcd\xc9\xc9\x07"), 10, &len),
+                     DEFLATE_INVALID);
     /* A stored block of 5 bytes with its lengths in disagreement. */
     assert_int_equal(inflate_in_pieces(SPAN_LITERAL("\x00\x05\x00\xfb\xffHello"), 10, &len),
                      DEFLATE_INVALID);
@@ -343,7 +352,7 @@ static void broken_streams_are_refused(void **state)
 static void a_truncated_message_is_refused(void **state)
 {
     (void)state;
-    for (int kind = 0; kind < 3; kind++) {
+    for (int kind = 0; kind < 4; kind++) {
         fill(900, kind);
         struct span in = compress(900, 15);
         for (size_t cut = 0; cut < in.len; cut++) {

@@ -77,6 +77,12 @@ static void chunks_are_joined(void **state)
     assert_memory_equal(whole.bytes, "hello, wide\r\nworld", 18);
     assert_int_equal(decode_under_every_cut("0\r\n\r\n", 0), HTTP1_CHUNKED_DONE);
     assert_int_equal(whole.len, 0);
+    /* The digits of all sizes together are more than one size may have. */
+    assert_int_equal(decode_under_every_cut("0001\r\na\r\n0001\r\nb\r\n0001\r\nc\r\n"
+                                            "0001\r\nd\r\n0001\r\ne\r\n0\r\n\r\n",
+                                            5),
+                     HTTP1_CHUNKED_DONE);
+    assert_memory_equal(whole.bytes, "abcde", 5);
 }
 
 static const struct chunked_refusal {

@@ -376,6 +376,8 @@ static const struct upgrade_case {
      HTTP1_UPGRADE_BAD_KEY, 400},
     {HOST UPGRADE CONNECTION VERSION "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQA=\r\n\r\n",
      HTTP1_UPGRADE_BAD_KEY, 400},
+    {HOST UPGRADE CONNECTION VERSION "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=A\r\n\r\n",
+     HTTP1_UPGRADE_BAD_KEY, 400},
     {HOST UPGRADE CONNECTION VERSION "Sec-WebSocket-Key: dGhl!HNhbXBsZSBub25jZQ==\r\n\r\n",
      HTTP1_UPGRADE_BAD_KEY, 400},
 };
