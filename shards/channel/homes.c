@@ -205,14 +205,15 @@ static void homes_update_presence_gauge(struct homes *homes)
 
 /* ---- deliveries ---- */
 
-/* One message to each interested shard; takes over one count of the frame. */
+/* One message to each interested shard, of which there is one at least; takes over the caller's
+ * count of the frame. */
 static void homes_deliver(struct homes *homes, struct channel *channel,
                           const struct message_publication *publication, enum counter counter)
 {
     struct outbox *outbox = homes->actors->outbox;
     const uint32_t len = channel->interests_len;
     struct interest *interests = channel_interests(channel);
-    buf_share(publication->frame, len);
+    buf_share(publication->frame, len - 1);
     for (uint32_t i = 0; i < len; i++) {
         struct message_publication body = *publication;
         body.sequence = ++interests[i].sequence;
@@ -225,7 +226,6 @@ static void homes_deliver(struct homes *homes, struct channel *channel,
         OUTBOX_SEND(outbox, interests[i].shard, publication, interests[i].hub, &body);
     }
     actors_count_many(homes->actors, counter, len);
-    buf_release(publication->frame);
 }
 
 /* Tells the interested shards that a client came or went. */

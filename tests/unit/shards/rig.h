@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Serving shards without threads, sockets or edges: real mailboxes, homes and directories on shard 0,
- * and on every shard an inbox that keeps what its edge would get.
+/* Serving shards without threads, sockets or edges: real mailboxes, homes and directories on shard
+ * 0, and on every shard an inbox that keeps what its edge would get.
  */
 #ifndef ROOST_TESTS_UNIT_SHARDS_RIG_H
 #define ROOST_TESTS_UNIT_SHARDS_RIG_H
@@ -53,8 +53,9 @@ size_t rig_left(const struct rig *rig, uint32_t shard);
 /* Takes and releases all that is left; returns how many those were. */
 size_t rig_drop(struct rig *rig, uint32_t shard);
 
-/* Makes the shard stuck, and fills its ring from the home and the staging before it until only `room`
- * more messages of the class REPLY fit. Returns how many those are; they show up as NODES_ASK. */
+/* Makes the shard stuck, and fills its ring from the home and the staging before it until only
+ * `room` more messages of the class REPLY fit. Returns how many those are; they show up as
+ * NODES_ASK. */
 uint32_t rig_fill(struct rig *rig, uint32_t shard, uint32_t room);
 
 uint64_t rig_counter(const struct rig *rig, enum counter counter);
