@@ -95,6 +95,7 @@ void edge_destroy(struct edge *edge)
     if (edge == NULL) {
         return;
     }
+    edge->is_ending = true;
     if (edge->connections != NULL && edge->hub != NULL) {
         listener_close(edge);
         edge_close_all(edge);

@@ -47,6 +47,7 @@ struct edge {
 
     struct deflate_compressor *compressor; /* NULL while nobody negotiated compression. */
     struct deflate_inflater *inflater;
+    bool is_ending; /* The shard goes away: homes and directories are told no more. */
     bool stop_seen;
     uint64_t stop_deadline_ms;
 };

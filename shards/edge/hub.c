@@ -297,7 +297,7 @@ void hub_unsubscribe(struct edge *edge, struct subscription *subscription)
     if (was_told && options->join_leave) {
         body.flags |= UNSUBSCRIBE_LEAVE;
     }
-    if (body.flags != 0) {
+    if (body.flags != 0 && !edge->is_ending) {
         body.channel = channel->name;
         buf_share(body.channel, 1);
         if ((body.flags & (UNSUBSCRIBE_PRESENCE | UNSUBSCRIBE_LEAVE)) != 0) {

@@ -109,7 +109,7 @@ struct buf *session_identity(struct session *session)
 
 static void session_leave_directory(struct edge *edge, struct session *session)
 {
-    if (!session->is_in_directory) {
+    if (!session->is_in_directory || edge->is_ending) {
         return;
     }
     session->is_in_directory = false;
@@ -184,7 +184,7 @@ void session_close(struct edge *edge, struct session *session)
     while (session->subscriptions != NULL) {
         hub_unsubscribe(edge, session->subscriptions);
     }
-    if (session->awaits_directory) {
+    if (session->awaits_directory && !edge->is_ending) {
         return; /* The directory may be about to register it: its answer ends the session. */
     }
     if (session->state == SESSION_CONNECTED) {
