@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Maps: an extendible hash table whose buckets are searched whole, by a two-byte tag for each place.
+/* Maps: an extendible hash table whose buckets are searched whole, by two-byte tags.
  *
  * Overview. The first bits of a key's hash are an index into the directory; the directory points to
  * buckets. A bucket of depth d holds the objects whose hashes agree in the first d bits, and stands

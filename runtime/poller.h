@@ -4,8 +4,8 @@
  * Two implementations: poll_epoll.c (the kernel) and sim.c (a simulated network under a fake
  * clock). Everything above calls only these functions, so the same shards run in both.
  *
- * Readiness is edge-triggered: after an event, read (or write) until POLLER_AGAIN or until less went
- * than was asked for, and accept until POLLER_AGAIN. After a POLLER_HANGUP read until 0 or a
+ * Readiness is edge-triggered: after an event, read (or write) until POLLER_AGAIN or until less
+ * went than was asked for, and accept until POLLER_AGAIN. After a POLLER_HANGUP read until 0 or a
  * failure: the end of a stream is no byte that a short read would leave. An event tells everything
  * that is true of the socket at that moment, so one that comes for new bytes is also WRITABLE when
  * there is room, although nothing changed about that.

@@ -18,15 +18,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define POOL_POISONS 1
-#endif
-#elif defined(__SANITIZE_ADDRESS__)
-#define POOL_POISONS 1
-#endif
+#include "runtime/sanitizer.h"
 
-#ifdef POOL_POISONS
+#if UNDER_ADDRESS_SANITIZER
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/lsan_interface.h>
 #endif
@@ -43,7 +37,7 @@ enum {
 #define SLAB_RESIDENT (1u << 31)
 #define WORD_FULL UINT64_MAX
 
-static_assert(LEVELS *LEVEL_BITS >= POOL_INDEX_BITS, "the tree reaches every index");
+static_assert(LEVELS * LEVEL_BITS >= POOL_INDEX_BITS, "the tree reaches every index");
 static_assert(GENERATION_MAX < GENERATION_LIVE, "a generation and its mark fit into 16 bits");
 
 struct pool {
@@ -52,8 +46,8 @@ struct pool {
     uint32_t objects_max;
     uint32_t slab_shift; /* log2 of the places in a slab. */
     uint32_t count;
-    uint32_t index_end;     /* One beyond the highest index ever taken. */
-    uint32_t slabs_usable;  /* Slabs below this one may be written to. */
+    uint32_t index_end;    /* One beyond the highest index ever taken. */
+    uint32_t slabs_usable; /* Slabs below this one may be written to. */
     uint32_t slabs_resident;
     int64_t slab_spare; /* The lowest empty slab that keeps its pages. */
 
@@ -88,7 +82,7 @@ static uint32_t handle_of(const struct pool *pool, uint32_t index)
 
 static void poison(const void *at, size_t len)
 {
-#ifdef POOL_POISONS
+#if UNDER_ADDRESS_SANITIZER
     __asan_poison_memory_region(at, len);
 #else
     (void)at;
@@ -98,7 +92,7 @@ static void poison(const void *at, size_t len)
 
 static void unpoison(const void *at, size_t len)
 {
-#ifdef POOL_POISONS
+#if UNDER_ADDRESS_SANITIZER
     __asan_unpoison_memory_region(at, len);
 #else
     (void)at;
@@ -132,8 +126,8 @@ static bool books_open(struct pool *pool, size_t places, size_t slabs)
         below = words[level];
         words_total += words[level];
     }
-    pool->books_bytes = words_total * sizeof(uint64_t) + places * sizeof(uint16_t) +
-                        slabs * sizeof(uint32_t);
+    pool->books_bytes =
+        words_total * sizeof(uint64_t) + places * sizeof(uint16_t) + slabs * sizeof(uint32_t);
     pool->books = map_pages(pool->books_bytes, PROT_READ | PROT_WRITE);
     if (pool->books == NULL) {
         return false;
@@ -169,7 +163,7 @@ struct pool *pool_create(size_t object_size, uint32_t objects_max)
         return NULL;
     }
     poison(pool->objects, places * pool->object_size);
-#ifdef POOL_POISONS
+#if UNDER_ADDRESS_SANITIZER
     __lsan_register_root_region(pool->objects, places * pool->object_size);
 #endif
     return pool;
@@ -183,7 +177,7 @@ void pool_destroy(struct pool *pool)
     if (pool->objects != NULL) {
         const size_t places = round_up(pool->objects_max, (size_t)1 << pool->slab_shift);
         const size_t bytes = places * pool->object_size;
-#ifdef POOL_POISONS
+#if UNDER_ADDRESS_SANITIZER
         if (pool->books != NULL) {
             __lsan_unregister_root_region(pool->objects, bytes);
         }
@@ -264,7 +258,7 @@ static void slab_give_back(struct pool *pool, uint32_t slab)
 }
 
 /* The spare is always the lowest empty slab with pages: the next one to be used. Were it another,
- * one object taken and put again and again at a slab's border would cost a system call each time. */
+ * an object taken and put again and again at a slab's border would cost a system call each time. */
 static void slab_leave(struct pool *pool, uint32_t slab)
 {
     if (pool->slab_spare == SLAB_NONE) {

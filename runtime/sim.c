@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The simulated world: nodes come and go, time passes, and shards are stepped in an order by chance. */
+/* The simulated world: nodes come and go, time passes, shards are stepped in a chance order. */
 #include "runtime/sim.h"
 
 #include <stdlib.h>

@@ -11,11 +11,12 @@
 struct sim_socket;
 
 enum sim_event_kind {
-    SIM_EVENT_CONNECT, /* A connection reaches its listener. */
-    SIM_EVENT_BYTES,   /* So many bytes more have reached the socket. */
-    SIM_EVENT_TAKEN,   /* The socket learns that its peer read so many bytes. */
-    SIM_EVENT_ROOM,    /* A socket that pretended to be full does so no more. */
-    SIM_EVENT_END,     /* The peer's stream ends. */
+    SIM_EVENT_CONNECT,  /* A connection reaches its listener. */
+    SIM_EVENT_BYTES,    /* So many bytes more have reached the socket. */
+    SIM_EVENT_TAKEN,    /* The socket learns that its peer read so many bytes. */
+    SIM_EVENT_ROOM,     /* A socket that pretended to be full does so no more. */
+    SIM_EVENT_END,      /* The peer's stream ends; len 1 if that ended both of its sides. */
+    SIM_EVENT_END_SEEN, /* Who ended last learns that this was seen: for Linux one more edge. */
     SIM_EVENT_RESET,
 };
 

@@ -259,7 +259,7 @@ void sim_socket_end_output(struct sim_network *network, struct sim_socket *socke
 {
     if (!socket->output_ended && !socket->is_reset) {
         socket->output_ended = true;
-        send_off(network, peer_of(socket), SIM_EVENT_END, 0);
+        send_off(network, peer_of(socket), SIM_EVENT_END, socket->input_ended);
     }
 }
 
@@ -326,8 +326,9 @@ struct sim_socket *sim_network_open(struct sim_network *network, uint32_t node,
         connection->ends[i].number = -1;
     }
     connection->ends[0].address = *address;
-    connection->ends[1].address = (struct socket_address){
-        .family = 4, .bytes = {10, 0, 0, 1}, .port = network->next_client_port++};
+    connection->ends[1].address = (struct socket_address){.family = 4,
+                                                          .bytes = {10, 0, 0, 1},
+                                                          .port = network->next_client_port++};
     if (network->next_client_port == 0) {
         network->next_client_port = CLIENT_PORT_FIRST;
     }
@@ -392,6 +393,13 @@ static void arrive(struct sim_network *network, const struct sim_event *event)
         break;
     case SIM_EVENT_END:
         socket->input_ended = true;
+        edge(socket);
+        if (event->len > 0) {
+            schedule(network, peer_of(socket), network->now_ns + latency_ns(network),
+                     SIM_EVENT_END_SEEN, 0);
+        }
+        break;
+    case SIM_EVENT_END_SEEN:
         edge(socket);
         break;
     case SIM_EVENT_RESET:

@@ -61,7 +61,7 @@ struct sim_socket {
 
 /* Freed when both ends are closed and no event names either. */
 struct sim_connection {
-    struct list link; /* In the network's connections. */
+    struct list link;          /* In the network's connections. */
     struct sim_socket ends[2]; /* The client's, the node's. */
     uint32_t events;
     uint32_t node;

@@ -37,7 +37,7 @@ enum {
     BITMAP_WORDS = SLOTS / 64,
 };
 
-static_assert(LEVELS *LEVEL_BITS == 64, "every due time has a place");
+static_assert(LEVELS * LEVEL_BITS == 64, "every due time has a place");
 
 struct timer_wheel {
     uint64_t now;    /* Every tick up to this one has been moved to `ready`. */

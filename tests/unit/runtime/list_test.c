@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lists: every removal from lists of up to four nodes, and nodes that know that they are nowhere. */
+/* Lists: every removal from lists of up to four nodes, and nodes that know that they are nowhere.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

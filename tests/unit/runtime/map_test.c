@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Maps: the hash against published outputs, the table against a plain model, and walks that remove. */
+/* Maps: the hash against published outputs, the table against a plain model, and walks that remove.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -51,8 +52,9 @@ static struct map *map_seeded(uint64_t seed)
     return map;
 }
 
-/* The outputs are those of CPython 3.11, whose hash() of bytes is SipHash-1-3: the first column with
- * an all-zero key (PYTHONHASHSEED=0), the second with the key that it derives from seed 12345. */
+/* The outputs are those of CPython 3.11, whose hash() of bytes is SipHash-1-3: the first column
+ * with an all-zero key (PYTHONHASHSEED=0), the second with the key that it derives from seed 12345.
+ */
 static void siphash_agrees_with_an_independent_implementation(void **state)
 {
     (void)state;

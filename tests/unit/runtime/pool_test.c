@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pools: handles that go stale, memory that comes back, and every walk held against a plain model. */
+/* Pools: handles that go stale, memory that comes back, and every walk held against a plain model.
+ */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>

@@ -193,7 +193,8 @@ static void echo_read(struct echo *echo, struct echo_conn *conn, uint32_t events
         len = poller_receive(echo->shard->poller, conn->socket, buffer, AT_ONCE);
         for (ssize_t at = 0; at < len; at += ECHO_BYTES_MAX) {
             const ssize_t left = len - at;
-            echo_ask(echo, conn, buffer + at, (size_t)(left < ECHO_BYTES_MAX ? left : ECHO_BYTES_MAX));
+            echo_ask(echo, conn, buffer + at,
+                     (size_t)(left < ECHO_BYTES_MAX ? left : ECHO_BYTES_MAX));
         }
     } while (len == AT_ONCE || (len > 0 && (events & POLLER_HANGUP) != 0));
     if (len == 0) {
@@ -280,8 +281,9 @@ static struct echo *echo_of(struct sim *sim, uint32_t node, uint32_t shard)
 
 static struct shard_set_options echo_node(uint32_t shards)
 {
-    return (struct shard_set_options){
-        .count = shards, .actor_ops = echo_ops, .actor_create = echo_create};
+    return (struct shard_set_options){.count = shards,
+                                      .actor_ops = echo_ops,
+                                      .actor_create = echo_create};
 }
 
 /* ---- the clients ---- */
@@ -496,7 +498,8 @@ static void nodes_are_apart_and_may_go_at_any_moment(void **state)
         assert_int_equal(sim_node_connections(sim, 0), 0);
         const struct socket_address address = listen_address();
         assert_int_equal(sim_client_connect(sim, 0, &address), -1);
-        sim_advance_ms(sim, 2000); /* Those that the queue had no place for come again in a second. */
+        sim_advance_ms(sim,
+                       2000); /* Those that the queue had no place for come again in a second. */
         for (size_t i = 0; i < CLIENTS; i++) {
             uint8_t bytes[4096];
             ssize_t len;

@@ -53,9 +53,9 @@ static void what_is_no_address_changes_nothing(void **state)
 {
     (void)state;
     static const char *const cases[] = {
-        "",        "localhost", "127.0.0.1:80", "127.1",     "1.2.3.4.5", "256.1.1.1",
-        "1.2.3.4 ", " 1.2.3.4", "[::1]",        "::1%eth0",  ":::",       "1:2:3:4:5:6:7:8:9",
-        "0x7f.0.0.1", "01.2.3.4.", "12345::",
+        "",          "localhost",         "127.0.0.1:80", "127.1",     "1.2.3.4.5",
+        "256.1.1.1", "1.2.3.4 ",          " 1.2.3.4",     "[::1]",     "::1%eth0",
+        ":::",       "1:2:3:4:5:6:7:8:9", "0x7f.0.0.1",   "01.2.3.4.", "12345::",
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct socket_address address = {.family = 99, .port = 5};

@@ -84,8 +84,8 @@ static void world_disturb(struct world *world)
     } else {
         const uint64_t delay = random_delay(&world->random);
         const bool is_past = random_below(&world->random, 16) == 0;
-        world_set(world, probe, is_past ? world->now - random_below(&world->random, 100)
-                                        : world->now + delay);
+        world_set(world, probe,
+                  is_past ? world->now - random_below(&world->random, 100) : world->now + delay);
     }
 }
 
@@ -304,8 +304,8 @@ static void nothing_fires_early_however_far_away(void **state)
 {
     (void)state;
     const uint64_t second = 1000;
-    const uint64_t dues[] = {25 * second, 600 * second, 86400 * second, 40ull * 365 * 86400 * second,
-                             1ull << 62};
+    const uint64_t dues[] = {25 * second, 600 * second, 86400 * second,
+                             40ull * 365 * 86400 * second, 1ull << 62};
     for (size_t i = 0; i < sizeof(dues) / sizeof(dues[0]); i++) {
         struct numbers *numbers = calloc(1, sizeof(*numbers));
         assert_non_null(numbers);
