@@ -44,8 +44,8 @@ struct frame {
     uint32_t room;      /* Bytes that may follow this struct; 0 when shared. */
 };
 
-/* A frame with room for `room` bytes of its own, len 0; the caller fills frame_bytes() and sets len.
- * One count, held by the caller. NULL when memory is out. */
+/* A frame with room for `room` bytes of its own, len 0; the caller fills frame_bytes() and sets
+ * len. One count, held by the caller. NULL when memory is out. */
 MUST_CHECK struct frame *frame_create(uint32_t room);
 static inline uint8_t *frame_bytes(struct frame *frame)
 {

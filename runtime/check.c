@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the three strengths of disbelief print, without the log: it may be the log that is broken. */
+/* What disbelief prints: not through the log, since it may be the log that is broken. */
 #include "runtime/check.h"
 
 #include <stdio.h>

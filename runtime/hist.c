@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The buckets of a histogram, and what is computed from them.
  *
- * With p = precision_bits, values below 2^(p+1) have a bucket each. Above, a value whose highest bit
- * is e keeps its p bits below that one:
+ * With p = precision_bits, values below 2^(p+1) have a bucket each. Above, a value whose highest
+ * bit is e keeps its p bits below that one:
  *
  *   bucket = (e - p) * 2^p + (value >> (e - p))
  *
@@ -128,7 +128,7 @@ void hist_merge(struct hist *into, const struct hist *from)
             count += n;
         }
     }
-    /* The sum of what was merged, so that the result agrees with itself whatever its writer does. */
+    /* Of what was merged, so that the result agrees with itself whatever the writer does. */
     hist_store(&into->count, into->count + count);
     hist_store(&into->sum, into->sum + hist_load(&from->sum));
     const uint64_t min = hist_load(&from->min);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A histogram with logarithmic buckets split linearly, as HdrHistogram has them: of a fixed size and
- * a known relative error, and two of them can be merged.
+/* A histogram with logarithmic buckets split linearly, as HdrHistogram has them: of a fixed size
+ * and a known relative error, and two of them can be merged.
  *
  * Records 0 .. HIST_VALUE_MAX (nanoseconds, bytes, counts); a larger value is recorded as the
  * largest. One writer; any thread may read meanwhile and sees numbers that were true a moment ago,

@@ -9,7 +9,7 @@ enum {
     /* Shards of one node, the router shard among them. */
     SHARDS_MAX = 256,
 
-    /* Slots of one ring: shallow, since N shards have N x N of them (64 B a slot; one stays free). */
+    /* Slots of one ring (64 B each, one stays free): shallow, as N shards have N x N rings. */
     RING_DEPTH = 128,
     /* Messages staged for one target when its ring is full. Requests are refused beyond the first
      * figure, so that answers and clean-up always find room up to the second. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A shard's lines on their way to stderr: formatted by the shard, copied out by another thread.
  *
- * Each log is a ring of bytes with one producer, its owner, and one consumer at a time, whoever holds
- * the lock of the list of logs (log_writer.c). `tail` and `head` count bytes since the beginning and
- * never wrap in practice; the producer publishes whole lines, so the consumer may write out whatever
- * it finds.
+ * Each log is a ring of bytes with one producer, its owner, and one consumer at a time, whoever
+ * holds the lock of the list of logs (log_writer.c). `tail` and `head` count bytes since the
+ * beginning and never wrap in practice; the producer publishes whole lines, so the consumer may
+ * write out whatever it finds.
  */
 #include "runtime/log.h"
 
@@ -91,9 +91,8 @@ struct log_text {
 };
 
 /* What does not fit is cut. */
-__attribute__((format(printf, 2, 0))) static void log_text_add_list(struct log_text *text,
-                                                                    const char *format,
-                                                                    va_list list)
+__attribute__((format(printf, 2, 0))) static void
+log_text_add_list(struct log_text *text, const char *format, va_list list)
 {
     const size_t left = text->room - text->len;
     const int wanted = vsnprintf(text->at + text->len, left, format, list);
@@ -210,13 +209,14 @@ void log_line(struct log *log, enum log_level level, struct log_site *site, cons
         return;
     }
     char line[LOG_LINE_MAX];
-    struct log_text text = { .at = line, .room = sizeof line - 1 };
+    struct log_text text = {.at = line, .room = sizeof line - 1};
     log_text_add_head(&text, log, level, event);
     if (held_back > 0) {
         log_text_add(&text, " held_back=%u", held_back);
     }
     if (log->dropped > log->dropped_told) {
-        log_text_add(&text, " dropped=%llu", (unsigned long long)(log->dropped - log->dropped_told));
+        log_text_add(&text, " dropped=%llu",
+                     (unsigned long long)(log->dropped - log->dropped_told));
     }
     if (format[0] != '\0') {
         va_list list;

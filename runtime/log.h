@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A log that never blocks a shard: key=value lines into a ring of the shard's own, written to stderr
- * by a helper thread.
+/* A log that never blocks a shard: key=value lines into a ring of the shard's own, written to
+ * stderr by a helper thread.
  *
  * A line that finds the ring full is dropped and counted; the next line that passes tells how many
  * were (dropped=). Each call site is limited to LOG_LINES_A_SECOND lines; the next line that passes
@@ -53,15 +53,15 @@ void log_set_time(struct log *log, int64_t wall_ms);
 
 /* "time=2024-02-29T23:59:58.123Z level=info at=shard-3 event=<event> <formatted key=value pairs>",
  * cut to LOG_LINE_MAX with "..." at the end. A value that may hold spaces or a peer's bytes is
- * written as key="%s" with log_escape; stray control characters become "?". Makes no system call but
- * one to wake a writer that sleeps. Owner only. */
+ * written as key="%s" with log_escape; stray control characters become "?". Makes no system call
+ * but one to wake a writer that sleeps. Owner only. */
 void log_line(struct log *log, enum log_level level, struct log_site *site, const char *event,
               const char *format, ...) __attribute__((format(printf, 5, 6)));
 
-#define LOG(log, level, event, ...)                                                                \
-    do {                                                                                           \
-        static _Thread_local struct log_site log_site_;                                            \
-        log_line((log), (level), &log_site_, (event), __VA_ARGS__);                                \
+#define LOG(log, level, event, ...) \
+    do { \
+        static _Thread_local struct log_site log_site_; \
+        log_line((log), (level), &log_site_, (event), __VA_ARGS__); \
     } while (0)
 
 /* Bytes made safe for a line: control characters, quotes, backslashes and what is not ASCII become

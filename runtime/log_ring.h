@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What log.c, which fills logs, and log_writer.c, which empties them, share. For these two alone. */
+/* What log.c, which fills logs, shares with log_writer.c, which empties them. For these two. */
 #ifndef ROOST_RUNTIME_LOG_RING_H
 #define ROOST_RUNTIME_LOG_RING_H
 

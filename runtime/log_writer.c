@@ -2,13 +2,13 @@
 /* The helper thread that carries lines from the logs to stderr.
  *
  * While lines come it looks every LOG_WRITER_PAUSE_MS, so a busy shard pays no system call for a
- * line. When a look finds nothing it sleeps on `log_wanted`, and the first line after that costs its
- * shard one futex call.
+ * line. When a look finds nothing it sleeps on `log_wanted`, and the first line after that costs
+ * its shard one futex call.
  *
- * Why no line waits for ever: the writer sets log_wanted to 0 (asleep) and then looks at every tail;
- * a shard stores its tail and then reads log_wanted. All four are sequentially consistent, so if the
- * writer missed the line then the shard sees the 0 and wakes it; the futex call does not sleep if
- * log_wanted has changed meanwhile.
+ * Why no line waits for ever: the writer sets log_wanted to 0 (asleep) and then looks at every
+ * tail; a shard stores its tail and then reads log_wanted. All four are sequentially consistent, so
+ * if the writer missed the line then the shard sees the 0 and wakes it; the futex call does not
+ * sleep if log_wanted has changed meanwhile.
  */
 #include <errno.h>
 #include <linux/futex.h>
@@ -26,10 +26,10 @@
 enum { LOG_WRITER_PAUSE_MS = 20 };
 
 static pthread_mutex_t log_list_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct list log_list = { &log_list, &log_list };
+static struct list log_list = {&log_list, &log_list};
 
 static pthread_t log_writer_thread;
-static bool log_writer_runs;         /* Of the thread that starts and stops. */
+static bool log_writer_runs;          /* Of the thread that starts and stops. */
 static uint32_t log_writer_is_ending; /* Atomic. */
 static uint32_t log_wanted = 1;       /* Atomic, futex. 0: the writer sleeps. */
 
@@ -56,7 +56,7 @@ static void log_write_bytes(const char *at, size_t len)
             at += written;
             len -= (size_t)written;
         } else if (written < 0 && errno == EAGAIN) {
-            struct pollfd writable = { .fd = STDERR_FILENO, .events = POLLOUT };
+            struct pollfd writable = {.fd = STDERR_FILENO, .events = POLLOUT};
             poll(&writable, 1, LOG_WRITER_PAUSE_MS);
         } else if (written == 0 || errno != EINTR) {
             return;
@@ -128,7 +128,7 @@ static void log_writer_sleep(void)
 static void *log_writer_main(void *unused)
 {
     (void)unused;
-    const struct timespec pause = { .tv_nsec = LOG_WRITER_PAUSE_MS * 1000000L };
+    const struct timespec pause = {.tv_nsec = LOG_WRITER_PAUSE_MS * 1000000L};
     while (__atomic_load_n(&log_writer_is_ending, __ATOMIC_SEQ_CST) == 0) {
         if (log_consume_all()) {
             clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);

@@ -2,8 +2,8 @@
 /* Rings, staging, and the only place where one shard wakes another.
  *
  * OVERVIEW. Two shards share three things: a ring for each direction, the bitmap `pending` of the
- * consumer (bit s: ring (s, t) may hold messages, so that a drain looks at those rings alone and not
- * at all 255), and the consumer's flag `is_asleep`. Everything else here has one owner.
+ * consumer (bit s: ring (s, t) may hold messages, so that a drain looks at those rings alone and
+ * not at all 255), and the consumer's flag `is_asleep`. Everything else here has one owner.
  *
  * USE. In each turn the owner drains, works, sends (which only stages), and flushes. When a turn
  * leaves no work: if mailbox_fall_asleep() then wait at the poller, then mailbox_wake_up().
@@ -17,18 +17,20 @@
  * room_wanted, and the consumer that has drained wakes it. What a shard tells itself needs no ring:
  * a flush only notes how much of its own staging the next drain may take.
  *
- * WHY IT IS CORRECT. No message is seen half-written: the ring stores precede the bit (a sequentially
- * consistent read-modify-write, so also a release), and the consumer reads the ring after the
- * exchange that showed it the bit (an acquire); ck orders the slots against the ring's indices. A bit
- * that is set while the consumer is already draining costs one look at an empty ring, no more.
+ * WHY IT IS CORRECT. No message is seen half-written: the ring stores precede the bit (a
+ * sequentially consistent read-modify-write, so also a release), and the consumer reads the ring
+ * after the exchange that showed it the bit (an acquire); ck orders the slots against the ring's
+ * indices. A bit that is set while the consumer is already draining costs one look at an empty
+ * ring, no more.
  *
  * No wake-up is lost. All accesses to `pending` and `is_asleep` below are sequentially consistent,
- * so they have one total order. Producer: P1 set bit, P2 read is_asleep. Consumer: C1 set is_asleep,
- * C2 read pending, then wait. If P2 reads 0 although the consumer goes to wait, then P2 precedes C1,
- * so P1 precedes C2, so C2 sees the bit and the consumer does not wait. If P2 reads 1, the
- * doorbell is rung, and as an eventfd keeps its count the wait returns even if it has not yet
+ * so they have one total order. Producer: P1 set bit, P2 read is_asleep. Consumer: C1 set
+ * is_asleep, C2 read pending, then wait. If P2 reads 0 although the consumer goes to wait, then P2
+ * precedes C1, so P1 precedes C2, so C2 sees the bit and the consumer does not wait. If P2 reads 1,
+ * the doorbell is rung, and as an eventfd keeps its count the wait returns even if it has not yet
  * begun. Clearing is_asleep too early (another producer rang) means that the consumer is about to
- * wake and to look at `pending` after mailbox_wake_up: work that arrives then is found by that look.
+ * wake and to look at `pending` after mailbox_wake_up: work that arrives then is found by that
+ * look.
  *
  * The same argument serves a full ring, with the roles exchanged: the producer sets is_asleep and
  * room_wanted, fences, and reads the ring's room; the consumer advances the ring, fences, and reads
@@ -42,8 +44,8 @@
 #include <string.h>
 
 #include "runtime/poller.h"
-#include "runtime/recycle.h"
 #include "runtime/sanitizer.h"
+#include "runtime/staging.h"
 
 /* ThreadSanitizer cannot see the barriers in ck's assembly: it is told of them. RING_SEEN stands
  * where the other side's index was read, RING_TELL where the own one is about to be advanced. */
@@ -58,7 +60,6 @@
 
 enum {
     MAILBOX_WORDS = SHARDS_MAX / 64,
-    STAGED_CHUNK_MESSAGES = 15,
     /* So many staged messages for one target are sent before the turn ends. */
     BATCH_MESSAGES = RING_DEPTH / 2,
 };
@@ -70,28 +71,12 @@ CK_RING_PROTOTYPE(message, message)
 /* Of one ordered pair. The slots are a block of their own, since 8 KiB is a size that the
  * allocator wastes nothing on. */
 struct ring {
-    struct ck_ring ck; /* A line that the consumer writes, one that the producer writes, and a rest. */
+    struct ck_ring ck;    /* The consumer's line, the producer's line, and a rest. */
     uint32_t room_wanted; /* Atomic: the producer sleeps until there is room. */
     struct message *slots;
 } __attribute__((aligned(64)));
 
 static_assert(sizeof(struct ring) == 192, "the rest of ck's third line is used");
-
-struct staged_chunk {
-    struct staged_chunk *next;
-    uint32_t begin;
-    uint32_t end;
-    struct message messages[STAGED_CHUNK_MESSAGES];
-};
-
-static_assert(sizeof(struct staged_chunk) == 1024, "a size that allocators have");
-
-/* First in, first out; empty it holds no chunk. */
-struct staging {
-    struct staged_chunk *first;
-    struct staged_chunk *last;
-    uint32_t count;
-};
 
 struct mailbox {
     /* Written by every shard. */
@@ -105,8 +90,7 @@ struct mailbox {
     struct mailbox_matrix *matrix;
     struct poller *poller;
     const char *owner; /* The mark of the thread that may call; NULL: unclaimed. */
-    struct recycle chunks_kept;
-    uint32_t chunks;   /* All of them, kept ones too. */
+    struct staging_store chunks;
     uint32_t id;
     uint32_t own_ready; /* Messages to itself that the next drain hands over. */
 
@@ -222,14 +206,9 @@ struct mailbox_matrix *mailbox_matrix_create(uint32_t shards)
 static void mailbox_clear(struct mailbox *mailbox)
 {
     for (uint32_t i = 0; mailbox->staging != NULL && i < mailbox->matrix->shards; i++) {
-        struct staged_chunk *chunk = mailbox->staging[i].first;
-        while (chunk != NULL) {
-            struct staged_chunk *next = chunk->next;
-            free(chunk);
-            chunk = next;
-        }
+        staging_clear(&mailbox->staging[i]);
     }
-    recycle_clear(&mailbox->chunks_kept);
+    recycle_clear(&mailbox->chunks.kept);
     free(mailbox->staging);
 }
 
@@ -274,53 +253,6 @@ void mailbox_disclaim(struct mailbox *mailbox)
 
 /* ---- sending ---- */
 
-static struct staged_chunk *staging_add_chunk(struct mailbox *mailbox, struct staging *staging)
-{
-    struct staged_chunk *chunk = recycle_take(&mailbox->chunks_kept);
-    if (chunk == NULL) {
-        chunk = aligned_alloc(64, sizeof *chunk);
-        if (chunk == NULL) {
-            return NULL;
-        }
-        mailbox->chunks++;
-    }
-    chunk->next = NULL;
-    chunk->begin = 0;
-    chunk->end = 0;
-    if (staging->last == NULL) {
-        staging->first = chunk;
-    } else {
-        staging->last->next = chunk;
-    }
-    staging->last = chunk;
-    return chunk;
-}
-
-static void staging_drop_first_chunk(struct mailbox *mailbox, struct staging *staging)
-{
-    struct staged_chunk *chunk = staging->first;
-    staging->first = chunk->next;
-    if (staging->first == NULL) {
-        staging->last = NULL;
-    }
-    const uint32_t kept_before = mailbox->chunks_kept.count;
-    recycle_give(&mailbox->chunks_kept, chunk, MAILBOX_CHUNKS_KEPT_MAX);
-    if (mailbox->chunks_kept.count == kept_before) {
-        mailbox->chunks--;
-    }
-}
-
-/* The oldest message, moved out. */
-static void staging_take(struct mailbox *mailbox, struct staging *staging, struct message *out)
-{
-    struct staged_chunk *chunk = staging->first;
-    *out = chunk->messages[chunk->begin++];
-    staging->count--;
-    if (chunk->begin == chunk->end) {
-        staging_drop_first_chunk(mailbox, staging);
-    }
-}
-
 uint32_t mailbox_room(const struct mailbox *mailbox, uint32_t target, enum message_class class)
 {
     BUG_IF(target >= mailbox->matrix->shards);
@@ -350,7 +282,7 @@ static uint32_t ring_fill(struct ring *ring, struct mailbox *mailbox, struct sta
             break;
         }
         RING_SEEN(&ring->ck.c_head);
-        staging_take(mailbox, staging, slot);
+        staging_take(staging, &mailbox->chunks, slot);
         RING_TELL(&ring->ck.p_tail);
         ck_ring_enqueue_commit_spsc(&ring->ck);
         moved++;
@@ -393,23 +325,15 @@ bool mailbox_send(struct mailbox *mailbox, uint32_t target, const struct message
                   enum message_class class)
 {
     mailbox_assert_owner(mailbox);
-    if (mailbox_room(mailbox, target, class) == 0) {
+    struct staging *staging = &mailbox->staging[target];
+    struct message *copy =
+        mailbox_room(mailbox, target, class) > 0 ? staging_add(staging, &mailbox->chunks) : NULL;
+    if (copy == NULL) {
         mailbox_count(&mailbox->counters.refused, 1);
         return false;
     }
-    struct staging *staging = &mailbox->staging[target];
-    struct staged_chunk *chunk = staging->last;
-    if (chunk == NULL || chunk->end == STAGED_CHUNK_MESSAGES) {
-        chunk = staging_add_chunk(mailbox, staging);
-        if (chunk == NULL) {
-            mailbox_count(&mailbox->counters.refused, 1);
-            return false;
-        }
-    }
-    struct message *copy = &chunk->messages[chunk->end++];
     *copy = *message;
     copy->from = (uint16_t)mailbox->id;
-    staging->count++;
     mailbox_count(&mailbox->counters.sent, 1);
     if (target != mailbox->id) {
         bits_set(mailbox->staged_for, target);
@@ -444,7 +368,7 @@ static bool ring_take(struct ring *ring, struct message *message)
     return ck_ring_dequeue_spsc_message(&ring->ck, ring->slots, message);
 }
 
-/* Drains the rings of the senders in one word of `leftover`; those that outlast the budget remain. */
+/* Drains the rings of the senders in one word of `leftover`; what outlasts the budget remains. */
 static uint32_t mailbox_drain_word(struct mailbox *mailbox, uint32_t word, uint32_t budget,
                                    mailbox_function *handle, void *context)
 {
@@ -476,7 +400,7 @@ static uint32_t mailbox_drain_own(struct mailbox *mailbox, mailbox_function *han
     mailbox->own_ready = 0;
     for (uint32_t i = 0; i < ready; i++) {
         struct message message;
-        staging_take(mailbox, own, &message);
+        staging_take(own, &mailbox->chunks, &message);
         handle(context, &message);
     }
     return ready;
@@ -606,5 +530,5 @@ size_t mailbox_memory(const struct mailbox *mailbox)
         rings += ring_of(mailbox->matrix, sender, mailbox->id) != NULL;
     }
     return rings * (sizeof(struct ring) + RING_DEPTH * sizeof(struct message)) +
-           mailbox->chunks * sizeof(struct staged_chunk) + shards * sizeof(struct staging);
+           mailbox->chunks.chunks * sizeof(struct staged_chunk) + shards * sizeof(struct staging);
 }

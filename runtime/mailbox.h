@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Messages between shards: a lock-free ring for each ordered pair, batches, one doorbell a batch.
  *
- * Overview. Shard s sends to shard t: the message is staged in s; once a turn the staged batch moves
- * into the ring (s, t), and if t sleeps its doorbell is rung, once. t drains each ring up to a
- * budget. When the ring is full the rest stays staged, bounded by the message's class (limits.h). A
- * shard may send to itself: that is staged as well and arrives in the next turn.
+ * Overview. Shard s sends to shard t: the message is staged in s; once a turn the staged batch
+ * moves into the ring (s, t), and if t sleeps its doorbell is rung, once. t drains each ring up to
+ * a budget. When the ring is full the rest stays staged, bounded by the message's class (limits.h).
+ * A shard may send to itself: that is staged as well and arrives in the next turn.
  *
  * Order. Messages of one ordered pair arrive in the order in which they were sent, whatever their
  * class.
@@ -23,7 +23,8 @@
 #include "runtime/check.h"
 #include "runtime/limits.h"
 
-/* One cache line. What the body means is the business of the catalogue above (shards/messages.h). */
+/* One cache line. What the body means is the business of the catalogue above (shards/messages.h).
+ */
 struct message {
     uint16_t type;
     uint16_t from;   /* The sending shard; filled in by mailbox_send. */

@@ -137,8 +137,7 @@ struct clock_reading shard_wait(struct shard *shard, uint64_t next_ms)
     const int64_t timeout_ns = shard_timeout_ns(now.monotonic_ns, next_ms);
     shard->is_polled = true;
     if (timeout_ns != 0 && mailbox_fall_asleep(shard->mailbox)) {
-        shard->events_len =
-            poller_wait(shard->poller, shard->events, TURN_EVENTS, timeout_ns);
+        shard->events_len = poller_wait(shard->poller, shard->events, TURN_EVENTS, timeout_ns);
         mailbox_wake_up(shard->mailbox);
         now = clock_read();
         shard->polled_ns = now.monotonic_ns;

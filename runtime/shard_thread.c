@@ -115,7 +115,7 @@ static void shard_thread_set_name(uint32_t id, uint32_t count)
     pthread_setname_np(pthread_self(), name);
 }
 
-/* Pinned first, so that memory is taken near the core; the descriptors before anything is opened. */
+/* Pinned first, so that memory is taken near the core; descriptors part before one is opened. */
 static bool shard_thread_enter(struct shard_thread *thread)
 {
     struct shard_set *set = thread->set;
@@ -325,10 +325,9 @@ static bool shard_set_is_quiet(const struct shard_set *set)
 
 void shard_set_stop(struct shard_set *set)
 {
-    const struct timespec pause = { .tv_nsec = CLOCK_NS_A_MS };
+    const struct timespec pause = {.tv_nsec = CLOCK_NS_A_MS};
     shard_set_enter_phase(set, SHARD_SETTLE);
-    const uint64_t end_ns =
-        clock_read().monotonic_ns + (uint64_t)SHARD_STOP_MS_MAX * CLOCK_NS_A_MS;
+    const uint64_t end_ns = clock_read().monotonic_ns + (uint64_t)SHARD_STOP_MS_MAX * CLOCK_NS_A_MS;
     while (!shard_set_is_quiet(set) && clock_read().monotonic_ns < end_ns) {
         clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A connection's byte stream: plain now, and the place behind which TLS fits without its users changing.
+/* A connection's byte stream: plain now, and the place behind which TLS fits.
  *
  * Belongs to one shard. 16 bytes, since a million connections have one each.
  */

@@ -49,7 +49,7 @@ void bell_init(struct bell *bell)
         .wait = bell_wait,
         .wake = bell_wake,
     };
-    *bell = (struct bell){ .poller = { &ops } };
+    *bell = (struct bell){.poller = {&ops}};
     pthread_mutex_init(&bell->lock, NULL);
     pthread_cond_init(&bell->rung, NULL);
 }

@@ -36,7 +36,7 @@ static void assert_close(uint64_t got, uint64_t exact, uint32_t precision_bits)
 static void quantiles_agree_with_sorted_samples(void **state)
 {
     (void)state;
-    static const double quantiles[] = { 0.0, 0.001, 0.1, 0.5, 0.9, 0.99, 0.999, 0.99999, 1.0 };
+    static const double quantiles[] = {0.0, 0.001, 0.1, 0.5, 0.9, 0.99, 0.999, 0.99999, 1.0};
     static uint64_t samples[SAMPLES];
     struct random random;
     random_init_seeded(&random, 11);

@@ -18,7 +18,8 @@
 #include "runtime/log_ring.h"
 #include "runtime/random.h"
 
-/* Stderr as a file in memory, from capture_begin to capture_end, which returns all that was said. */
+/* Stderr as a file in memory, from capture_begin to capture_end, which returns all that was said.
+ */
 static int capture_file;
 static int capture_stderr;
 
@@ -62,7 +63,7 @@ static uint32_t count_lines(const char *text)
 /* A site that was never limited. */
 static struct log_site fresh_site(void)
 {
-    return (struct log_site){ .lines = 0 };
+    return (struct log_site){.lines = 0};
 }
 
 static void a_line_says_when_where_and_what(void **state)
@@ -250,7 +251,7 @@ enum { WRITERS = 4, LINES = 3000 };
 static void *write_lines(void *argument)
 {
     struct log *log = argument;
-    const struct timespec pause = { .tv_nsec = 1000000 };
+    const struct timespec pause = {.tv_nsec = 1000000};
     for (uint32_t i = 0; i < LINES; i++) {
         struct log_site site = fresh_site();
         const uint64_t dropped = log_lines_dropped(log);
@@ -260,7 +261,7 @@ static void *write_lines(void *argument)
             nanosleep(&pause, NULL);
         }
         if (i % 1000 == 999) {
-            nanosleep(&(struct timespec){ .tv_nsec = 60000000 }, NULL); /* Lets it fall asleep. */
+            nanosleep(&(struct timespec){.tv_nsec = 60000000}, NULL); /* Lets it fall asleep. */
         }
     }
     return NULL;
@@ -284,7 +285,7 @@ static void the_writer_keeps_every_line_whole_and_in_order(void **state)
     }
     log_writer_stop();
     char *text = capture_end();
-    uint32_t next[WRITERS] = { 0 };
+    uint32_t next[WRITERS] = {0};
     uint32_t lines = 0;
     char *saved;
     for (char *line = strtok_r(text, "\n", &saved); line != NULL;
@@ -314,7 +315,7 @@ static void a_sleeping_writer_is_woken_by_a_line(void **state)
     struct log *log = log_create("main");
     capture_begin();
     assert_true(log_writer_start());
-    const struct timespec pause = { .tv_nsec = 50000000 };
+    const struct timespec pause = {.tv_nsec = 50000000};
     bool all_came = true;
     for (uint32_t i = 0; i < 5; i++) {
         nanosleep(&pause, NULL);
@@ -322,7 +323,7 @@ static void a_sleeping_writer_is_woken_by_a_line(void **state)
         log_line(log, LOG_INFO, &site, "wake", "number=%u", i);
         bool came = false;
         for (uint32_t tries = 0; tries < 1000 && !came; tries++) {
-            nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+            nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
             came = __atomic_load_n(&log->head, __ATOMIC_ACQUIRE) == log->tail;
         }
         all_came &= came;

@@ -39,7 +39,7 @@ static void receipt_take(void *context, const struct message *message)
 
 static struct message numbered(uint32_t number)
 {
-    struct message message = { .type = (uint16_t)(number * 7), .from = 999, .handle = number };
+    struct message message = {.type = (uint16_t)(number * 7), .from = 999, .handle = number};
     for (size_t i = 0; i < sizeof message.body; i++) {
         message.body[i] = (uint8_t)(number + i);
     }
@@ -60,7 +60,7 @@ static void sent_is_received_after_the_flush(void **state)
     assert_non_null(matrix);
     struct mailbox *a = mailbox_of(matrix, 0);
     struct mailbox *c = mailbox_of(matrix, 2);
-    struct receipt receipt = { .count = 0 };
+    struct receipt receipt = {.count = 0};
     assert_true(send_number(a, 2, 0, MESSAGE_REQUEST));
     assert_true(send_number(a, 2, 1, MESSAGE_REPLY));
     assert_true(mailbox_has_work(a));
@@ -93,7 +93,7 @@ static void what_a_shard_tells_itself_comes_next_turn(void **state)
 {
     (void)state;
     struct mailbox_matrix *matrix = mailbox_matrix_create(2);
-    struct self_sender self = { .mailbox = mailbox_of(matrix, 1) };
+    struct self_sender self = {.mailbox = mailbox_of(matrix, 1)};
     assert_true(send_number(self.mailbox, 1, 0, MESSAGE_REQUEST));
     for (uint32_t turn = 0; turn < 300; turn++) {
         assert_int_equal(self.received, turn);
@@ -140,7 +140,7 @@ static void each_class_is_refused_at_its_limit(void **state)
     /* The limit is one target's: others are not hurt. */
     assert_true(send_number(a, 2, 0, MESSAGE_REQUEST));
     /* What was accepted arrives, all of it and in order. */
-    struct receipt receipt = { .count = 0 };
+    struct receipt receipt = {.count = 0};
     while (receipt.next[0] < number) {
         const uint32_t left = number - receipt.next[0];
         mailbox_flush(a);
@@ -160,15 +160,15 @@ static void order_is_kept_through_overflow(void **state)
     struct mailbox_matrix *matrix = mailbox_matrix_create(SHARDS);
     static struct receipt receipts[SHARDS];
     memset(receipts, 0, sizeof receipts);
-    uint32_t sent[SHARDS][SHARDS] = { { 0 } };
+    uint32_t sent[SHARDS][SHARDS] = {{0}};
     uint64_t overflows = 0;
     for (uint32_t step = 0; step < 6000; step++) {
         const uint32_t from = (uint32_t)random_below(&random, SHARDS);
         const uint32_t to = (uint32_t)random_below(&random, SHARDS);
         struct mailbox *mailbox = mailbox_of(matrix, from);
         for (uint64_t n = random_below(&random, 200); n > 0; n--) {
-            const enum message_class class = random_below(&random, 2) ? MESSAGE_REQUEST
-                                                                      : MESSAGE_REPLY;
+            const enum message_class class =
+                random_below(&random, 2) ? MESSAGE_REQUEST : MESSAGE_REPLY;
             sent[from][to] += send_number(mailbox, to, sent[from][to], class);
         }
         mailbox_flush(mailbox_of(matrix, (uint32_t)random_below(&random, SHARDS)));
@@ -199,7 +199,7 @@ static void a_budget_leaves_the_rest_as_work(void **state)
     struct mailbox_matrix *matrix = mailbox_matrix_create(2);
     struct mailbox *a = mailbox_of(matrix, 0);
     struct mailbox *b = mailbox_of(matrix, 1);
-    struct receipt receipt = { .count = 0 };
+    struct receipt receipt = {.count = 0};
     for (uint32_t i = 0; i < 10; i++) {
         assert_true(send_number(a, 1, i, MESSAGE_REQUEST));
     }
@@ -255,8 +255,8 @@ static void a_hundred_shards_cost_tens_of_megabytes(void **state)
     memset(receipts, 0, sizeof receipts);
     for (uint32_t i = 0; i < ROUNDS * RING_ROOM; i++) {
         for (uint32_t pair = 0; pair < SHARDS * SHARDS; pair++) {
-            assert_true(send_number(mailbox_of(matrix, pair / SHARDS), pair % SHARDS, i,
-                                    MESSAGE_REPLY));
+            assert_true(
+                send_number(mailbox_of(matrix, pair / SHARDS), pair % SHARDS, i, MESSAGE_REPLY));
         }
         if (i % 10 == 9 || i + 1 == ROUNDS * RING_ROOM) {
             for (uint32_t shard = 0; shard < SHARDS; shard++) {
@@ -288,7 +288,7 @@ static void a_sleeper_is_rung_once_a_batch(void **state)
     (void)state;
     struct mailbox_matrix *matrix = mailbox_matrix_create(3);
     struct mailbox *sleeper = mailbox_of(matrix, 0);
-    struct receipt receipt = { .count = 0 };
+    struct receipt receipt = {.count = 0};
     struct bell bell;
     bell_init(&bell);
     assert_false(mailbox_fall_asleep(sleeper)); /* Nobody could wake it. */
@@ -341,7 +341,7 @@ static void half_a_ring_leaves_before_the_turn_ends(void **state)
     struct mailbox_matrix *matrix = mailbox_matrix_create(2);
     struct mailbox *a = mailbox_of(matrix, 0);
     struct mailbox *b = mailbox_of(matrix, 1);
-    struct receipt receipt = { .count = 0 };
+    struct receipt receipt = {.count = 0};
     struct bell bell;
     bell_init(&bell);
     mailbox_set_poller(b, &bell.poller);
@@ -366,7 +366,7 @@ static void a_producer_behind_a_full_ring_sleeps_until_there_is_room(void **stat
     struct mailbox_matrix *matrix = mailbox_matrix_create(2);
     struct mailbox *a = mailbox_of(matrix, 0);
     struct mailbox *b = mailbox_of(matrix, 1);
-    struct receipt receipt = { .count = 0 };
+    struct receipt receipt = {.count = 0};
     struct bell bell;
     bell_init(&bell);
     mailbox_set_poller(a, &bell.poller);

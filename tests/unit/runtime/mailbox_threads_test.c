@@ -32,7 +32,7 @@ struct worker {
 
 static void worker_send(struct worker *worker, uint32_t to)
 {
-    const struct message message = { .handle = worker->sent[to] };
+    const struct message message = {.handle = worker->sent[to]};
     worker->sent[to] += mailbox_send(worker->mailbox, to, &message, MESSAGE_REPLY);
 }
 
@@ -100,8 +100,7 @@ static void *worker_main(void *argument)
         worker_send_bursts(worker);
         mailbox_flush(worker->mailbox);
         /* A producer that could send more sleeps only behind a full ring. */
-        const bool may_sleep =
-            worker->is_echo || worker_has_staged(worker) || !worker_owes(worker);
+        const bool may_sleep = worker->is_echo || worker_has_staged(worker) || !worker_owes(worker);
         if (may_sleep && !worker_is_done(worker) && mailbox_fall_asleep(worker->mailbox)) {
             poller_wait(&worker->bell.poller, NULL, 0, WAIT_S * 1000000000ll);
             mailbox_wake_up(worker->mailbox);

@@ -56,7 +56,7 @@ static struct stream stream;
 static int open_sink(void **state)
 {
     (void)state;
-    static const struct poller_ops ops = { .send = sink_send };
+    static const struct poller_ops ops = {.send = sink_send};
     sink.poller.ops = &ops;
     sink.appetite = SIZE_MAX;
     sink.room = SIZE_MAX;
@@ -95,7 +95,7 @@ static void one_frame_serves_many_queues(void **state)
 {
     (void)state;
     struct frame *frame = frame_of("publication");
-    struct outq queues[20] = { { NULL, NULL, 0, 0 } };
+    struct outq queues[20] = {{NULL, NULL, 0, 0}};
     for (int i = 0; i < 20; i++) {
         assert_true(outq_append(&queues[i], frame, 100));
     }
@@ -113,7 +113,7 @@ static void one_frame_serves_many_queues(void **state)
 static void a_turn_costs_one_call(void **state)
 {
     (void)state;
-    struct outq outq = { NULL, NULL, 0, 0 };
+    struct outq outq = {NULL, NULL, 0, 0};
     struct frame *frame = frame_of("abc");
     for (int i = 0; i < OUTQ_SLICES_MAX; i++) {
         assert_true(outq_append(&outq, frame, 0));
@@ -135,7 +135,7 @@ static void a_turn_costs_one_call(void **state)
 static void small_bytes_merge_into_one_slice(void **state)
 {
     (void)state;
-    struct outq outq = { NULL, NULL, 0, 0 };
+    struct outq outq = {NULL, NULL, 0, 0};
     struct frame *shared = frame_of("[shared]");
     for (int i = 0; i < 10; i++) {
         assert_true(outq_append_bytes(&outq, "0123456789", 10, 0));
@@ -156,8 +156,8 @@ static void small_bytes_merge_into_one_slice(void **state)
 static void a_frame_that_others_hold_does_not_grow(void **state)
 {
     (void)state;
-    struct outq a = { NULL, NULL, 0, 0 };
-    struct outq b = { NULL, NULL, 0, 0 };
+    struct outq a = {NULL, NULL, 0, 0};
+    struct outq b = {NULL, NULL, 0, 0};
     struct frame *frame = frame_create(100);
     memcpy(frame_bytes(frame), "both", 4);
     frame->len = 4;
@@ -174,7 +174,7 @@ static void a_frame_that_others_hold_does_not_grow(void **state)
 static void the_limit_is_exact_and_refusal_changes_nothing(void **state)
 {
     (void)state;
-    struct outq outq = { NULL, NULL, 0, 0 };
+    struct outq outq = {NULL, NULL, 0, 0};
     struct frame *frame = frame_of("0123456789");
     assert_false(outq_append(&outq, frame, 9));
     assert_false(outq_append_bytes(&outq, "0123456789", 10, 9));
@@ -201,7 +201,7 @@ static void the_limit_is_exact_and_refusal_changes_nothing(void **state)
 static void no_limit_still_counts_in_32_bits(void **state)
 {
     (void)state;
-    struct outq outq = { NULL, NULL, 0, 0 };
+    struct outq outq = {NULL, NULL, 0, 0};
     struct frame *frame = frame_of("0123456789");
     assert_true(outq_append(&outq, frame, 0));
     outq.bytes = UINT32_MAX - 5; /* As if much more waited. */
@@ -214,7 +214,7 @@ static void no_limit_still_counts_in_32_bits(void **state)
 static void reserved_bytes_are_written_in_place(void **state)
 {
     (void)state;
-    struct outq outq = { NULL, NULL, 0, 0 };
+    struct outq outq = {NULL, NULL, 0, 0};
     uint8_t *at = outq_reserve(&outq, 50, 0);
     assert_non_null(at);
     memcpy(at, "one ", 4);
@@ -231,7 +231,7 @@ static void reserved_bytes_are_written_in_place(void **state)
 static void an_unused_reservation_leaves_nothing(void **state)
 {
     (void)state;
-    struct outq outq = { NULL, NULL, 0, 0 };
+    struct outq outq = {NULL, NULL, 0, 0};
     assert_non_null(outq_reserve(&outq, 10, 0));
     outq_commit(&outq, 0);
     assert_idle(&outq);
@@ -258,7 +258,7 @@ static void any_partial_write_goes_on_where_it_stopped(void **state)
     const size_t len = sizeof text - 1;
     for (size_t first = 0; first <= len; first++) {
         for (size_t second = first; second <= len; second++) {
-            struct outq outq = { NULL, NULL, 0, 0 };
+            struct outq outq = {NULL, NULL, 0, 0};
             struct frame *shared = frame_of("aaaabbbbccccdddd");
             struct frame *a = frame_wrap((buf_share(shared->shared, 1), shared->shared), 0, 8);
             struct frame *c = frame_wrap((buf_share(shared->shared, 1), shared->shared), 8, 4);
@@ -294,7 +294,7 @@ static void any_partial_write_goes_on_where_it_stopped(void **state)
 static void a_full_socket_is_asked_once(void **state)
 {
     (void)state;
-    struct outq outq = { NULL, NULL, 0, 0 };
+    struct outq outq = {NULL, NULL, 0, 0};
     assert_true(outq_append_bytes(&outq, "0123456789", 10, 0));
     sink.room = 4;
     assert_int_equal(flush(&outq, 4), OUTQ_BLOCKED);
@@ -311,7 +311,7 @@ static void a_full_socket_is_asked_once(void **state)
 static void memory_is_what_the_queue_pins(void **state)
 {
     (void)state;
-    struct outq outq = { NULL, NULL, 0, 0 };
+    struct outq outq = {NULL, NULL, 0, 0};
     struct frame *frame = frame_of("shared bytes are not the queue's");
     assert_true(outq_append(&outq, frame, 0));
     const size_t chunk = outq_memory(&outq);
@@ -331,7 +331,7 @@ static void a_long_random_life_loses_no_byte(void **state)
     (void)state;
     struct random random;
     random_init_seeded(&random, 2026);
-    struct outq outq = { NULL, NULL, 0, 0 };
+    struct outq outq = {NULL, NULL, 0, 0};
     uint8_t *model = malloc(sizeof sink.bytes);
     size_t model_len = 0;
     while (model_len < sizeof sink.bytes - 2000) {

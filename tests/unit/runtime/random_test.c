@@ -12,7 +12,7 @@
 static void the_sequence_is_xoshiro256_star_star(void **state)
 {
     (void)state;
-    struct random random = { .state = { 1, 2, 3, 4 }, .is_seeded = true };
+    struct random random = {.state = {1, 2, 3, 4}, .is_seeded = true};
     assert_int_equal(random_next(&random), 11520);
     assert_int_equal(random_next(&random), 0);
     assert_int_equal(random_next(&random), 1509978240);
@@ -51,7 +51,7 @@ static void below_stays_below_and_is_fair(void **state)
         assert_int_equal(random_below(&random, 1), 0);
         assert_true(random_below(&random, UINT64_MAX) < UINT64_MAX);
     }
-    uint32_t seen[7] = { 0 };
+    uint32_t seen[7] = {0};
     for (int i = 0; i < 70000; i++) {
         seen[random_below(&random, 7)]++;
     }
@@ -94,7 +94,7 @@ static void secrets_are_wiped_and_never_come_twice(void **state)
             assert_memory_not_equal(secrets[i], secrets[j], sizeof secrets[i]);
         }
     }
-    uint8_t large[2000] = { 0 };
+    uint8_t large[2000] = {0};
     random_fill_secret(&random, large, sizeof large);
     int zeros = 0;
     for (size_t i = 0; i < sizeof large; i++) {

@@ -42,7 +42,7 @@ static void fake_destroy(struct poller *poller)
 
 static void fake_report(struct fake_poller *fake, uint64_t token)
 {
-    fake->waiting[fake->count++] = (struct poller_event){ token, POLLER_READABLE };
+    fake->waiting[fake->count++] = (struct poller_event){token, POLLER_READABLE};
 }
 
 /* An actor that writes down what happens to it: "s" start, "m<handle>" message and so on. */
@@ -133,13 +133,13 @@ static struct world {
 
 static struct clock_reading at_ms(uint64_t ms)
 {
-    return (struct clock_reading){ .monotonic_ns = ms * CLOCK_NS_A_MS, .wall_ms = 7000 };
+    return (struct clock_reading){.monotonic_ns = ms * CLOCK_NS_A_MS, .wall_ms = 7000};
 }
 
 static int open_world(void **state)
 {
     (void)state;
-    static const struct poller_ops ops = { .wait = fake_wait, .destroy = fake_destroy };
+    static const struct poller_ops ops = {.wait = fake_wait, .destroy = fake_destroy};
     memset(&world, 0, sizeof world);
     world.poller.poller.ops = &ops;
     world.matrix = mailbox_matrix_create(2);
@@ -161,7 +161,7 @@ static int close_world(void **state)
 static void send_messages(uint32_t first, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        const struct message message = { .handle = first + i };
+        const struct message message = {.handle = first + i};
         assert_true(mailbox_send(world.other, 1, &message, MESSAGE_REPLY));
     }
     mailbox_flush(world.other);
@@ -224,7 +224,7 @@ static void the_next_turn_is_wanted_when_there_is_cause(void **state)
     world.scribe.has_work = false;
     timer_stop(world.shard->timers, &world.scribe.timer);
     /* A message to itself is work as well. */
-    const struct message message = { .handle = 1 };
+    const struct message message = {.handle = 1};
     assert_true(mailbox_send(world.shard->mailbox, 1, &message, MESSAGE_REPLY));
     assert_int_equal(shard_step(world.shard, at_ms(23)), 0);
     assert_int_equal(shard_step(world.shard, at_ms(24)), UINT64_MAX);
@@ -299,7 +299,7 @@ static void a_start_that_fails_is_told(void **state)
 static int open_nothing(void **state)
 {
     (void)state;
-    static const struct poller_ops ops = { .wait = fake_wait, .destroy = fake_destroy };
+    static const struct poller_ops ops = {.wait = fake_wait, .destroy = fake_destroy};
     memset(&world, 0, sizeof world);
     world.poller.poller.ops = &ops;
     world.matrix = mailbox_matrix_create(2);

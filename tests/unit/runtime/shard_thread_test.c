@@ -39,7 +39,7 @@ struct actor {
 
 static bool wait_until_equal(const uint32_t *at, uint32_t expected)
 {
-    const struct timespec pause = { .tv_nsec = 1000000 };
+    const struct timespec pause = {.tv_nsec = 1000000};
     for (uint32_t ms = 0; ms < PATIENCE_MS; ms++) {
         if (__atomic_load_n(at, __ATOMIC_ACQUIRE) == expected) {
             return true;
@@ -51,7 +51,7 @@ static bool wait_until_equal(const uint32_t *at, uint32_t expected)
 
 static void send_number(struct actor *actor, uint32_t to)
 {
-    const struct message message = { .handle = actor->sent[to]++ };
+    const struct message message = {.handle = actor->sent[to]++};
     BUG_IF(!mailbox_send(actor->shard->mailbox, to, &message, MESSAGE_REPLY));
 }
 
@@ -142,7 +142,7 @@ static void *actor_create(uint32_t id, void *context)
 static void a_million_messages_cross_all_pairs_in_order(void **state)
 {
     (void)state;
-    static const uint32_t counts[] = { SHARDS, 1, 2 };
+    static const uint32_t counts[] = {SHARDS, 1, 2};
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
         uint32_t done = 0;
         const struct shard_set_options options = {
@@ -293,7 +293,7 @@ static void flood_on_turn_end(void *context)
     for (uint32_t i = 0; i < 40 && __atomic_load_n(&is_quieting, __ATOMIC_RELAXED) == 0; i++) {
         const uint32_t to = (uint32_t)random_below(&actor->shard->random, actor->shard->count);
         struct buf *buf = buf_copy("payload", 7);
-        struct message message = { .handle = 1 };
+        struct message message = {.handle = 1};
         memcpy(message.body, &buf, sizeof buf);
         if (mailbox_send(actor->shard->mailbox, to, &message, MESSAGE_REQUEST)) {
             __atomic_fetch_add(&live_bufs, 1, __ATOMIC_RELAXED);
@@ -352,7 +352,7 @@ static void what_is_under_way_at_the_end_arrives(void **state)
         .actor_ops = flood_ops_of,
         .actor_create = actor_create,
     };
-    const struct timespec pause = { .tv_nsec = 20000000 };
+    const struct timespec pause = {.tv_nsec = 20000000};
     for (int round = 0; round < 10; round++) {
         __atomic_store_n(&is_quieting, 0, __ATOMIC_RELAXED);
         struct shard_set *set = shard_set_start(&options);
