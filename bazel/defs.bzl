@@ -96,11 +96,12 @@ def roost_fuzz_test(source):
             "//bazel:libfuzzer": ["-fsanitize=fuzzer"],
             "//conditions:default": [],
         }),
+        # Decoders are in codec; the one other reader of foreign bytes is the configuration.
         deps = [
             "//bazel/libs:jansson",
             "//bazel/libs:wslay",
             "//codec",
-        ],
+        ] + (["//ops"] if module == "config" else []),
     )
 
 def roost_simulator(name, sources, headers):

@@ -190,10 +190,9 @@ static bool derive_from_machine(struct config *config)
     char host[128] = "";
     char name[160];
 
+    config->cores = allowed_cores();
     if (config->options.shards == 0) {
-        uint32_t cores = allowed_cores();
-
-        config->options.shards = cores < SHARDS_MAX ? cores : SHARDS_MAX - 1;
+        config->options.shards = config->cores < SHARDS_MAX ? config->cores : SHARDS_MAX - 1;
         *origin_of(config, "runtime.shards") = machine;
     }
     if (config->options.name[0] == '\0') {

@@ -43,6 +43,7 @@ struct config {
     struct config_list allowed_origins;
     bool demo_enabled;
     bool runtime_pin;
+    uint32_t cores; /* That the process may use; known after config_finish. */
 
     struct config_origin origins[CONFIG_KEYS_MAX];
     struct config_origin without_namespace_origins[CONFIG_CHANNEL_KEYS_MAX];

@@ -133,7 +133,8 @@ static int serve(struct node *node, const struct config *config, struct log *log
 {
     struct shard_set_options options = node_shard_set_options(node);
 
-    options.pin = config->runtime_pin;
+    /* With more shards than cores the kernel shares the cores better than a fixed choice would. */
+    options.pin = config->runtime_pin && config->options.shards <= config->cores;
     struct shard_set *set = shard_set_start(&options);
 
     log_set_time(log, clock_read().wall_ms);

@@ -38,7 +38,7 @@ function nameOf(client) {
   return names.get(client) || "guest " + client.slice(0, 4);
 }
 
-// One colour for each client, the same in every browser.
+// One colour for each name, the same in every browser and after a new connection.
 function hueOf(text) {
   let hash = 7;
   for (const letter of text) {
@@ -56,22 +56,22 @@ function make(tag, className, text) {
   return element;
 }
 
-function badge(who, seed) {
+function badge(who) {
   const element = make("span", "badge", (Array.from(who.trim())[0] || "?").toUpperCase());
-  element.style.setProperty("--hue", hueOf(seed));
+  element.style.setProperty("--hue", hueOf(who));
   element.setAttribute("aria-hidden", "true");
   return element;
 }
 
 function itemOf(said) {
-  const item = make("li", said.client === client.id ? "own" : "");
+  const item = make("li", said.isOwn ? "own" : "");
   const bubble = make("div", "bubble");
   const head = make("p", "head");
   const when = make("time", "when", said.at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }));
   when.dateTime = said.at.toISOString();
   head.append(make("span", "who", said.who), when);
   bubble.append(head, make("p", "text", said.text));
-  item.append(badge(said.who, said.client || said.who), bubble);
+  item.append(badge(said.who), bubble);
   return item;
 }
 
@@ -96,7 +96,7 @@ function showMembers() {
   at("members").replaceChildren(...sorted.map((id) => {
     const item = make("li", id === client.id ? "own" : "");
     item.dataset.client = id;
-    item.append(badge(nameOf(id), id), make("span", "name", nameOf(id)));
+    item.append(badge(nameOf(id)), make("span", "name", nameOf(id)));
     if (id === client.id) {
       item.append(make("span", "you quiet", "you"));
     }
@@ -134,7 +134,7 @@ function heard(from, { data, info }) {
   }
   // What a backend publishes has no client; it may still say whom it speaks for.
   const who = info ? nameOf(info.client) : told || "server";
-  const said = { client: info ? info.client : "", who, text, at: new Date() };
+  const said = { isOwn: Boolean(info) && info.client === client.id, who, text, at: new Date() };
   const kept = rooms.get(from) || [];
   kept.push(said);
   rooms.set(from, kept.slice(-MESSAGES_MAX));
