@@ -346,7 +346,7 @@ extern const struct counter_description counter_descriptions[COUNTERS_LEN];
 
 /* Histograms of a shard. */
 enum shard_hist {
-    HIST_BROADCAST_NS, /* One publication to all of a shard's subscribers. */
+    HIST_PUB_SUB_LAG_NS, /* From a home's acceptance to a shard's fan-out. */
     HIST_PING_PONG_NS, /* From a server ping to its pong. */
     HIST_API_NS,       /* One call of the server API. */
     HISTS_LEN

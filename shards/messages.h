@@ -122,6 +122,7 @@ struct message_publication {
     /* One more than that of the message before, for this shard and channel; the first is 1. A gap:
      * join or leave pushes were given up, since the shard took nothing for too long. */
     uint64_t sequence;
+    uint64_t sent_ns;  /* When the home accepted it. */
     uint32_t payload_at; /* Where the JSON begins in the frame. */
     uint32_t kind;
 };

@@ -217,6 +217,7 @@ static void homes_deliver(struct homes *homes, struct channel *channel,
     for (uint32_t i = 0; i < len; i++) {
         struct message_publication body = *publication;
         body.sequence = ++interests[i].sequence;
+        body.sent_ns = homes->actors->shard->now_ns;
         if (outbox_waiting(outbox, interests[i].shard) >= OUTBOX_DELIVERIES_MAX) {
             /* The shard sees the gap in the sequence. */
             buf_release(body.frame);

@@ -465,6 +465,17 @@ static void hub_broadcast(struct edge *edge, struct hub_channel *channel,
     actors_count_many(edge->actors, sent_counters[kind], sent);
 }
 
+/* Publications were lost on the way (a shard overran, or memory was out): nobody misses one
+ * unknowingly, they all subscribe again. */
+static void hub_tell_gap(struct edge *edge, struct hub_channel *channel)
+{
+    bool is_last = false;
+    for (uint32_t i = channel->count; i-- > 0 && !is_last;) {
+        is_last = channel->count == 1;
+        hub_unsubscribe_push(edge, channel->subscribers[i], CLIENT_UNSUBSCRIBE_INSUFFICIENT_STATE);
+    }
+}
+
 void hub_on_publication(struct edge *edge, const struct message *message)
 {
     const struct message_publication body = message_as_publication(message);
@@ -475,23 +486,22 @@ void hub_on_publication(struct edge *edge, const struct message *message)
         return;
     }
     actors_count(edge->actors, received_counters[body.kind]);
-    WARN_IF(channel->sequence != 0 && body.sequence != channel->sequence + 1);
+    hist_record(edge->shard->stats->hists[HIST_PUB_SUB_LAG_NS],
+                edge->shard->now_ns > body.sent_ns ? edge->shard->now_ns - body.sent_ns : 0);
+    const bool is_gap = body.sequence != channel->sequence + 1;
     channel->sequence = body.sequence;
+    if (is_gap) {
+        hub_tell_gap(edge, channel);
+        buf_release(body.frame);
+        return;
+    }
     struct broadcast broadcast = {
         .payload = span_of(body.frame->bytes + body.payload_at, body.frame->len - body.payload_at),
         .plain = frame_wrap(body.frame, 0, body.frame->len),
     };
     if (broadcast.plain == NULL) {
-        /* Nobody may miss one unknowingly: they subscribe again. */
         actors_count(edge->actors, COUNTER_REFUSED_MEMORY);
-        for (uint32_t i = channel->count; i-- > 0;) {
-            const bool is_last = channel->count == 1;
-            hub_unsubscribe_push(edge, channel->subscribers[i],
-                                 CLIENT_UNSUBSCRIBE_INSUFFICIENT_STATE);
-            if (is_last) {
-                break;
-            }
-        }
+        hub_tell_gap(edge, channel);
         return;
     }
     hub_broadcast(edge, channel, &broadcast, body.kind);

@@ -72,8 +72,8 @@ struct hist_description {
 };
 
 static const struct hist_description hist_descriptions[HISTS_LEN] = {
-    [HIST_BROADCAST_NS] = {"node_broadcast_duration_seconds", "type=\"publication\"",
-                           "From a publication's arrival at a shard to its last subscriber there."},
+    [HIST_PUB_SUB_LAG_NS] = {"node_pub_sub_lag_seconds", "channel_namespace=\"\"",
+                             "From a home's acceptance of a publication to a shard's fan-out."},
     [HIST_PING_PONG_NS] = {"client_ping_pong_duration_seconds", "transport=\"websocket\"",
                            "From a ping of the server to the client's pong."},
     [HIST_API_NS] = {"api_command_duration_seconds_histogram", "protocol=\"http\"",
