@@ -162,7 +162,6 @@ struct pool *pool_create(size_t object_size, uint32_t objects_max)
         pool_destroy(pool);
         return NULL;
     }
-    poison(pool->objects, places * pool->object_size);
 #if UNDER_ADDRESS_SANITIZER
     __lsan_register_root_region(pool->objects, places * pool->object_size);
 #endif
@@ -182,7 +181,7 @@ void pool_destroy(struct pool *pool)
             __lsan_unregister_root_region(pool->objects, bytes);
         }
 #endif
-        unpoison(pool->objects, bytes);
+        unpoison(pool->objects, pool->slabs_usable * slab_bytes(pool));
         munmap(pool->objects, bytes);
     }
     if (pool->books != NULL) {
@@ -236,6 +235,7 @@ static bool slab_enter(struct pool *pool, uint32_t slab)
         if (mprotect(at, slab_bytes(pool), PROT_READ | PROT_WRITE) != 0) {
             return false;
         }
+        poison(at, slab_bytes(pool));
         pool->slabs_usable = slab + 1;
     }
     if ((pool->slabs[slab] & SLAB_RESIDENT) == 0) {

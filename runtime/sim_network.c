@@ -25,6 +25,7 @@ void sim_network_init(struct sim_network *network, const struct sim_options *opt
     }
     network->next_client_port = CLIENT_PORT_FIRST;
     list_init(&network->connections);
+    list_init(&network->listeners);
 }
 
 static void connection_free(struct sim_connection *connection)
@@ -293,9 +294,12 @@ void sim_socket_close(struct sim_network *network, struct sim_socket *socket, bo
     list_remove(&socket->edge);
     if (socket->number >= 0) {
         network->sockets[socket->number] = NULL;
+        network->lowest_free =
+            socket->number < network->lowest_free ? socket->number : network->lowest_free;
     }
     if (socket->is_listener) {
         listener_drop_waiting(network, socket);
+        list_remove(&socket->listening);
         free(socket);
         return;
     }

@@ -41,6 +41,7 @@ struct sim_socket {
     struct socket_address address; /* The listener's, or the peer's. */
 
     /* Of a listener. */
+    struct list listening; /* In the network's listeners. */
     struct list waiting;
     int waiting_count;
     int backlog;
@@ -83,8 +84,10 @@ struct sim_network {
     uint64_t digest;
     struct sim_events events;
     struct list connections;
+    struct list listeners;
     struct sim_socket **sockets; /* By number; NULL where free. */
     int sockets_end;
+    int lowest_free; /* No number below it is free. */
     uint16_t next_client_port;
 };
 

@@ -22,7 +22,7 @@ static struct sim_socket *own_socket(const struct sim_poller *poller, int number
 
 void sim_network_number(struct sim_network *network, struct sim_socket *socket)
 {
-    int number = 0;
+    int number = network->lowest_free;
     while (number < network->sockets_end && network->sockets[number] != NULL) {
         number++;
     }
@@ -34,6 +34,7 @@ void sim_network_number(struct sim_network *network, struct sim_socket *socket)
         network->sockets_end = (int)larger;
     }
     network->sockets[number] = socket;
+    network->lowest_free = number + 1;
     socket->number = number;
 }
 
@@ -57,15 +58,14 @@ struct sim_socket *sim_network_listener(struct sim_network *network, uint32_t no
 {
     struct sim_socket *chosen = NULL;
     uint64_t found = 0;
-    for (int i = 0; i < network->sockets_end; i++) {
-        struct sim_socket *socket = network->sockets[i];
-        if (socket == NULL || !socket->is_listener || socket->owner->node != node ||
-            !listens_on(socket, address)) {
+    for (struct list *at = network->listeners.next; at != &network->listeners; at = at->next) {
+        struct sim_socket *listener = CONTAINER_OF(at, struct sim_socket, listening);
+        if (listener->owner->node != node || !listens_on(listener, address)) {
             continue;
         }
         found++;
         if (random_below(network->random, found) == 0) {
-            chosen = socket;
+            chosen = listener;
         }
     }
     return chosen;
@@ -84,6 +84,7 @@ static int sim_listen(struct poller *base, const struct socket_address *address,
     listener->address = *address;
     listener->backlog = backlog < 1 ? 1 : backlog;
     list_init(&listener->waiting);
+    list_append(&poller->network->listeners, &listener->listening);
     sim_network_number(poller->network, listener);
     return listener->number;
 }
