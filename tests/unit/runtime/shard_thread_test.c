@@ -229,6 +229,11 @@ static void a_start_that_fails_leaves_nothing_behind(void **state)
 
 enum { PRIVATE_NUMBER = 700 };
 
+/* As in shard_thread.c: NULL where jemalloc is not the allocator. */
+int mallctl(const char *name, void *old, size_t *old_len, void *new, size_t new_len)
+    __attribute__((weak));
+
+static uint32_t arenas[SHARDS];
 static uint32_t looked; /* Atomic: shards that have looked around. */
 static uint32_t strange_files;
 static uint32_t unpinned;
@@ -246,6 +251,12 @@ static bool private_start(void *context, struct shard *shard)
     if (CPU_COUNT(&cores) != 1) {
         __atomic_fetch_add(&unpinned, 1, __ATOMIC_RELAXED);
     }
+    if (mallctl != NULL) {
+        size_t len = sizeof arenas[0];
+        BUG_IF(mallctl("thread.arena", &arenas[shard->id], &len, NULL, 0) != 0);
+    } else {
+        arenas[shard->id] = shard->id;
+    }
     __atomic_fetch_add(&looked, 1, __ATOMIC_ACQ_REL);
     return true;
 }
@@ -259,7 +270,7 @@ static const struct shard_actor *private_ops_of(uint32_t id)
     return &ops;
 }
 
-static void each_shard_has_its_descriptors_and_core(void **state)
+static void each_shard_has_its_descriptors_core_and_arena(void **state)
 {
     (void)state;
     const struct shard_set_options options = {
@@ -277,6 +288,11 @@ static void each_shard_has_its_descriptors_and_core(void **state)
     assert_int_equal(sched_getaffinity(0, sizeof cores, &cores), 0);
     /* Only the router shard may roam, if there is anywhere to go. */
     assert_int_equal(unpinned, CPU_COUNT(&cores) > 1 ? 1 : 0);
+    for (uint32_t i = 1; i < options.count; i++) {
+        for (uint32_t j = 0; j < i; j++) {
+            assert_int_not_equal(arenas[i], arenas[j]);
+        }
+    }
     shard_set_stop(set);
 }
 
@@ -371,7 +387,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_million_messages_cross_all_pairs_in_order),
         cmocka_unit_test(a_start_that_fails_leaves_nothing_behind),
-        cmocka_unit_test(each_shard_has_its_descriptors_and_core),
+        cmocka_unit_test(each_shard_has_its_descriptors_core_and_arena),
         cmocka_unit_test(what_is_under_way_at_the_end_arrives),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
