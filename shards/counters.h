@@ -10,321 +10,289 @@
 #include <stdint.h>
 
 /* X(id, name, labels, kind, help) */
-#define COUNTER_TABLE(X)                                                                           \
-    X(NUM_CLIENTS, "node_num_clients", "", GAUGE,                                                  \
-      "Sessions that are connected.")                                                              \
-    X(NUM_CONNECTIONS, "node_num_connections", "", GAUGE,                                          \
-      "Open transports, sessions or not.")                                                         \
-    X(NUM_UNAUTHENTICATED, "node_num_unauthenticated", "", GAUGE,                                  \
-      "Open transports that are no session, echo or API call yet.")                                \
-    X(NUM_USERS, "node_num_users", "", GAUGE,                                                      \
-      "Users in the directory.")                                                                   \
-    X(NUM_ANONYMOUS, "node_num_anonymous_clients", "", GAUGE,                                      \
-      "Sessions without a user id.")                                                               \
-    X(NUM_SUBSCRIPTIONS, "node_num_subscriptions", "", GAUGE,                                      \
-      "Subscriptions of sessions.")                                                                \
-    X(NUM_CHANNELS, "node_num_channels", "", GAUGE,                                                \
-      "Channels that have a home here.")                                                           \
-    X(NUM_PRESENCE_ENTRIES, "node_num_presence_entries", "", GAUGE,                                \
-      "Presence entries kept.")                                                                    \
-    X(RECEIVE_PINNED_BYTES, "transport_receive_pinned_bytes", "", GAUGE,                           \
-      "Bytes of unfinished input held for peers.")                                                 \
-    X(RECEIVE_PINNED_UNAUTHENTICATED_BYTES, "transport_receive_pinned_unauthenticated_bytes",      \
-      "", GAUGE,                                                                                   \
-      "Of these, for peers that have not connected yet.")                                          \
-    X(ACCEPTED, "client_connections_accepted", "transport=\"websocket\"", COUNTER,                 \
-      "Sessions that were accepted.")                                                              \
-    X(SENT_PUBLICATION, "node_messages_sent_count", "type=\"publication\"", COUNTER,               \
-      "Messages sent to subscribers' shards.")                                                     \
-    X(SENT_JOIN, "node_messages_sent_count", "type=\"join\"", COUNTER,                             \
-      "Messages sent to subscribers' shards.")                                                     \
-    X(SENT_LEAVE, "node_messages_sent_count", "type=\"leave\"", COUNTER,                           \
-      "Messages sent to subscribers' shards.")                                                     \
-    X(SENT_CONTROL, "node_messages_sent_count", "type=\"control\"", COUNTER,                       \
-      "Messages sent to subscribers' shards.")                                                     \
-    X(RECEIVED_PUBLICATION, "node_messages_received_count", "type=\"publication\"", COUNTER,       \
-      "Messages received for subscribers of a shard.")                                             \
-    X(RECEIVED_JOIN, "node_messages_received_count", "type=\"join\"", COUNTER,                     \
-      "Messages received for subscribers of a shard.")                                             \
-    X(RECEIVED_LEAVE, "node_messages_received_count", "type=\"leave\"", COUNTER,                   \
-      "Messages received for subscribers of a shard.")                                             \
-    X(RECEIVED_CONTROL, "node_messages_received_count", "type=\"control\"", COUNTER,               \
-      "Messages received for subscribers of a shard.")                                             \
-    X(COMMAND_CONNECT, "client_command_count", "method=\"connect\"", COUNTER,                      \
-      "Commands of clients, by method.")                                                           \
-    X(COMMAND_SUBSCRIBE, "client_command_count", "method=\"subscribe\"", COUNTER,                  \
-      "Commands of clients, by method.")                                                           \
-    X(COMMAND_UNSUBSCRIBE, "client_command_count", "method=\"unsubscribe\"", COUNTER,              \
-      "Commands of clients, by method.")                                                           \
-    X(COMMAND_PUBLISH, "client_command_count", "method=\"publish\"", COUNTER,                      \
-      "Commands of clients, by method.")                                                           \
-    X(COMMAND_PRESENCE, "client_command_count", "method=\"presence\"", COUNTER,                    \
-      "Commands of clients, by method.")                                                           \
-    X(COMMAND_PRESENCE_STATS, "client_command_count", "method=\"presence_stats\"", COUNTER,        \
-      "Commands of clients, by method.")                                                           \
-    X(COMMAND_HISTORY, "client_command_count", "method=\"history\"", COUNTER,                      \
-      "Commands of clients, by method.")                                                           \
-    X(COMMAND_RPC, "client_command_count", "method=\"rpc\"", COUNTER,                              \
-      "Commands of clients, by method.")                                                           \
-    X(COMMAND_SEND, "client_command_count", "method=\"send\"", COUNTER,                            \
-      "Commands of clients, by method.")                                                           \
-    X(COMMAND_REFRESH, "client_command_count", "method=\"refresh\"", COUNTER,                      \
-      "Commands of clients, by method.")                                                           \
-    X(COMMAND_SUB_REFRESH, "client_command_count", "method=\"sub_refresh\"", COUNTER,              \
-      "Commands of clients, by method.")                                                           \
-    X(TRANSPORT_SENT_SERVER_PING, "transport_messages_sent",                                       \
-      "transport=\"websocket\",frame_type=\"server_ping\"", COUNTER,                               \
-      "Messages put on transports.")                                                               \
-    X(TRANSPORT_SENT_PUSH_PUBLICATION, "transport_messages_sent",                                  \
-      "transport=\"websocket\",frame_type=\"push_publication\"", COUNTER,                          \
-      "Messages put on transports.")                                                               \
-    X(TRANSPORT_SENT_PUSH_JOIN, "transport_messages_sent",                                         \
-      "transport=\"websocket\",frame_type=\"push_join\"", COUNTER,                                 \
-      "Messages put on transports.")                                                               \
-    X(TRANSPORT_SENT_PUSH_LEAVE, "transport_messages_sent",                                        \
-      "transport=\"websocket\",frame_type=\"push_leave\"", COUNTER,                                \
-      "Messages put on transports.")                                                               \
-    X(TRANSPORT_SENT_PUSH_UNSUBSCRIBE, "transport_messages_sent",                                  \
-      "transport=\"websocket\",frame_type=\"push_unsubscribe\"", COUNTER,                          \
-      "Messages put on transports.")                                                               \
-    X(TRANSPORT_SENT_REPLY, "transport_messages_sent",                                             \
-      "transport=\"websocket\",frame_type=\"reply\"", COUNTER,                                     \
-      "Messages put on transports.")                                                               \
-    X(TRANSPORT_SENT_ECHO, "transport_messages_sent",                                              \
-      "transport=\"websocket\",frame_type=\"echo\"", COUNTER,                                      \
-      "Messages put on transports.")                                                               \
-    X(TRANSPORT_SENT_BYTES, "transport_messages_sent_size", "transport=\"websocket\"", COUNTER,    \
-      "Bytes that sockets took.")                                                                  \
-    X(TRANSPORT_RECEIVED_COMMAND, "transport_messages_received",                                   \
-      "transport=\"websocket\",frame_type=\"command\"", COUNTER,                                   \
-      "Messages read from transports.")                                                            \
-    X(TRANSPORT_RECEIVED_CLIENT_PONG, "transport_messages_received",                               \
-      "transport=\"websocket\",frame_type=\"client_pong\"", COUNTER,                               \
-      "Messages read from transports.")                                                            \
-    X(TRANSPORT_RECEIVED_ECHO, "transport_messages_received",                                      \
-      "transport=\"websocket\",frame_type=\"echo\"", COUNTER,                                      \
-      "Messages read from transports.")                                                            \
-    X(TRANSPORT_RECEIVED_BYTES, "transport_messages_received_size",                                \
-      "transport=\"websocket\"", COUNTER,                                                          \
-      "Bytes read from sockets.")                                                                  \
-    X(REPLY_ERROR_100, "client_num_reply_errors", "code=\"100\"", COUNTER,                         \
-      "Errors answered to commands.")                                                              \
-    X(REPLY_ERROR_101, "client_num_reply_errors", "code=\"101\"", COUNTER,                         \
-      "Errors answered to commands.")                                                              \
-    X(REPLY_ERROR_102, "client_num_reply_errors", "code=\"102\"", COUNTER,                         \
-      "Errors answered to commands.")                                                              \
-    X(REPLY_ERROR_103, "client_num_reply_errors", "code=\"103\"", COUNTER,                         \
-      "Errors answered to commands.")                                                              \
-    X(REPLY_ERROR_104, "client_num_reply_errors", "code=\"104\"", COUNTER,                         \
-      "Errors answered to commands.")                                                              \
-    X(REPLY_ERROR_105, "client_num_reply_errors", "code=\"105\"", COUNTER,                         \
-      "Errors answered to commands.")                                                              \
-    X(REPLY_ERROR_106, "client_num_reply_errors", "code=\"106\"", COUNTER,                         \
-      "Errors answered to commands.")                                                              \
-    X(REPLY_ERROR_107, "client_num_reply_errors", "code=\"107\"", COUNTER,                         \
-      "Errors answered to commands.")                                                              \
-    X(REPLY_ERROR_108, "client_num_reply_errors", "code=\"108\"", COUNTER,                         \
-      "Errors answered to commands.")                                                              \
-    X(REPLY_ERROR_109, "client_num_reply_errors", "code=\"109\"", COUNTER,                         \
-      "Errors answered to commands.")                                                              \
-    X(REPLY_ERROR_110, "client_num_reply_errors", "code=\"110\"", COUNTER,                         \
-      "Errors answered to commands.")                                                              \
-    X(REPLY_ERROR_111, "client_num_reply_errors", "code=\"111\"", COUNTER,                         \
-      "Errors answered to commands.")                                                              \
-    X(REPLY_ERROR_112, "client_num_reply_errors", "code=\"112\"", COUNTER,                         \
-      "Errors answered to commands.")                                                              \
-    X(REPLY_ERROR_113, "client_num_reply_errors", "code=\"113\"", COUNTER,                         \
-      "Errors answered to commands.")                                                              \
-    X(DISCONNECT_3000, "client_num_server_disconnects", "code=\"3000\"", COUNTER,                  \
-      "Clients that the server disconnected.")                                                     \
-    X(DISCONNECT_3001, "client_num_server_disconnects", "code=\"3001\"", COUNTER,                  \
-      "Clients that the server disconnected.")                                                     \
-    X(DISCONNECT_3004, "client_num_server_disconnects", "code=\"3004\"", COUNTER,                  \
-      "Clients that the server disconnected.")                                                     \
-    X(DISCONNECT_3005, "client_num_server_disconnects", "code=\"3005\"", COUNTER,                  \
-      "Clients that the server disconnected.")                                                     \
-    X(DISCONNECT_3006, "client_num_server_disconnects", "code=\"3006\"", COUNTER,                  \
-      "Clients that the server disconnected.")                                                     \
-    X(DISCONNECT_3008, "client_num_server_disconnects", "code=\"3008\"", COUNTER,                  \
-      "Clients that the server disconnected.")                                                     \
-    X(DISCONNECT_3009, "client_num_server_disconnects", "code=\"3009\"", COUNTER,                  \
-      "Clients that the server disconnected.")                                                     \
-    X(DISCONNECT_3010, "client_num_server_disconnects", "code=\"3010\"", COUNTER,                  \
-      "Clients that the server disconnected.")                                                     \
-    X(DISCONNECT_3011, "client_num_server_disconnects", "code=\"3011\"", COUNTER,                  \
-      "Clients that the server disconnected.")                                                     \
-    X(DISCONNECT_3012, "client_num_server_disconnects", "code=\"3012\"", COUNTER,                  \
-      "Clients that the server disconnected.")                                                     \
-    X(DISCONNECT_3013, "client_num_server_disconnects", "code=\"3013\"", COUNTER,                  \
-      "Clients that the server disconnected.")                                                     \
-    X(DISCONNECT_3014, "client_num_server_disconnects", "code=\"3014\"", COUNTER,                  \
-      "Clients that the server disconnected.")                                                     \
-    X(DISCONNECT_3500, "client_num_server_disconnects", "code=\"3500\"", COUNTER,                  \
-      "Clients that the server disconnected.")                                                     \
-    X(DISCONNECT_3501, "client_num_server_disconnects", "code=\"3501\"", COUNTER,                  \
-      "Clients that the server disconnected.")                                                     \
-    X(DISCONNECT_3502, "client_num_server_disconnects", "code=\"3502\"", COUNTER,                  \
-      "Clients that the server disconnected.")                                                     \
-    X(DISCONNECT_3503, "client_num_server_disconnects", "code=\"3503\"", COUNTER,                  \
-      "Clients that the server disconnected.")                                                     \
-    X(DISCONNECT_3504, "client_num_server_disconnects", "code=\"3504\"", COUNTER,                  \
-      "Clients that the server disconnected.")                                                     \
-    X(DISCONNECT_3505, "client_num_server_disconnects", "code=\"3505\"", COUNTER,                  \
-      "Clients that the server disconnected.")                                                     \
-    X(DISCONNECT_3506, "client_num_server_disconnects", "code=\"3506\"", COUNTER,                  \
-      "Clients that the server disconnected.")                                                     \
-    X(DISCONNECT_3507, "client_num_server_disconnects", "code=\"3507\"", COUNTER,                  \
-      "Clients that the server disconnected.")                                                     \
-    X(DISCONNECT_3508, "client_num_server_disconnects", "code=\"3508\"", COUNTER,                  \
-      "Clients that the server disconnected.")                                                     \
-    X(DISCONNECT_3509, "client_num_server_disconnects", "code=\"3509\"", COUNTER,                  \
-      "Clients that the server disconnected.")                                                     \
-    X(DISCONNECT_CUSTOM, "client_num_server_disconnects", "code=\"custom\"", COUNTER,              \
-      "Clients that the server disconnected.")                                                     \
-    X(UNSUBSCRIBE_2000, "client_num_server_unsubscribes", "code=\"2000\"", COUNTER,                \
-      "Subscriptions that the server ended.")                                                      \
-    X(UNSUBSCRIBE_2500, "client_num_server_unsubscribes", "code=\"2500\"", COUNTER,                \
-      "Subscriptions that the server ended.")                                                      \
-    X(UNSUBSCRIBE_2501, "client_num_server_unsubscribes", "code=\"2501\"", COUNTER,                \
-      "Subscriptions that the server ended.")                                                      \
-    X(UNSUBSCRIBE_2502, "client_num_server_unsubscribes", "code=\"2502\"", COUNTER,                \
-      "Subscriptions that the server ended.")                                                      \
-    X(CLOSE_1000, "transport_outgoing_close_count",                                                \
-      "transport=\"websocket\",code=\"1000\"", COUNTER,                                            \
-      "Close frames below the protocol's own codes.")                                              \
-    X(CLOSE_1001, "transport_outgoing_close_count",                                                \
-      "transport=\"websocket\",code=\"1001\"", COUNTER,                                            \
-      "Close frames below the protocol's own codes.")                                              \
-    X(CLOSE_1002, "transport_outgoing_close_count",                                                \
-      "transport=\"websocket\",code=\"1002\"", COUNTER,                                            \
-      "Close frames below the protocol's own codes.")                                              \
-    X(CLOSE_1003, "transport_outgoing_close_count",                                                \
-      "transport=\"websocket\",code=\"1003\"", COUNTER,                                            \
-      "Close frames below the protocol's own codes.")                                              \
-    X(CLOSE_1007, "transport_outgoing_close_count",                                                \
-      "transport=\"websocket\",code=\"1007\"", COUNTER,                                            \
-      "Close frames below the protocol's own codes.")                                              \
-    X(CLOSE_1009, "transport_outgoing_close_count",                                                \
-      "transport=\"websocket\",code=\"1009\"", COUNTER,                                            \
-      "Close frames below the protocol's own codes.")                                              \
-    X(CLOSE_1011, "transport_outgoing_close_count",                                                \
-      "transport=\"websocket\",code=\"1011\"", COUNTER,                                            \
-      "Close frames below the protocol's own codes.")                                              \
-    X(CLOSE_1013, "transport_outgoing_close_count",                                                \
-      "transport=\"websocket\",code=\"1013\"", COUNTER,                                            \
-      "Close frames below the protocol's own codes.")                                              \
-    X(REFUSED_HEAD_TIMEOUT, "transport_refused_count", "reason=\"head_timeout\"", COUNTER,         \
-      "Peers that were turned away before or below the protocol.")                                 \
-    X(REFUSED_HEAD_INVALID, "transport_refused_count", "reason=\"head_invalid\"", COUNTER,         \
-      "Peers that were turned away before or below the protocol.")                                 \
-    X(REFUSED_BODY_INVALID, "transport_refused_count", "reason=\"body_invalid\"", COUNTER,         \
-      "Peers that were turned away before or below the protocol.")                                 \
-    X(REFUSED_BODY_TIMEOUT, "transport_refused_count", "reason=\"body_timeout\"", COUNTER,         \
-      "Peers that were turned away before or below the protocol.")                                 \
-    X(REFUSED_UPGRADE_INVALID, "transport_refused_count", "reason=\"upgrade_invalid\"", COUNTER,   \
-      "Peers that were turned away before or below the protocol.")                                 \
-    X(REFUSED_ORIGIN, "transport_refused_count", "reason=\"origin\"", COUNTER,                     \
-      "Peers that were turned away before or below the protocol.")                                 \
+#define COUNTER_TABLE(X) \
+    X(NUM_CLIENTS, "node_num_clients", "", GAUGE, "Sessions that are connected.") \
+    X(NUM_CONNECTIONS, "node_num_connections", "", GAUGE, "Open transports, sessions or not.") \
+    X(NUM_UNAUTHENTICATED, "node_num_unauthenticated", "", GAUGE, \
+      "Open transports that are no session, echo or API call yet.") \
+    X(NUM_USERS, "node_num_users", "", GAUGE, "Users in the directory.") \
+    X(NUM_ANONYMOUS, "node_num_anonymous_clients", "", GAUGE, "Sessions without a user id.") \
+    X(NUM_SUBSCRIPTIONS, "node_num_subscriptions", "", GAUGE, "Subscriptions of sessions.") \
+    X(NUM_CHANNELS, "node_num_channels", "", GAUGE, "Channels that have a home here.") \
+    X(NUM_PRESENCE_ENTRIES, "node_num_presence_entries", "", GAUGE, "Presence entries kept.") \
+    X(RECEIVE_PINNED_BYTES, "transport_receive_pinned_bytes", "", GAUGE, \
+      "Bytes of unfinished input held for peers.") \
+    X(RECEIVE_PINNED_UNAUTHENTICATED_BYTES, "transport_receive_pinned_unauthenticated_bytes", "", \
+      GAUGE, "Of these, for peers that have not connected yet.") \
+    X(ACCEPTED, "client_connections_accepted", "transport=\"websocket\"", COUNTER, \
+      "Sessions that were accepted.") \
+    X(SENT_PUBLICATION, "node_messages_sent_count", "type=\"publication\"", COUNTER, \
+      "Messages sent to subscribers' shards.") \
+    X(SENT_JOIN, "node_messages_sent_count", "type=\"join\"", COUNTER, \
+      "Messages sent to subscribers' shards.") \
+    X(SENT_LEAVE, "node_messages_sent_count", "type=\"leave\"", COUNTER, \
+      "Messages sent to subscribers' shards.") \
+    X(SENT_CONTROL, "node_messages_sent_count", "type=\"control\"", COUNTER, \
+      "Messages sent to subscribers' shards.") \
+    X(RECEIVED_PUBLICATION, "node_messages_received_count", "type=\"publication\"", COUNTER, \
+      "Messages received for subscribers of a shard.") \
+    X(RECEIVED_JOIN, "node_messages_received_count", "type=\"join\"", COUNTER, \
+      "Messages received for subscribers of a shard.") \
+    X(RECEIVED_LEAVE, "node_messages_received_count", "type=\"leave\"", COUNTER, \
+      "Messages received for subscribers of a shard.") \
+    X(RECEIVED_CONTROL, "node_messages_received_count", "type=\"control\"", COUNTER, \
+      "Messages received for subscribers of a shard.") \
+    X(COMMAND_CONNECT, "client_command_count", "method=\"connect\"", COUNTER, \
+      "Commands of clients, by method.") \
+    X(COMMAND_SUBSCRIBE, "client_command_count", "method=\"subscribe\"", COUNTER, \
+      "Commands of clients, by method.") \
+    X(COMMAND_UNSUBSCRIBE, "client_command_count", "method=\"unsubscribe\"", COUNTER, \
+      "Commands of clients, by method.") \
+    X(COMMAND_PUBLISH, "client_command_count", "method=\"publish\"", COUNTER, \
+      "Commands of clients, by method.") \
+    X(COMMAND_PRESENCE, "client_command_count", "method=\"presence\"", COUNTER, \
+      "Commands of clients, by method.") \
+    X(COMMAND_PRESENCE_STATS, "client_command_count", "method=\"presence_stats\"", COUNTER, \
+      "Commands of clients, by method.") \
+    X(COMMAND_HISTORY, "client_command_count", "method=\"history\"", COUNTER, \
+      "Commands of clients, by method.") \
+    X(COMMAND_RPC, "client_command_count", "method=\"rpc\"", COUNTER, \
+      "Commands of clients, by method.") \
+    X(COMMAND_SEND, "client_command_count", "method=\"send\"", COUNTER, \
+      "Commands of clients, by method.") \
+    X(COMMAND_REFRESH, "client_command_count", "method=\"refresh\"", COUNTER, \
+      "Commands of clients, by method.") \
+    X(COMMAND_SUB_REFRESH, "client_command_count", "method=\"sub_refresh\"", COUNTER, \
+      "Commands of clients, by method.") \
+    X(TRANSPORT_SENT_SERVER_PING, "transport_messages_sent", \
+      "transport=\"websocket\",frame_type=\"server_ping\"", COUNTER, \
+      "Messages put on transports.") \
+    X(TRANSPORT_SENT_PUSH_PUBLICATION, "transport_messages_sent", \
+      "transport=\"websocket\",frame_type=\"push_publication\"", COUNTER, \
+      "Messages put on transports.") \
+    X(TRANSPORT_SENT_PUSH_JOIN, "transport_messages_sent", \
+      "transport=\"websocket\",frame_type=\"push_join\"", COUNTER, "Messages put on transports.") \
+    X(TRANSPORT_SENT_PUSH_LEAVE, "transport_messages_sent", \
+      "transport=\"websocket\",frame_type=\"push_leave\"", COUNTER, "Messages put on transports.") \
+    X(TRANSPORT_SENT_PUSH_UNSUBSCRIBE, "transport_messages_sent", \
+      "transport=\"websocket\",frame_type=\"push_unsubscribe\"", COUNTER, \
+      "Messages put on transports.") \
+    X(TRANSPORT_SENT_REPLY, "transport_messages_sent", \
+      "transport=\"websocket\",frame_type=\"reply\"", COUNTER, "Messages put on transports.") \
+    X(TRANSPORT_SENT_ECHO, "transport_messages_sent", \
+      "transport=\"websocket\",frame_type=\"echo\"", COUNTER, "Messages put on transports.") \
+    X(TRANSPORT_SENT_BYTES, "transport_messages_sent_size", "transport=\"websocket\"", COUNTER, \
+      "Bytes that sockets took.") \
+    X(TRANSPORT_RECEIVED_COMMAND, "transport_messages_received", \
+      "transport=\"websocket\",frame_type=\"command\"", COUNTER, "Messages read from transports.") \
+    X(TRANSPORT_RECEIVED_CLIENT_PONG, "transport_messages_received", \
+      "transport=\"websocket\",frame_type=\"client_pong\"", COUNTER, \
+      "Messages read from transports.") \
+    X(TRANSPORT_RECEIVED_ECHO, "transport_messages_received", \
+      "transport=\"websocket\",frame_type=\"echo\"", COUNTER, "Messages read from transports.") \
+    X(TRANSPORT_RECEIVED_BYTES, "transport_messages_received_size", "transport=\"websocket\"", \
+      COUNTER, "Bytes read from sockets.") \
+    X(REPLY_ERROR_100, "client_num_reply_errors", "code=\"100\"", COUNTER, \
+      "Errors answered to commands.") \
+    X(REPLY_ERROR_101, "client_num_reply_errors", "code=\"101\"", COUNTER, \
+      "Errors answered to commands.") \
+    X(REPLY_ERROR_102, "client_num_reply_errors", "code=\"102\"", COUNTER, \
+      "Errors answered to commands.") \
+    X(REPLY_ERROR_103, "client_num_reply_errors", "code=\"103\"", COUNTER, \
+      "Errors answered to commands.") \
+    X(REPLY_ERROR_104, "client_num_reply_errors", "code=\"104\"", COUNTER, \
+      "Errors answered to commands.") \
+    X(REPLY_ERROR_105, "client_num_reply_errors", "code=\"105\"", COUNTER, \
+      "Errors answered to commands.") \
+    X(REPLY_ERROR_106, "client_num_reply_errors", "code=\"106\"", COUNTER, \
+      "Errors answered to commands.") \
+    X(REPLY_ERROR_107, "client_num_reply_errors", "code=\"107\"", COUNTER, \
+      "Errors answered to commands.") \
+    X(REPLY_ERROR_108, "client_num_reply_errors", "code=\"108\"", COUNTER, \
+      "Errors answered to commands.") \
+    X(REPLY_ERROR_109, "client_num_reply_errors", "code=\"109\"", COUNTER, \
+      "Errors answered to commands.") \
+    X(REPLY_ERROR_110, "client_num_reply_errors", "code=\"110\"", COUNTER, \
+      "Errors answered to commands.") \
+    X(REPLY_ERROR_111, "client_num_reply_errors", "code=\"111\"", COUNTER, \
+      "Errors answered to commands.") \
+    X(REPLY_ERROR_112, "client_num_reply_errors", "code=\"112\"", COUNTER, \
+      "Errors answered to commands.") \
+    X(REPLY_ERROR_113, "client_num_reply_errors", "code=\"113\"", COUNTER, \
+      "Errors answered to commands.") \
+    X(DISCONNECT_3000, "client_num_server_disconnects", "code=\"3000\"", COUNTER, \
+      "Clients that the server disconnected.") \
+    X(DISCONNECT_3001, "client_num_server_disconnects", "code=\"3001\"", COUNTER, \
+      "Clients that the server disconnected.") \
+    X(DISCONNECT_3004, "client_num_server_disconnects", "code=\"3004\"", COUNTER, \
+      "Clients that the server disconnected.") \
+    X(DISCONNECT_3005, "client_num_server_disconnects", "code=\"3005\"", COUNTER, \
+      "Clients that the server disconnected.") \
+    X(DISCONNECT_3006, "client_num_server_disconnects", "code=\"3006\"", COUNTER, \
+      "Clients that the server disconnected.") \
+    X(DISCONNECT_3008, "client_num_server_disconnects", "code=\"3008\"", COUNTER, \
+      "Clients that the server disconnected.") \
+    X(DISCONNECT_3009, "client_num_server_disconnects", "code=\"3009\"", COUNTER, \
+      "Clients that the server disconnected.") \
+    X(DISCONNECT_3010, "client_num_server_disconnects", "code=\"3010\"", COUNTER, \
+      "Clients that the server disconnected.") \
+    X(DISCONNECT_3011, "client_num_server_disconnects", "code=\"3011\"", COUNTER, \
+      "Clients that the server disconnected.") \
+    X(DISCONNECT_3012, "client_num_server_disconnects", "code=\"3012\"", COUNTER, \
+      "Clients that the server disconnected.") \
+    X(DISCONNECT_3013, "client_num_server_disconnects", "code=\"3013\"", COUNTER, \
+      "Clients that the server disconnected.") \
+    X(DISCONNECT_3014, "client_num_server_disconnects", "code=\"3014\"", COUNTER, \
+      "Clients that the server disconnected.") \
+    X(DISCONNECT_3500, "client_num_server_disconnects", "code=\"3500\"", COUNTER, \
+      "Clients that the server disconnected.") \
+    X(DISCONNECT_3501, "client_num_server_disconnects", "code=\"3501\"", COUNTER, \
+      "Clients that the server disconnected.") \
+    X(DISCONNECT_3502, "client_num_server_disconnects", "code=\"3502\"", COUNTER, \
+      "Clients that the server disconnected.") \
+    X(DISCONNECT_3503, "client_num_server_disconnects", "code=\"3503\"", COUNTER, \
+      "Clients that the server disconnected.") \
+    X(DISCONNECT_3504, "client_num_server_disconnects", "code=\"3504\"", COUNTER, \
+      "Clients that the server disconnected.") \
+    X(DISCONNECT_3505, "client_num_server_disconnects", "code=\"3505\"", COUNTER, \
+      "Clients that the server disconnected.") \
+    X(DISCONNECT_3506, "client_num_server_disconnects", "code=\"3506\"", COUNTER, \
+      "Clients that the server disconnected.") \
+    X(DISCONNECT_3507, "client_num_server_disconnects", "code=\"3507\"", COUNTER, \
+      "Clients that the server disconnected.") \
+    X(DISCONNECT_3508, "client_num_server_disconnects", "code=\"3508\"", COUNTER, \
+      "Clients that the server disconnected.") \
+    X(DISCONNECT_3509, "client_num_server_disconnects", "code=\"3509\"", COUNTER, \
+      "Clients that the server disconnected.") \
+    X(DISCONNECT_CUSTOM, "client_num_server_disconnects", "code=\"custom\"", COUNTER, \
+      "Clients that the server disconnected.") \
+    X(UNSUBSCRIBE_2000, "client_num_server_unsubscribes", "code=\"2000\"", COUNTER, \
+      "Subscriptions that the server ended.") \
+    X(UNSUBSCRIBE_2500, "client_num_server_unsubscribes", "code=\"2500\"", COUNTER, \
+      "Subscriptions that the server ended.") \
+    X(UNSUBSCRIBE_2501, "client_num_server_unsubscribes", "code=\"2501\"", COUNTER, \
+      "Subscriptions that the server ended.") \
+    X(UNSUBSCRIBE_2502, "client_num_server_unsubscribes", "code=\"2502\"", COUNTER, \
+      "Subscriptions that the server ended.") \
+    X(CLOSE_1000, "transport_outgoing_close_count", "transport=\"websocket\",code=\"1000\"", \
+      COUNTER, "Close frames below the protocol's own codes.") \
+    X(CLOSE_1001, "transport_outgoing_close_count", "transport=\"websocket\",code=\"1001\"", \
+      COUNTER, "Close frames below the protocol's own codes.") \
+    X(CLOSE_1002, "transport_outgoing_close_count", "transport=\"websocket\",code=\"1002\"", \
+      COUNTER, "Close frames below the protocol's own codes.") \
+    X(CLOSE_1003, "transport_outgoing_close_count", "transport=\"websocket\",code=\"1003\"", \
+      COUNTER, "Close frames below the protocol's own codes.") \
+    X(CLOSE_1007, "transport_outgoing_close_count", "transport=\"websocket\",code=\"1007\"", \
+      COUNTER, "Close frames below the protocol's own codes.") \
+    X(CLOSE_1009, "transport_outgoing_close_count", "transport=\"websocket\",code=\"1009\"", \
+      COUNTER, "Close frames below the protocol's own codes.") \
+    X(CLOSE_1011, "transport_outgoing_close_count", "transport=\"websocket\",code=\"1011\"", \
+      COUNTER, "Close frames below the protocol's own codes.") \
+    X(CLOSE_1013, "transport_outgoing_close_count", "transport=\"websocket\",code=\"1013\"", \
+      COUNTER, "Close frames below the protocol's own codes.") \
+    X(REFUSED_HEAD_TIMEOUT, "transport_refused_count", "reason=\"head_timeout\"", COUNTER, \
+      "Peers that were turned away before or below the protocol.") \
+    X(REFUSED_HEAD_INVALID, "transport_refused_count", "reason=\"head_invalid\"", COUNTER, \
+      "Peers that were turned away before or below the protocol.") \
+    X(REFUSED_BODY_INVALID, "transport_refused_count", "reason=\"body_invalid\"", COUNTER, \
+      "Peers that were turned away before or below the protocol.") \
+    X(REFUSED_BODY_TIMEOUT, "transport_refused_count", "reason=\"body_timeout\"", COUNTER, \
+      "Peers that were turned away before or below the protocol.") \
+    X(REFUSED_UPGRADE_INVALID, "transport_refused_count", "reason=\"upgrade_invalid\"", COUNTER, \
+      "Peers that were turned away before or below the protocol.") \
+    X(REFUSED_ORIGIN, "transport_refused_count", "reason=\"origin\"", COUNTER, \
+      "Peers that were turned away before or below the protocol.") \
     X(REFUSED_CONNECTION_LIMIT, "transport_refused_count", "reason=\"connection_limit\"", COUNTER, \
-      "Peers that were turned away before or below the protocol.")                                 \
-    X(REFUSED_CONNECTION_RATE, "transport_refused_count", "reason=\"connection_rate\"", COUNTER,   \
-      "Peers that were turned away before or below the protocol.")                                 \
-    X(REFUSED_DESCRIPTORS, "transport_refused_count", "reason=\"descriptors\"", COUNTER,           \
-      "Peers that were turned away before or below the protocol.")                                 \
-    X(REFUSED_MEMORY, "transport_refused_count", "reason=\"memory\"", COUNTER,                     \
-      "Peers that were turned away before or below the protocol.")                                 \
-    X(REFUSED_PINNED, "transport_refused_count", "reason=\"pinned_bytes\"", COUNTER,               \
-      "Peers that were turned away before or below the protocol.")                                 \
+      "Peers that were turned away before or below the protocol.") \
+    X(REFUSED_CONNECTION_RATE, "transport_refused_count", "reason=\"connection_rate\"", COUNTER, \
+      "Peers that were turned away before or below the protocol.") \
+    X(REFUSED_DESCRIPTORS, "transport_refused_count", "reason=\"descriptors\"", COUNTER, \
+      "Peers that were turned away before or below the protocol.") \
+    X(REFUSED_MEMORY, "transport_refused_count", "reason=\"memory\"", COUNTER, \
+      "Peers that were turned away before or below the protocol.") \
+    X(REFUSED_PINNED, "transport_refused_count", "reason=\"pinned_bytes\"", COUNTER, \
+      "Peers that were turned away before or below the protocol.") \
     X(REFUSED_ASSEMBLY_TIMEOUT, "transport_refused_count", "reason=\"assembly_timeout\"", COUNTER, \
-      "Peers that were turned away before or below the protocol.")                                 \
-    X(REFUSED_NOT_FOUND, "transport_refused_count", "reason=\"not_found\"", COUNTER,               \
-      "Peers that were turned away before or below the protocol.")                                 \
-    X(REFUSED_API_KEY, "transport_refused_count", "reason=\"api_key\"", COUNTER,                   \
-      "Peers that were turned away before or below the protocol.")                                 \
-    X(REFUSED_SHUTTING_DOWN, "transport_refused_count", "reason=\"shutting_down\"", COUNTER,       \
-      "Peers that were turned away before or below the protocol.")                                 \
-    X(API_PUBLISH, "api_command_count", "protocol=\"http\",method=\"publish\"", COUNTER,           \
-      "Calls of the server API.")                                                                  \
-    X(API_BROADCAST, "api_command_count", "protocol=\"http\",method=\"broadcast\"", COUNTER,       \
-      "Calls of the server API.")                                                                  \
-    X(API_SUBSCRIBE, "api_command_count", "protocol=\"http\",method=\"subscribe\"", COUNTER,       \
-      "Calls of the server API.")                                                                  \
-    X(API_UNSUBSCRIBE, "api_command_count", "protocol=\"http\",method=\"unsubscribe\"", COUNTER,   \
-      "Calls of the server API.")                                                                  \
-    X(API_DISCONNECT, "api_command_count", "protocol=\"http\",method=\"disconnect\"", COUNTER,     \
-      "Calls of the server API.")                                                                  \
-    X(API_REFRESH, "api_command_count", "protocol=\"http\",method=\"refresh\"", COUNTER,           \
-      "Calls of the server API.")                                                                  \
-    X(API_PRESENCE, "api_command_count", "protocol=\"http\",method=\"presence\"", COUNTER,         \
-      "Calls of the server API.")                                                                  \
-    X(API_PRESENCE_STATS, "api_command_count",                                                     \
-      "protocol=\"http\",method=\"presence_stats\"", COUNTER,                                      \
-      "Calls of the server API.")                                                                  \
-    X(API_HISTORY, "api_command_count", "protocol=\"http\",method=\"history\"", COUNTER,           \
-      "Calls of the server API.")                                                                  \
-    X(API_HISTORY_REMOVE, "api_command_count",                                                     \
-      "protocol=\"http\",method=\"history_remove\"", COUNTER,                                      \
-      "Calls of the server API.")                                                                  \
-    X(API_CHANNELS, "api_command_count", "protocol=\"http\",method=\"channels\"", COUNTER,         \
-      "Calls of the server API.")                                                                  \
-    X(API_INFO, "api_command_count", "protocol=\"http\",method=\"info\"", COUNTER,                 \
-      "Calls of the server API.")                                                                  \
-    X(API_RPC, "api_command_count", "protocol=\"http\",method=\"rpc\"", COUNTER,                   \
-      "Calls of the server API.")                                                                  \
-    X(API_BATCH, "api_command_count", "protocol=\"http\",method=\"batch\"", COUNTER,               \
-      "Calls of the server API.")                                                                  \
-    X(API_UNKNOWN, "api_command_count", "protocol=\"http\",method=\"unknown\"", COUNTER,           \
-      "Calls of the server API.")                                                                  \
-    X(API_ERROR_100, "api_command_errors_total", "protocol=\"http\",error=\"100\"", COUNTER,       \
-      "Errors answered to the server API.")                                                        \
-    X(API_ERROR_102, "api_command_errors_total", "protocol=\"http\",error=\"102\"", COUNTER,       \
-      "Errors answered to the server API.")                                                        \
-    X(API_ERROR_104, "api_command_errors_total", "protocol=\"http\",error=\"104\"", COUNTER,       \
-      "Errors answered to the server API.")                                                        \
-    X(API_ERROR_107, "api_command_errors_total", "protocol=\"http\",error=\"107\"", COUNTER,       \
-      "Errors answered to the server API.")                                                        \
-    X(API_ERROR_108, "api_command_errors_total", "protocol=\"http\",error=\"108\"", COUNTER,       \
-      "Errors answered to the server API.")                                                        \
-    X(API_ERROR_111, "api_command_errors_total", "protocol=\"http\",error=\"111\"", COUNTER,       \
-      "Errors answered to the server API.")                                                        \
-    X(API_ERROR_112, "api_command_errors_total", "protocol=\"http\",error=\"112\"", COUNTER,       \
-      "Errors answered to the server API.")                                                        \
-    X(API_ERROR_113, "api_command_errors_total", "protocol=\"http\",error=\"113\"", COUNTER,       \
-      "Errors answered to the server API.")                                                        \
-    X(HTTP_WEBSOCKET, "node_incoming_http_requests_total", "path=\"websocket\"", COUNTER,          \
-      "HTTP requests.")                                                                            \
-    X(HTTP_ECHO, "node_incoming_http_requests_total", "path=\"echo\"", COUNTER,                    \
-      "HTTP requests.")                                                                            \
-    X(HTTP_API, "node_incoming_http_requests_total", "path=\"api\"", COUNTER,                      \
-      "HTTP requests.")                                                                            \
-    X(HTTP_HEALTH, "node_incoming_http_requests_total", "path=\"health\"", COUNTER,                \
-      "HTTP requests.")                                                                            \
-    X(HTTP_METRICS, "node_incoming_http_requests_total", "path=\"metrics\"", COUNTER,              \
-      "HTTP requests.")                                                                            \
-    X(HTTP_WEB, "node_incoming_http_requests_total", "path=\"web\"", COUNTER,                      \
-      "HTTP requests.")                                                                            \
-    X(HTTP_OTHER, "node_incoming_http_requests_total", "path=\"other\"", COUNTER,                  \
-      "HTTP requests.")                                                                            \
-    X(STALE_EVENTS, "node_stale_events", "", COUNTER,                                              \
-      "Poller events for connections that were gone.")                                             \
-    X(STALE_MESSAGES, "node_stale_messages", "", COUNTER,                                          \
-      "Messages between shards for objects that were gone.")                                       \
-    X(CHANNELS_REFUSED, "node_channels_refused", "", COUNTER,                                      \
-      "Channels refused because the home had too many.")                                           \
-    X(MAILBOX_SENT, "mailbox_messages_sent", "", COUNTER,                                          \
-      "Messages sent to other shards.")                                                            \
-    X(MAILBOX_REFUSED, "mailbox_messages_refused", "", COUNTER,                                    \
-      "Messages that found the target's staging full.")                                            \
-    X(MAILBOX_DOORBELLS, "mailbox_doorbells", "", COUNTER,                                         \
-      "Sleeping shards woken.")                                                                    \
-    X(OUTBOX_WAITING, "mailbox_outbox_messages", "", GAUGE,                                        \
-      "Messages that wait for room in their target's mailbox.")                                    \
-    X(OUTBOX_LOST, "mailbox_outbox_lost", "", COUNTER,                                             \
-      "Messages given up because too many waited.")                                                \
-    X(TURNS, "shard_turns", "", COUNTER,                                                           \
-      "Turns of the loop.")                                                                        \
-    X(BUSY_NS, "shard_busy_nanoseconds", "", COUNTER,                                              \
-      "Time the shard was not waiting.")
+      "Peers that were turned away before or below the protocol.") \
+    X(REFUSED_NOT_FOUND, "transport_refused_count", "reason=\"not_found\"", COUNTER, \
+      "Peers that were turned away before or below the protocol.") \
+    X(REFUSED_API_KEY, "transport_refused_count", "reason=\"api_key\"", COUNTER, \
+      "Peers that were turned away before or below the protocol.") \
+    X(REFUSED_SHUTTING_DOWN, "transport_refused_count", "reason=\"shutting_down\"", COUNTER, \
+      "Peers that were turned away before or below the protocol.") \
+    X(API_PUBLISH, "api_command_count", "protocol=\"http\",method=\"publish\"", COUNTER, \
+      "Calls of the server API.") \
+    X(API_BROADCAST, "api_command_count", "protocol=\"http\",method=\"broadcast\"", COUNTER, \
+      "Calls of the server API.") \
+    X(API_SUBSCRIBE, "api_command_count", "protocol=\"http\",method=\"subscribe\"", COUNTER, \
+      "Calls of the server API.") \
+    X(API_UNSUBSCRIBE, "api_command_count", "protocol=\"http\",method=\"unsubscribe\"", COUNTER, \
+      "Calls of the server API.") \
+    X(API_DISCONNECT, "api_command_count", "protocol=\"http\",method=\"disconnect\"", COUNTER, \
+      "Calls of the server API.") \
+    X(API_REFRESH, "api_command_count", "protocol=\"http\",method=\"refresh\"", COUNTER, \
+      "Calls of the server API.") \
+    X(API_PRESENCE, "api_command_count", "protocol=\"http\",method=\"presence\"", COUNTER, \
+      "Calls of the server API.") \
+    X(API_PRESENCE_STATS, "api_command_count", "protocol=\"http\",method=\"presence_stats\"", \
+      COUNTER, "Calls of the server API.") \
+    X(API_HISTORY, "api_command_count", "protocol=\"http\",method=\"history\"", COUNTER, \
+      "Calls of the server API.") \
+    X(API_HISTORY_REMOVE, "api_command_count", "protocol=\"http\",method=\"history_remove\"", \
+      COUNTER, "Calls of the server API.") \
+    X(API_CHANNELS, "api_command_count", "protocol=\"http\",method=\"channels\"", COUNTER, \
+      "Calls of the server API.") \
+    X(API_INFO, "api_command_count", "protocol=\"http\",method=\"info\"", COUNTER, \
+      "Calls of the server API.") \
+    X(API_RPC, "api_command_count", "protocol=\"http\",method=\"rpc\"", COUNTER, \
+      "Calls of the server API.") \
+    X(API_BATCH, "api_command_count", "protocol=\"http\",method=\"batch\"", COUNTER, \
+      "Calls of the server API.") \
+    X(API_UNKNOWN, "api_command_count", "protocol=\"http\",method=\"unknown\"", COUNTER, \
+      "Calls of the server API.") \
+    X(API_ERROR_100, "api_command_errors_total", "protocol=\"http\",error=\"100\"", COUNTER, \
+      "Errors answered to the server API.") \
+    X(API_ERROR_102, "api_command_errors_total", "protocol=\"http\",error=\"102\"", COUNTER, \
+      "Errors answered to the server API.") \
+    X(API_ERROR_104, "api_command_errors_total", "protocol=\"http\",error=\"104\"", COUNTER, \
+      "Errors answered to the server API.") \
+    X(API_ERROR_107, "api_command_errors_total", "protocol=\"http\",error=\"107\"", COUNTER, \
+      "Errors answered to the server API.") \
+    X(API_ERROR_108, "api_command_errors_total", "protocol=\"http\",error=\"108\"", COUNTER, \
+      "Errors answered to the server API.") \
+    X(API_ERROR_111, "api_command_errors_total", "protocol=\"http\",error=\"111\"", COUNTER, \
+      "Errors answered to the server API.") \
+    X(API_ERROR_112, "api_command_errors_total", "protocol=\"http\",error=\"112\"", COUNTER, \
+      "Errors answered to the server API.") \
+    X(API_ERROR_113, "api_command_errors_total", "protocol=\"http\",error=\"113\"", COUNTER, \
+      "Errors answered to the server API.") \
+    X(HTTP_WEBSOCKET, "node_incoming_http_requests_total", "path=\"websocket\"", COUNTER, \
+      "HTTP requests.") \
+    X(HTTP_ECHO, "node_incoming_http_requests_total", "path=\"echo\"", COUNTER, "HTTP requests.") \
+    X(HTTP_API, "node_incoming_http_requests_total", "path=\"api\"", COUNTER, "HTTP requests.") \
+    X(HTTP_HEALTH, "node_incoming_http_requests_total", "path=\"health\"", COUNTER, \
+      "HTTP requests.") \
+    X(HTTP_METRICS, "node_incoming_http_requests_total", "path=\"metrics\"", COUNTER, \
+      "HTTP requests.") \
+    X(HTTP_WEB, "node_incoming_http_requests_total", "path=\"web\"", COUNTER, "HTTP requests.") \
+    X(HTTP_OTHER, "node_incoming_http_requests_total", "path=\"other\"", COUNTER, \
+      "HTTP requests.") \
+    X(STALE_EVENTS, "node_stale_events", "", COUNTER, \
+      "Poller events for connections that were gone.") \
+    X(STALE_MESSAGES, "node_stale_messages", "", COUNTER, \
+      "Messages between shards for objects that were gone.") \
+    X(CHANNELS_REFUSED, "node_channels_refused", "", COUNTER, \
+      "Channels refused because the home had too many.") \
+    X(MAILBOX_SENT, "mailbox_messages_sent", "", COUNTER, "Messages sent to other shards.") \
+    X(MAILBOX_REFUSED, "mailbox_messages_refused", "", COUNTER, \
+      "Messages that found the target's staging full.") \
+    X(MAILBOX_DOORBELLS, "mailbox_doorbells", "", COUNTER, "Sleeping shards woken.") \
+    X(OUTBOX_WAITING, "mailbox_outbox_messages", "", GAUGE, \
+      "Messages that wait for room in their target's mailbox.") \
+    X(OUTBOX_LOST, "mailbox_outbox_lost", "", COUNTER, \
+      "Messages given up because too many waited.") \
+    X(TURNS, "shard_turns", "", COUNTER, "Turns of the loop.") \
+    X(BUSY_NS, "shard_busy_nanoseconds", "", COUNTER, "Time the shard was not waiting.")
 
 enum counter {
 #define COUNTER_ID(id, name, labels, kind, help) COUNTER_##id,
@@ -347,8 +315,8 @@ extern const struct counter_description counter_descriptions[COUNTERS_LEN];
 /* Histograms of a shard. */
 enum shard_hist {
     HIST_PUB_SUB_LAG_NS, /* From a home's acceptance to a shard's fan-out. */
-    HIST_PING_PONG_NS, /* From a server ping to its pong. */
-    HIST_API_NS,       /* One call of the server API. */
+    HIST_PING_PONG_NS,   /* From a server ping to its pong. */
+    HIST_API_NS,         /* One call of the server API. */
     HISTS_LEN
 };
 

@@ -27,24 +27,24 @@
 #include "runtime/mailbox.h"
 
 /* X(name, body, from, to, class) */
-#define MESSAGE_TABLE(X)                                                                           \
-    X(SUBSCRIBE, subscribe, EDGE, HOME, MESSAGE_REQUEST)                                           \
-    X(SUBSCRIBED, subscribed, HOME, EDGE, MESSAGE_REPLY)                                           \
-    X(UNSUBSCRIBE, unsubscribe, EDGE, HOME, MESSAGE_REPLY)                                         \
-    X(PUBLISH, publish, EDGE, HOME, MESSAGE_REQUEST)                                               \
-    X(PUBLISHED, published, HOME, EDGE, MESSAGE_REPLY)                                             \
-    X(PUBLICATION, publication, HOME, EDGE, MESSAGE_REPLY)                                         \
-    X(PRESENCE_ASK, presence_ask, EDGE, HOME, MESSAGE_REQUEST)                                     \
-    X(PRESENCE, presence, HOME, EDGE, MESSAGE_REPLY)                                               \
-    X(USER_ADD, user_add, EDGE, DIRECTORY, MESSAGE_REQUEST)                                        \
-    X(USER_ADDED, user_added, DIRECTORY, EDGE, MESSAGE_REPLY)                                      \
-    X(USER_REMOVE, user_remove, EDGE, DIRECTORY, MESSAGE_REPLY)                                    \
-    X(USER_COMMAND, user_command, EDGE, DIRECTORY, MESSAGE_REQUEST)                                \
-    X(SESSION_COMMAND, session_command, DIRECTORY, EDGE, MESSAGE_REPLY)                            \
-    X(SURVEY, survey, EDGE, EDGE, MESSAGE_REQUEST)                                                 \
-    X(SURVEY_RESULT, survey_result, EDGE, EDGE, MESSAGE_REPLY)                                     \
-    X(PLACEMENT, placement, ROUTER, EDGE, MESSAGE_REPLY)                                           \
-    X(NODES_ASK, nodes_ask, EDGE, ROUTER, MESSAGE_REQUEST)                                         \
+#define MESSAGE_TABLE(X) \
+    X(SUBSCRIBE, subscribe, EDGE, HOME, MESSAGE_REQUEST) \
+    X(SUBSCRIBED, subscribed, HOME, EDGE, MESSAGE_REPLY) \
+    X(UNSUBSCRIBE, unsubscribe, EDGE, HOME, MESSAGE_REPLY) \
+    X(PUBLISH, publish, EDGE, HOME, MESSAGE_REQUEST) \
+    X(PUBLISHED, published, HOME, EDGE, MESSAGE_REPLY) \
+    X(PUBLICATION, publication, HOME, EDGE, MESSAGE_REPLY) \
+    X(PRESENCE_ASK, presence_ask, EDGE, HOME, MESSAGE_REQUEST) \
+    X(PRESENCE, presence, HOME, EDGE, MESSAGE_REPLY) \
+    X(USER_ADD, user_add, EDGE, DIRECTORY, MESSAGE_REQUEST) \
+    X(USER_ADDED, user_added, DIRECTORY, EDGE, MESSAGE_REPLY) \
+    X(USER_REMOVE, user_remove, EDGE, DIRECTORY, MESSAGE_REPLY) \
+    X(USER_COMMAND, user_command, EDGE, DIRECTORY, MESSAGE_REQUEST) \
+    X(SESSION_COMMAND, session_command, DIRECTORY, EDGE, MESSAGE_REPLY) \
+    X(SURVEY, survey, EDGE, EDGE, MESSAGE_REQUEST) \
+    X(SURVEY_RESULT, survey_result, EDGE, EDGE, MESSAGE_REPLY) \
+    X(PLACEMENT, placement, ROUTER, EDGE, MESSAGE_REPLY) \
+    X(NODES_ASK, nodes_ask, EDGE, ROUTER, MESSAGE_REQUEST) \
     X(NODES, nodes, ROUTER, EDGE, MESSAGE_REPLY)
 
 enum message_type {
@@ -122,7 +122,7 @@ struct message_publication {
     /* One more than that of the message before, for this shard and channel; the first is 1. A gap:
      * join or leave pushes were given up, since the shard took nothing for too long. */
     uint64_t sequence;
-    uint64_t sent_ns;  /* When the home accepted it. */
+    uint64_t sent_ns;    /* When the home accepted it. */
     uint32_t payload_at; /* Where the JSON begins in the frame. */
     uint32_t kind;
 };
@@ -212,28 +212,28 @@ void message_release(const struct message *message);
 
 /* Typed making, sending and reading: message_make_subscribe(handle, &body),
  * message_send_subscribe(mailbox, target, handle, &body), message_as_subscribe(message). */
-#define MESSAGE_FUNCTIONS(name, body_name, from_role, to_role, class)                              \
-    static_assert(sizeof(struct message_##body_name) <= sizeof(((struct message *)0)->body),       \
-                  "the body fits into the message");                                               \
-    static inline struct message message_make_##body_name(                                         \
-        uint32_t handle, const struct message_##body_name *body)                                   \
-    {                                                                                              \
-        struct message message = {.type = MESSAGE_##name, .handle = handle};                       \
-        memcpy(message.body, body, sizeof(*body));                                                 \
-        return message;                                                                            \
-    }                                                                                              \
-    MUST_CHECK static inline bool message_send_##body_name(                                        \
-        struct mailbox *mailbox, uint32_t target, uint32_t handle,                                 \
-        const struct message_##body_name *body)                                                    \
-    {                                                                                              \
-        const struct message message = message_make_##body_name(handle, body);                     \
-        return mailbox_send(mailbox, target, &message, class);                                     \
-    }                                                                                              \
+#define MESSAGE_FUNCTIONS(name, body_name, from_role, to_role, class) \
+    static_assert(sizeof(struct message_##body_name) <= sizeof(((struct message *)0)->body), \
+                  "the body fits into the message"); \
+    static inline struct message message_make_##body_name(uint32_t handle, \
+                                                          const struct message_##body_name *body) \
+    { \
+        struct message message = {.type = MESSAGE_##name, .handle = handle}; \
+        memcpy(message.body, body, sizeof(*body)); \
+        return message; \
+    } \
+    MUST_CHECK static inline bool message_send_##body_name(struct mailbox *mailbox, \
+                                                           uint32_t target, uint32_t handle, \
+                                                           const struct message_##body_name *body) \
+    { \
+        const struct message message = message_make_##body_name(handle, body); \
+        return mailbox_send(mailbox, target, &message, class); \
+    } \
     static inline struct message_##body_name message_as_##body_name(const struct message *message) \
-    {                                                                                              \
-        struct message_##body_name body;                                                           \
-        memcpy(&body, message->body, sizeof(body));                                                \
-        return body;                                                                               \
+    { \
+        struct message_##body_name body; \
+        memcpy(&body, message->body, sizeof(body)); \
+        return body; \
     }
 MESSAGE_TABLE(MESSAGE_FUNCTIONS)
 #undef MESSAGE_FUNCTIONS

@@ -35,10 +35,10 @@ void outbox_on_turn_end(struct outbox *outbox);
 bool outbox_has_work(const struct outbox *outbox);
 
 /* Typed: OUTBOX_SEND(outbox, target, subscribed, handle, &body). Wants shards/messages.h. */
-#define OUTBOX_SEND(outbox, target, body_name, handle, body)                                       \
-    do {                                                                                           \
-        const struct message outbox_message_ = message_make_##body_name((handle), (body));         \
-        outbox_send((outbox), (target), &outbox_message_);                                         \
+#define OUTBOX_SEND(outbox, target, body_name, handle, body) \
+    do { \
+        const struct message outbox_message_ = message_make_##body_name((handle), (body)); \
+        outbox_send((outbox), (target), &outbox_message_); \
     } while (0)
 
 #endif

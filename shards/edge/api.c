@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The server API: PROTOCOL 22 over HTTP. A call asks homes, shards or the router and answers when all of them have. */
+/* The server API: PROTOCOL 22 over HTTP. A call asks homes, shards or the router and answers when
+ * all of them have. */
 #include "shards/edge/api.h"
 
 #include <stdlib.h>
@@ -147,7 +148,8 @@ static int compare_names(const void *a, const void *b)
     const struct named_count *right = b;
     const size_t shorter = left->name.len < right->name.len ? left->name.len : right->name.len;
     const int order = memcmp(left->name.at, right->name.at, shorter);
-    return order != 0 ? order : (left->name.len > right->name.len) - (left->name.len < right->name.len);
+    return order != 0 ? order
+                      : (left->name.len > right->name.len) - (left->name.len < right->name.len);
 }
 
 /* Walks all shards' surveys; with `into` it also collects. Returns how many items there are. */
@@ -221,8 +223,9 @@ static void encode_call(struct writer *out, const void *what)
     uint8_t room[EPOCH_TEXT_LEN_MAX];
     switch (call->method) {
     case API_METHOD_PUBLISH: {
-        const struct api_publish_result result = {
-            .offset = call->outcomes[0].offset, .epoch = epoch_text(call->outcomes[0].epoch, room)};
+        const struct api_publish_result result = {.offset = call->outcomes[0].offset,
+                                                  .epoch =
+                                                      epoch_text(call->outcomes[0].epoch, room)};
         api_json_encode_publish(out, &result);
         break;
     }
@@ -233,8 +236,8 @@ static void encode_call(struct writer *out, const void *what)
         encode_presence(out, call);
         break;
     case API_METHOD_PRESENCE_STATS: {
-        const struct client_presence_stats_result result = {
-            .client_count = call->presence.clients, .user_count = call->presence.users};
+        const struct client_presence_stats_result result = {.client_count = call->presence.clients,
+                                                            .user_count = call->presence.users};
         api_json_encode_presence_stats(out, &result);
         break;
     }
@@ -275,10 +278,11 @@ static void call_respond_error(struct edge *edge, struct connection *conn, struc
     uint8_t *larger;
     const struct span body = edge_encode(edge, encode_error, call, &larger);
     http_respond(edge, conn,
-                 &(struct http_response){
-                     .status = call->error_by_transport ? api_error_status(call->error) : 200,
-                     .content_type = "application/json",
-                     .body = body});
+                 &(struct http_response){.status = call->error_by_transport
+                                                       ? api_error_status(call->error)
+                                                       : 200,
+                                         .content_type = "application/json",
+                                         .body = body});
     free(larger);
 }
 
@@ -364,8 +368,9 @@ static enum api_error publish_one(struct edge *edge, struct call *call, struct s
     }
     const uint32_t home = actors_home_of(edge->actors, channel);
     const struct message_publish body = {
-        .request = publish_request_make(&(struct publish_request){
-            .channel = channel, .data = request->data, .tags = request->tags}),
+        .request = publish_request_make(&(struct publish_request){.channel = channel,
+                                                                  .data = request->data,
+                                                                  .tags = request->tags}),
         .cookie = cookie,
         .origin = ORIGIN_API,
     };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The server API over HTTP: calls, the answers of other shards they wait for, and their responses. */
+/* The server API over HTTP: calls, the answers of other shards they wait for, and their responses.
+ */
 #ifndef ROOST_SHARDS_EDGE_API_H
 #define ROOST_SHARDS_EDGE_API_H
 
@@ -19,7 +20,8 @@ struct api_request {
     struct span body;
 };
 
-/* Starts a call for the connection, which is in HTTP_CALL; responds now or when all answers are in. */
+/* Starts a call for the connection, which is in HTTP_CALL; responds now or when all answers are in.
+ */
 void api_call(struct edge *edge, struct connection *conn, const struct api_request *request);
 
 /* Answers of other shards. */

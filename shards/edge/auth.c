@@ -54,8 +54,8 @@ static struct auth_result connect_with_token(const struct edge *edge, struct spa
     if (expire_at_s != 0 && expire_at_s <= now_s(edge)) {
         return (struct auth_result){.error = CLIENT_ERROR_EXPIRED};
     }
-    return (struct auth_result){
-        .user = claims.user, .info = claims.info, .expire_at_s = expire_at_s};
+    return (
+        struct auth_result){.user = claims.user, .info = claims.info, .expire_at_s = expire_at_s};
 }
 
 struct auth_result auth_connect(const struct edge *edge,
@@ -96,8 +96,9 @@ struct auth_subscription auth_subscribe(const struct edge *edge, struct span tok
                                         struct scratch *scratch)
 {
     const struct client_options *client = &edge->options->client;
-    const struct jwt_keys keys = keys_of(
-        client, client->subscription_token_enabled ? &client->subscription_token : &client->token);
+    const struct jwt_keys keys =
+        keys_of(client,
+                client->subscription_token_enabled ? &client->subscription_token : &client->token);
     struct jwt_claims claims;
     const enum jwt_result verdict = jwt_verify(token, &keys, now_s(edge), scratch, &claims);
     if (jwt_is_expired(verdict)) {
@@ -116,8 +117,9 @@ struct auth_subscription auth_subscribe(const struct edge *edge, struct span tok
     if (expire_at_s != 0 && expire_at_s <= now_s(edge)) {
         return (struct auth_subscription){.error = CLIENT_ERROR_EXPIRED};
     }
-    return (struct auth_subscription){
-        .info = claims.info, .data = claims.data, .expire_at_s = expire_at_s};
+    return (struct auth_subscription){.info = claims.info,
+                                      .data = claims.data,
+                                      .expire_at_s = expire_at_s};
 }
 
 uint32_t auth_ttl_s(const struct edge *edge, int64_t expire_at_s)

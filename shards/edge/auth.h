@@ -15,7 +15,8 @@ struct auth_result {
 };
 
 /* PROTOCOL 6.1, in its order. `user_header` as in session_open. */
-struct auth_result auth_connect(const struct edge *edge, const struct client_connect_request *request,
+struct auth_result auth_connect(const struct edge *edge,
+                                const struct client_connect_request *request,
                                 struct span user_header, struct scratch *scratch);
 
 /* PROTOCOL 8: a new token for a living connection. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a client may ask of its session: PROTOCOL 5 (dispatch), 6 (connect), 8 (refresh), 9 (subscribe), 13 (the rest). */
+/* What a client may ask of its session: PROTOCOL 5 (dispatch), 6 (connect), 8 (refresh), 9
+ * (subscribe), 13 (the rest). */
 #include <stdlib.h>
 
 #include "codec/client_json.h"
@@ -42,8 +43,8 @@ static bool enter_directory(struct edge *edge, struct session *session)
     const bool waits = edge->options->client.user_connection_limit > 0;
     buf_share(body.user, 1);
     if (!message_send_user_add(edge->shard->mailbox,
-                               actors_home_of(edge->actors, session_user(session)),
-                               session->handle, &body)) {
+                               actors_home_of(edge->actors, session_user(session)), session->handle,
+                               &body)) {
         buf_release(body.user);
         return false;
     }
@@ -144,9 +145,10 @@ static struct verdict on_subscribe(struct edge *edge, struct session *session,
     if (!span_is_empty(request->tf)) {
         return VERDICT_ERROR(BAD_REQUEST);
     }
-    const bool may_see_presence = permissions_may_see_presence(
-        options, channel_options,
-        (struct permissions_client){.user = session_user(session), .is_subscribed = true});
+    const bool may_see_presence =
+        permissions_may_see_presence(options, channel_options,
+                                     (struct permissions_client){.user = session_user(session),
+                                                                 .is_subscribed = true});
     const struct hub_subscribe hub_request = {
         .channel = channel,
         .options = channel_options,
@@ -307,8 +309,9 @@ static struct verdict on_refresh(struct edge *edge, struct session *session,
         .ttl_s = who.expire_at_s == 0 ? 0 : auth_ttl_s(edge, who.expire_at_s),
     };
     session_reply(edge, session,
-                  &(struct client_reply){
-                      .id = command->id, .kind = CLIENT_REPLY_REFRESH, .refresh = result});
+                  &(struct client_reply){.id = command->id,
+                                         .kind = CLIENT_REPLY_REFRESH,
+                                         .refresh = result});
     connection_schedule(edge, conn);
     return verdict_done;
 }
@@ -342,8 +345,9 @@ static struct verdict on_sub_refresh(struct edge *edge, struct session *session,
         .ttl_s = grant.expire_at_s == 0 ? 0 : auth_ttl_s(edge, grant.expire_at_s),
     };
     session_reply(edge, session,
-                  &(struct client_reply){
-                      .id = command->id, .kind = CLIENT_REPLY_SUB_REFRESH, .sub_refresh = result});
+                  &(struct client_reply){.id = command->id,
+                                         .kind = CLIENT_REPLY_SUB_REFRESH,
+                                         .sub_refresh = result});
     connection_schedule(edge, conn);
     return verdict_done;
 }
@@ -496,8 +500,7 @@ static void reply_presence(struct edge *edge, struct session *session,
             clients[i] = identity_info(snapshot->identities[i], ids[i]);
         }
         struct client_reply reply = {.id = body->cookie, .kind = CLIENT_REPLY_PRESENCE};
-        reply.presence =
-            (struct client_presence_result){.clients = clients, .client_count = len};
+        reply.presence = (struct client_presence_result){.clients = clients, .client_count = len};
         session_reply(edge, session, &reply);
     }
     free(clients);
@@ -512,8 +515,8 @@ void session_on_presence(struct edge *edge, const struct message *message)
         session_reply_error(edge, session, body.cookie, body.error);
     } else if (session != NULL && body.stats_only != 0) {
         struct client_reply reply = {.id = body.cookie, .kind = CLIENT_REPLY_PRESENCE_STATS};
-        reply.presence_stats = (struct client_presence_stats_result){
-            .client_count = body.clients, .user_count = body.users};
+        reply.presence_stats = (struct client_presence_stats_result){.client_count = body.clients,
+                                                                     .user_count = body.users};
         session_reply(edge, session, &reply);
     } else if (session != NULL) {
         reply_presence(edge, session, &body);

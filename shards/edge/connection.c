@@ -183,7 +183,7 @@ void connection_begin_closing(struct edge *edge, struct connection *conn)
     struct session *session = conn->session;
     connection_enter(edge, conn, CONNECTION_CLOSING, CLOSE_MS_MAX);
     conn->session = NULL;
-    conn->flags &= (uint16_t)~(CONNECTION_PAUSED | CONNECTION_HELD_BACK);
+    conn->flags &= (uint16_t) ~(CONNECTION_PAUSED | CONNECTION_HELD_BACK);
     conn->flags |= CONNECTION_READABLE;
     receive_free(edge, conn);
     connection_make_ready(edge, conn);
@@ -230,7 +230,8 @@ static uint8_t *connection_take(struct edge *edge, struct connection *conn, uint
     return at;
 }
 
-/* Takes what lies in the shard's receive buffer and keeps what cannot be taken yet. False: stop reading. */
+/* Takes what lies in the shard's receive buffer and keeps what cannot be taken yet. False: stop
+ * reading. */
 static bool connection_consume(struct edge *edge, struct connection *conn, size_t len)
 {
     uint8_t *buffer = edge->shard->receive_buffer;
@@ -285,7 +286,8 @@ static size_t connection_read_size(const struct connection *conn)
 static void connection_pump(struct edge *edge, struct connection *conn)
 {
     conn->flags &= (uint16_t)~CONNECTION_READABLE;
-    if (conn->state == CONNECTION_SESSION && conn->receive != NULL && conn->receive->lines.len > 0) {
+    if (conn->state == CONNECTION_SESSION && conn->receive != NULL &&
+        conn->receive->lines.len > 0) {
         session_continue(edge, conn->session);
     }
     if ((conn->flags & CONNECTION_HELD_BACK) != 0 && (conn->flags & CONNECTION_PAUSED) == 0 &&
@@ -372,8 +374,8 @@ static void connection_on_drained(struct edge *edge, struct connection *conn)
     }
     /* An orderly peer answers our close frame; a failed one, or an HTTP client, sees our end and
      * goes. Closing at once would let a reset overtake what we sent. */
-    const bool awaits_close = (conn->flags & CONNECTION_CLOSE_SENT) != 0 &&
-                              (conn->flags & CONNECTION_FAILED) == 0;
+    const bool awaits_close =
+        (conn->flags & CONNECTION_CLOSE_SENT) != 0 && (conn->flags & CONNECTION_FAILED) == 0;
     if (!awaits_close && (conn->flags & CONNECTION_SHUT_DOWN) == 0) {
         conn->flags |= CONNECTION_SHUT_DOWN;
         stream_shutdown_output(&conn->stream, edge->shard->poller);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One client transport: bytes in, bytes out, its states and its deadlines. Knows HTTP and WebSocket, not the client protocol.
+/* One client transport: bytes in, bytes out, its states and its deadlines. Knows HTTP and
+ * WebSocket, not the client protocol.
  *
  *                    upgrade               close frame sent
  *   HTTP_HEAD -----------------> ECHO    ------------------> CLOSING ---> CLOSED
  *     ^   |  \                   SESSION                        ^
- *     |   v   -----> HTTP_BODY ---> HTTP_CALL --- response -----|  (or back to HTTP_HEAD: keep-alive)
- *     |                                            |
+ *     |   v   -----> HTTP_BODY ---> HTTP_CALL --- response -----|  (or back to HTTP_HEAD:
+ * keep-alive) |                                            |
  *     ----------------------------------------------
  */
 #ifndef ROOST_SHARDS_EDGE_CONNECTION_H
@@ -30,25 +31,26 @@ enum connection_state {
 };
 
 enum connection_flag {
-    CONNECTION_PAUSED = 1u << 0,    /* Input waits: for an answer, or for output to drain. */
-    CONNECTION_BLOCKED = 1u << 1,   /* The socket takes nothing until it is writable. */
-    CONNECTION_READABLE = 1u << 2,  /* There may be input in the socket or held back. */
-    CONNECTION_HANGUP = 1u << 3,    /* The poller said so: read to the very end. */
-    CONNECTION_DEFLATE = 1u << 4,   /* permessage-deflate was negotiated. */
+    CONNECTION_PAUSED = 1u << 0,   /* Input waits: for an answer, or for output to drain. */
+    CONNECTION_BLOCKED = 1u << 1,  /* The socket takes nothing until it is writable. */
+    CONNECTION_READABLE = 1u << 2, /* There may be input in the socket or held back. */
+    CONNECTION_HANGUP = 1u << 3,   /* The poller said so: read to the very end. */
+    CONNECTION_DEFLATE = 1u << 4,  /* permessage-deflate was negotiated. */
     CONNECTION_CLOSE_SENT = 1u << 5,
     CONNECTION_CLOSE_RECEIVED = 1u << 6,
     CONNECTION_SHUT_DOWN = 1u << 7, /* Our side of the stream has ended. */
     CONNECTION_KEEP_ALIVE = 1u << 8,
-    CONNECTION_IS_HEAD = 1u << 9,   /* The request was HEAD: no body goes back. */
-    CONNECTION_HELD_BACK = 1u << 10, /* The carry holds whole input that a pause kept from being taken. */
-    CONNECTION_FAILED = 1u << 11,   /* The peer broke the protocol: what it says is no longer read. */
+    CONNECTION_IS_HEAD = 1u << 9, /* The request was HEAD: no body goes back. */
+    CONNECTION_HELD_BACK =
+        1u << 10, /* The carry holds whole input that a pause kept from being taken. */
+    CONNECTION_FAILED = 1u << 11, /* The peer broke the protocol: what it says is no longer read. */
 };
 
 struct connection {
     struct stream stream;
     struct outq outq;
-    struct timer timer; /* The next of its deadlines. */
-    struct list link;   /* In edge->ready or edge->closed, or in none. */
+    struct timer timer;      /* The next of its deadlines. */
+    struct list link;        /* In edge->ready or edge->closed, or in none. */
     struct receive *receive; /* Unfinished input; NULL while there is none. */
     struct session *session; /* SESSION only. */
     struct websocket_decoder decoder;
@@ -68,15 +70,16 @@ struct bytes {
 
 /* What a peer has begun and not ended. All of it is counted in edge->pinned_bytes. */
 struct receive {
-    struct bytes carry;   /* Read, not yet consumed: a head, a frame header, or input held back by a pause. */
-    struct bytes message; /* A message or a body in pieces. */
-    struct bytes lines;   /* Commands of a frame that wait for the one before them. */
+    struct bytes
+        carry; /* Read, not yet consumed: a head, a frame header, or input held back by a pause. */
+    struct bytes message;      /* A message or a body in pieces. */
+    struct bytes lines;        /* Commands of a frame that wait for the one before them. */
     uint64_t message_since_ms; /* When its first piece came; 0: none is open. */
     uint64_t body_left;        /* Of a Content-Length. */
     struct http1_progress progress;
     struct http1_chunked chunked;
-    uint32_t route;          /* Which handler the body is for. */
-    uint32_t route_detail;   /* Which method of the API. */
+    uint32_t route;        /* Which handler the body is for. */
+    uint32_t route_detail; /* Which method of the API. */
     uint8_t opcode;
     bool is_compressed;
     bool is_chunked;
@@ -120,8 +123,8 @@ void connection_on_authenticated(struct edge *edge, struct connection *conn);
 
 /* ---- WebSocket ---- */
 
-/* Takes frames from the input; returns where it stopped: at `end`, before a piece that is incomplete, or where a pause or the
- * end of the connection stopped it. */
+/* Takes frames from the input; returns where it stopped: at `end`, before a piece that is
+ * incomplete, or where a pause or the end of the connection stopped it. */
 uint8_t *frames_take(struct edge *edge, struct connection *conn, uint8_t *at, uint8_t *end);
 
 /* A text message compressed, as a frame to share; NULL when that does not pay. One count. */
@@ -135,7 +138,8 @@ MUST_CHECK bool connection_send_shared(struct edge *edge, struct connection *con
 MUST_CHECK bool connection_send_message(struct edge *edge, struct connection *conn,
                                         enum websocket_opcode opcode, struct span payload);
 
-/* Sends a close frame (reason cut to 123 bytes) and lets the connection end; what waits goes out before, unless `drop`. Counts. */
+/* Sends a close frame (reason cut to 123 bytes) and lets the connection end; what waits goes out
+ * before, unless `drop`. Counts. */
 void connection_end_websocket(struct edge *edge, struct connection *conn, uint16_t code,
                               struct span reason, bool drop);
 
@@ -149,8 +153,10 @@ void receive_clear(struct edge *edge, struct connection *conn, struct bytes *byt
 /* Frees it all when nothing is open. */
 void receive_settle(struct edge *edge, struct connection *conn);
 void receive_free(struct edge *edge, struct connection *conn);
-/* Hands the bytes over: they are pinned no longer, and the caller frees them before its turn ends. */
-MUST_CHECK struct bytes receive_take(struct edge *edge, struct connection *conn, struct bytes *bytes);
+/* Hands the bytes over: they are pinned no longer, and the caller frees them before its turn ends.
+ */
+MUST_CHECK struct bytes receive_take(struct edge *edge, struct connection *conn,
+                                     struct bytes *bytes);
 /* The peer has authenticated: what it pins counts as everybody's from now on. */
 void receive_authenticated(struct edge *edge, struct connection *conn);
 

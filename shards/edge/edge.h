@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The edge of a shard: what clients can see. Its listener, connections, sessions, local fan-out and API calls.
+/* The edge of a shard: what clients can see. Its listener, connections, sessions, local fan-out and
+ * API calls.
  *
  * The functions below are what the shard's actor calls; struct edge is open to the files of this
  * folder alone.
@@ -14,7 +15,8 @@
 #include "shards/actors.h"
 #include "shards/limits.h"
 
-/* Room in which replies are encoded before they are queued; larger ones take memory of their own. */
+/* Room in which replies are encoded before they are queued; larger ones take memory of their own.
+ */
 enum { EDGE_SCRATCH_SIZE = 256 * 1024 };
 
 struct edge {
@@ -33,8 +35,8 @@ struct edge {
     struct pool *subscriptions;
     struct pool *hub_channels;
     struct pool *calls;
-    struct map *hub;   /* Channel name -> struct hub_channel. */
-    struct map *users; /* User id -> struct local_user. */
+    struct map *hub;    /* Channel name -> struct hub_channel. */
+    struct map *users;  /* User id -> struct local_user. */
     struct list ready;  /* Connections with output to write or input to go on with. */
     struct list closed; /* Connections that ended this turn, freed in the next. */
 
@@ -58,11 +60,12 @@ enum edge_token { EDGE_TOKEN_LISTENER = 1, EDGE_TOKEN_CONNECTION = 2 };
 MUST_CHECK struct edge *edge_create(struct actors *actors);
 void edge_destroy(struct edge *edge);
 
-/* After the first placement has come: the node may serve, and the listener opens. False: the address cannot be had (logged). */
+/* After the first placement has come: the node may serve, and the listener opens. False: the
+ * address cannot be had (logged). */
 bool edge_start(struct edge *edge);
 
-/* SUBSCRIBED, PUBLISHED, PUBLICATION, PRESENCE, USER_ADDED, SESSION_COMMAND, SURVEY, SURVEY_RESULT, NODES. Takes over the
- * counts of their bufs. */
+/* SUBSCRIBED, PUBLISHED, PUBLICATION, PRESENCE, USER_ADDED, SESSION_COMMAND, SURVEY, SURVEY_RESULT,
+ * NODES. Takes over the counts of their bufs. */
 void edge_on_message(struct edge *edge, const struct message *message);
 void edge_on_event(struct edge *edge, uint64_t token, uint32_t events);
 
@@ -72,8 +75,8 @@ void edge_on_turn_end(struct edge *edge);
 /* True while there is work that no event will announce. */
 bool edge_has_work(const struct edge *edge);
 
-/* Encodes into the edge's scratch or, when that is too small, into memory that the caller frees (*larger). A span without `at` when
- * memory is out. */
+/* Encodes into the edge's scratch or, when that is too small, into memory that the caller frees
+ * (*larger). A span without `at` when memory is out. */
 typedef void edge_encode_function(struct writer *out, const void *what);
 struct span edge_encode(struct edge *edge, edge_encode_function *encode, const void *what,
                         uint8_t **larger);

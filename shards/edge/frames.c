@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* WebSocket on a connection: frames into messages and messages into frames, compression, close handshake. */
+/* WebSocket on a connection: frames into messages and messages into frames, compression, close
+ * handshake. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,8 +59,7 @@ static uint8_t *frames_deflate(struct edge *edge, unsigned window_bits, struct s
         return NULL;
     }
     if (edge->compressor == NULL) {
-        edge->compressor =
-            deflate_compressor_create(&frames_allocator, options->compression_level);
+        edge->compressor = deflate_compressor_create(&frames_allocator, options->compression_level);
     }
     uint8_t *room = edge->compressor == NULL ? NULL : malloc(payload.len + 4);
     if (room == NULL) {
@@ -103,8 +103,8 @@ struct frame *frames_make_deflated(struct edge *edge, struct span payload, unsig
         return NULL;
     }
     uint8_t header[WEBSOCKET_HEADER_LEN_MAX];
-    const size_t header_len = websocket_encode_header(
-        header, WEBSOCKET_FIN | WEBSOCKET_RSV1 | WEBSOCKET_TEXT, len, NULL);
+    const size_t header_len =
+        websocket_encode_header(header, WEBSOCKET_FIN | WEBSOCKET_RSV1 | WEBSOCKET_TEXT, len, NULL);
     struct frame *frame = frame_create((uint32_t)(header_len + len));
     if (frame != NULL) {
         memcpy(frame_bytes(frame), header, header_len);

@@ -40,8 +40,8 @@ void http_respond(struct edge *edge, struct connection *conn, const struct http_
     const bool has_body = (conn->flags & CONNECTION_IS_HEAD) == 0;
     if (response->body.len > UINT32_MAX / 2 ||
         !outq_append_bytes(&conn->outq, text.at, (uint32_t)text.len, 0) ||
-        (has_body && !outq_append_bytes(&conn->outq, response->body.at,
-                                        (uint32_t)response->body.len, 0))) {
+        (has_body &&
+         !outq_append_bytes(&conn->outq, response->body.at, (uint32_t)response->body.len, 0))) {
         actors_count(edge->actors, COUNTER_REFUSED_MEMORY);
         connection_close(edge, conn);
         return;
@@ -105,18 +105,18 @@ static void write_shards(struct writer *out, const void *what)
 static void http_respond_file(struct edge *edge, struct connection *conn,
                               const struct web_file *file)
 {
-    http_respond(
-        edge, conn,
-        &(struct http_response){
-            .status = 200,
-            .content_type = file->content_type,
-            .headers = SPAN_LITERAL("Cache-Control: no-cache\r\n"
-                                    "Content-Security-Policy: default-src 'self'; connect-src "
-                                    "'self' ws: wss:; img-src 'self' data:; base-uri 'none'; "
-                                    "frame-ancestors 'none'; form-action 'self'\r\n"
-                                    "X-Content-Type-Options: nosniff\r\n"
-                                    "Referrer-Policy: no-referrer\r\n"),
-            .body = span_of(file->bytes, file->len)});
+    http_respond(edge, conn,
+                 &(struct http_response){
+                     .status = 200,
+                     .content_type = file->content_type,
+                     .headers =
+                         SPAN_LITERAL("Cache-Control: no-cache\r\n"
+                                      "Content-Security-Policy: default-src 'self'; connect-src "
+                                      "'self' ws: wss:; img-src 'self' data:; base-uri 'none'; "
+                                      "frame-ancestors 'none'; form-action 'self'\r\n"
+                                      "X-Content-Type-Options: nosniff\r\n"
+                                      "Referrer-Policy: no-referrer\r\n"),
+                     .body = span_of(file->bytes, file->len)});
 }
 
 /* ---- routing ---- */
@@ -187,10 +187,10 @@ static enum route route_of(const struct node_options *options, struct span path,
 }
 
 static const enum counter route_counters[] = {
-    [ROUTE_NONE] = COUNTER_HTTP_OTHER,      [ROUTE_WEBSOCKET] = COUNTER_HTTP_WEBSOCKET,
-    [ROUTE_ECHO] = COUNTER_HTTP_ECHO,       [ROUTE_API] = COUNTER_HTTP_API,
-    [ROUTE_HEALTH] = COUNTER_HTTP_HEALTH,   [ROUTE_METRICS] = COUNTER_HTTP_METRICS,
-    [ROUTE_SHARDS] = COUNTER_HTTP_WEB,      [ROUTE_WEB] = COUNTER_HTTP_WEB,
+    [ROUTE_NONE] = COUNTER_HTTP_OTHER,    [ROUTE_WEBSOCKET] = COUNTER_HTTP_WEBSOCKET,
+    [ROUTE_ECHO] = COUNTER_HTTP_ECHO,     [ROUTE_API] = COUNTER_HTTP_API,
+    [ROUTE_HEALTH] = COUNTER_HTTP_HEALTH, [ROUTE_METRICS] = COUNTER_HTTP_METRICS,
+    [ROUTE_SHARDS] = COUNTER_HTTP_WEB,    [ROUTE_WEB] = COUNTER_HTTP_WEB,
 };
 
 static void http_respond_method_not_allowed(struct edge *edge, struct connection *conn,
@@ -230,7 +230,8 @@ static void http_begin_api(struct edge *edge, struct connection *conn,
     const uint32_t limit = options->http_api.max_request_body_size;
     if (request->content_length > limit) {
         actors_count(edge->actors, COUNTER_REFUSED_BODY_INVALID);
-        http_respond_error(edge, conn, 413, "the body is larger than http_api.max_request_body_size");
+        http_respond_error(edge, conn, 413,
+                           "the body is larger than http_api.max_request_body_size");
         return;
     }
     struct receive *receive = receive_of(edge, conn);
@@ -305,8 +306,7 @@ static void http_route(struct edge *edge, struct connection *conn,
 uint8_t *http_take_head(struct edge *edge, struct connection *conn, uint8_t *at, uint8_t *end)
 {
     struct http1_progress fresh = {0};
-    struct http1_progress *progress =
-        conn->receive == NULL ? &fresh : &conn->receive->progress;
+    struct http1_progress *progress = conn->receive == NULL ? &fresh : &conn->receive->progress;
     struct http1_request request;
     const struct span in = span_between(at, end);
     const enum http1_result result = http1_parse_request(in, progress, &request);
@@ -329,7 +329,7 @@ uint8_t *http_take_head(struct edge *edge, struct connection *conn, uint8_t *at,
         http_respond_error(edge, conn, http1_result_status(result), http1_result_text(result));
         return end;
     }
-    conn->flags &= (uint16_t)~(CONNECTION_KEEP_ALIVE | CONNECTION_IS_HEAD);
+    conn->flags &= (uint16_t) ~(CONNECTION_KEEP_ALIVE | CONNECTION_IS_HEAD);
     conn->flags |= request.keep_alive ? CONNECTION_KEEP_ALIVE : 0;
     conn->flags |= request.method == HTTP1_HEAD ? CONNECTION_IS_HEAD : 0;
     http_route(edge, conn, &request);

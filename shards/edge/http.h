@@ -16,7 +16,8 @@ struct http_response {
     struct span body;
 };
 
-/* Queues a response; then the connection waits for the next request, or ends when it may not be kept. */
+/* Queues a response; then the connection waits for the next request, or ends when it may not be
+ * kept. */
 void http_respond(struct edge *edge, struct connection *conn, const struct http_response *response);
 
 /* The same with status 200 and a body that an encoder writes; it is not to be cached. */

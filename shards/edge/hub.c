@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The local fan-out: subscriptions of this shard's sessions, and publications on their last step. */
+/* The local fan-out: subscriptions of this shard's sessions, and publications on their last step.
+ */
 #include "shards/edge/hub.h"
 
 #include <stdlib.h>
@@ -120,8 +121,8 @@ static bool grant_make(struct subscription *subscription, struct session *sessio
             session->conn_info == NULL
                 ? SPAN_EMPTY
                 : span_of(session->conn_info->bytes, session->conn_info->len);
-        grant->identity = identity_make(session->client_id, session_user(session), conn_info,
-                                        request->chan_info);
+        grant->identity =
+            identity_make(session->client_id, session_user(session), conn_info, request->chan_info);
         if (grant->identity == NULL) {
             return false;
         }
@@ -220,7 +221,8 @@ static void subscription_activate(struct edge *edge, struct subscription *subscr
     buf_release(data);
 }
 
-/* Asks the home: for the channel's first subscriber here, and for each one that others are to see. */
+/* Asks the home: for the channel's first subscriber here, and for each one that others are to see.
+ */
 static bool hub_ask_home(struct edge *edge, struct subscription *subscription, bool is_first)
 {
     const struct hub_channel *channel = subscription->channel;
@@ -360,8 +362,8 @@ static struct subscription *find_waiting(const struct edge *edge, const struct h
     return at != NULL && at->state == SUBSCRIPTION_WAITS_FOR_ANSWER ? at : NULL;
 }
 
-/* The channel's first SUBSCRIBE was answered: so are all that waited for it. Backwards, since an answer may end a session and so
- * take its subscription out of the table. */
+/* The channel's first SUBSCRIBE was answered: so are all that waited for it. Backwards, since an
+ * answer may end a session and so take its subscription out of the table. */
 static void hub_settle_waiting(struct edge *edge, struct hub_channel *channel, uint32_t error)
 {
     const uint32_t handle = channel->handle;
@@ -444,7 +446,8 @@ static void hub_broadcast(struct edge *edge, struct hub_channel *channel,
                           struct broadcast *broadcast, uint32_t kind)
 {
     uint64_t sent = 0;
-    /* Backwards: a slow consumer is disconnected here and leaves the table, and the last one takes its place. */
+    /* Backwards: a slow consumer is disconnected here and leaves the table, and the last one takes
+     * its place. */
     for (uint32_t i = channel->count; i-- > 0;) {
         const struct subscription *at = channel->subscribers[i];
         if (at->state != SUBSCRIPTION_ACTIVE ||
@@ -522,8 +525,8 @@ struct buf *hub_survey(const struct edge *edge, const struct buf *pattern, uint3
     const struct hub_channel *channel;
     *error = 0;
     while ((channel = map_next(edge->hub, &cursor)) != NULL) {
-        if (pattern != NULL && !permissions_glob_matches(span_of(pattern->bytes, pattern->len),
-                                                         hub_name(channel))) {
+        if (pattern != NULL &&
+            !permissions_glob_matches(span_of(pattern->bytes, pattern->len), hub_name(channel))) {
             continue;
         }
         if (!survey_channels_add(&list, hub_name(channel), channel->count)) {

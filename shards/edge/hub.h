@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The local fan-out: which sessions of this shard are subscribed to what, and the way of a publication to each of them.
+/* The local fan-out: which sessions of this shard are subscribed to what, and the way of a
+ * publication to each of them.
  *
- * A hub channel exists while a session of the shard subscribes to it. Its home hears of the first subscriber and of the last; of each one
- * only where presence or join/leave is kept.
+ * A hub channel exists while a session of the shard subscribes to it. Its home hears of the first
+ * subscriber and of the last; of each one only where presence or join/leave is kept.
  */
 #ifndef ROOST_SHARDS_EDGE_HUB_H
 #define ROOST_SHARDS_EDGE_HUB_H
@@ -43,10 +44,11 @@ struct hub_channel {
     uint32_t count;
     uint32_t room;
     uint32_t handle;
-    uint32_t home; /* The shard that was told. */
+    uint32_t home;     /* The shard that was told. */
     uint64_t sequence; /* Of the newest publication that came. */
     bool is_active;    /* The home has answered. */
-    struct frame *deflated; /* The publication under way, compressed; only inside hub_on_publication. */
+    struct frame
+        *deflated; /* The publication under way, compressed; only inside hub_on_publication. */
 };
 
 struct hub_channel *hub_find(const struct edge *edge, struct span channel);
@@ -62,7 +64,8 @@ struct hub_subscribe {
     bool push_join_leave;
 };
 
-/* Registers the session and answers the command, now or when the home has. An error is the one to answer with (0: none). */
+/* Registers the session and answers the command, now or when the home has. An error is the one to
+ * answer with (0: none). */
 uint32_t hub_subscribe(struct edge *edge, struct session *session,
                        const struct hub_subscribe *request);
 
@@ -75,7 +78,8 @@ void hub_unsubscribe_push(struct edge *edge, struct subscription *subscription, 
 void hub_on_subscribed(struct edge *edge, const struct message *message);
 void hub_on_publication(struct edge *edge, const struct message *message);
 
-/* Names with their numbers of local subscribers that match the pattern (NULL: all), packed; *error 0 or a client error. */
+/* Names with their numbers of local subscribers that match the pattern (NULL: all), packed; *error
+ * 0 or a client error. */
 struct buf *hub_survey(const struct edge *edge, const struct buf *pattern, uint32_t *error);
 
 #endif

@@ -44,7 +44,8 @@ static void listener_on_timer(struct timer *timer, void *actor)
     listener_on_event(((struct actors *)actor)->edge);
 }
 
-/* The rate limit is the node's; each shard has its part, refilled by time, at most a second's worth. */
+/* The rate limit is the node's; each shard has its part, refilled by time, at most a second's
+ * worth. */
 static bool listener_takes_token(struct edge *edge)
 {
     const uint32_t rate = edge->options->client.connection_rate_limit;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Metrics: each counter of counters.h summed over the shards, histograms merged, the process itself. */
+/* Metrics: each counter of counters.h summed over the shards, histograms merged, the process
+ * itself. */
 #include "shards/edge/metrics.h"
 
 #include <string.h>
@@ -86,12 +87,11 @@ struct hist_bucket {
 };
 
 static const struct hist_bucket hist_buckets[] = {
-    {"0.000001", 1000},        {"0.00001", 10000},       {"0.0001", 100000},
-    {"0.00025", 250000},       {"0.0005", 500000},       {"0.001", 1000000},
-    {"0.0025", 2500000},       {"0.005", 5000000},       {"0.01", 10000000},
-    {"0.025", 25000000},       {"0.05", 50000000},       {"0.1", 100000000},
-    {"0.25", 250000000},       {"0.5", 500000000},       {"1", 1000000000},
-    {"2.5", 2500000000},       {"5", 5000000000},        {"10", 10000000000},
+    {"0.000001", 1000},  {"0.00001", 10000},  {"0.0001", 100000},  {"0.00025", 250000},
+    {"0.0005", 500000},  {"0.001", 1000000},  {"0.0025", 2500000}, {"0.005", 5000000},
+    {"0.01", 10000000},  {"0.025", 25000000}, {"0.05", 50000000},  {"0.1", 100000000},
+    {"0.25", 250000000}, {"0.5", 500000000},  {"1", 1000000000},   {"2.5", 2500000000},
+    {"5", 5000000000},   {"10", 10000000000},
 };
 
 static void put_hist_name(struct writer *out, const struct hist_description *about,
@@ -172,8 +172,7 @@ void metrics_write_prometheus(struct writer *out, const struct node *node, int64
     put_sample(out, "client_connections_inflight", "transport=\"websocket\"",
                node_sum(node, COUNTER_NUM_CLIENTS));
     put_header(out, "client_subscriptions_inflight", "Subscriptions of sessions.", "gauge");
-    put_sample(out, "client_subscriptions_inflight", "",
-               node_sum(node, COUNTER_NUM_SUBSCRIPTIONS));
+    put_sample(out, "client_subscriptions_inflight", "", node_sum(node, COUNTER_NUM_SUBSCRIPTIONS));
     write_counters(out, node);
     for (uint32_t id = 0; id < HISTS_LEN; id++) {
         write_hist(out, node, (enum shard_hist)id);
@@ -188,9 +187,12 @@ struct shard_field {
 };
 
 static const struct shard_field shard_fields[] = {
-    {"connections", COUNTER_NUM_CONNECTIONS}, {"clients", COUNTER_NUM_CLIENTS},
-    {"subscriptions", COUNTER_NUM_SUBSCRIPTIONS}, {"channels", COUNTER_NUM_CHANNELS},
-    {"turns", COUNTER_TURNS}, {"busy_ns", COUNTER_BUSY_NS},
+    {"connections", COUNTER_NUM_CONNECTIONS},
+    {"clients", COUNTER_NUM_CLIENTS},
+    {"subscriptions", COUNTER_NUM_SUBSCRIPTIONS},
+    {"channels", COUNTER_NUM_CHANNELS},
+    {"turns", COUNTER_TURNS},
+    {"busy_ns", COUNTER_BUSY_NS},
 };
 
 void metrics_write_shards(struct writer *out, const struct node *node)
@@ -212,8 +214,8 @@ void metrics_write_shards(struct writer *out, const struct node *node)
         JSON_WRITE_KEY(&json, "id");
         json_write_u64(&json, shard);
         JSON_WRITE_KEY(&json, "role");
-        json_write_string(&json, shard == node->shards ? SPAN_LITERAL("router")
-                                                       : SPAN_LITERAL("shard"));
+        json_write_string(&json,
+                          shard == node->shards ? SPAN_LITERAL("router") : SPAN_LITERAL("shard"));
         for (size_t i = 0; i < sizeof(shard_fields) / sizeof(shard_fields[0]); i++) {
             json_write_key(&json, span_of_text(shard_fields[i].key));
             json_write_u64(&json, stats_get(stats, shard_fields[i].counter));

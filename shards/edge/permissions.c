@@ -153,7 +153,8 @@ struct glob {
 
 static bool glob_here(struct glob *glob, struct span pattern, struct span text);
 
-/* Does `byte` match the class that begins behind '['? *len is set to the class's length up to and with ']'; 0: no class. */
+/* Does `byte` match the class that begins behind '['? *len is set to the class's length up to and
+ * with ']'; 0: no class. */
 static bool glob_class(struct span pattern, uint8_t byte, size_t *len)
 {
     size_t at = 0;

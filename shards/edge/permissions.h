@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Channel names and what a client may do with them: namespaces, well-formedness, permissions. Pure. */
+/* Channel names and what a client may do with them: namespaces, well-formedness, permissions. Pure.
+ */
 #ifndef ROOST_SHARDS_EDGE_PERMISSIONS_H
 #define ROOST_SHARDS_EDGE_PERMISSIONS_H
 
@@ -35,7 +36,8 @@ bool permissions_may_see_presence(const struct node_options *options,
 /* Is the payload what publication_data_format asks for (error 107 otherwise)? */
 bool permissions_is_data(const struct channel_options *channel_options, struct span data);
 
-/* Shell patterns: `*` (not over `.`-less limits: any bytes), `**`, `?`, `[abc]`, `[!a-z]`, `{a,b}`; linear in practice, bounded always. */
+/* Shell patterns: `*` (not over `.`-less limits: any bytes), `**`, `?`, `[abc]`, `[!a-z]`, `{a,b}`;
+ * linear in practice, bounded always. */
 bool permissions_glob_matches(struct span pattern, struct span text);
 
 #endif

@@ -66,8 +66,7 @@ bool receive_append(struct edge *edge, struct connection *conn, struct bytes *by
         while (room < needed) {
             room *= 2;
         }
-        if (room > UINT32_MAX / 2 ||
-            !receive_may_grow(edge, conn->receive, room - bytes->room)) {
+        if (room > UINT32_MAX / 2 || !receive_may_grow(edge, conn->receive, room - bytes->room)) {
             return receive_refuse(edge, conn, COUNTER_REFUSED_PINNED);
         }
         uint8_t *grown = realloc(bytes->at, room);

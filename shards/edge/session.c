@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A session's life: opened, connected, kept alive, told, ended. What it is asked is in commands.c. */
+/* A session's life: opened, connected, kept alive, told, ended. What it is asked is in commands.c.
+ */
 #include "shards/edge/session.h"
 
 #include <stdlib.h>
@@ -157,8 +158,8 @@ void session_on_connected(struct edge *edge, struct session *session, uint32_t c
     if (options->ping_interval_ms > 0) {
         /* Spread over half an interval, so that a storm of connects does not ping as one. */
         const uint64_t half_ms = options->ping_interval_ms / 2;
-        session->ping_due_ms = edge->shard->now_ms + half_ms +
-                               random_below(&edge->shard->random, half_ms + 1);
+        session->ping_due_ms =
+            edge->shard->now_ms + half_ms + random_below(&edge->shard->random, half_ms + 1);
     }
     char id[CLIENT_ID_TEXT_LEN];
     client_id_format(session->client_id, id);
@@ -451,7 +452,8 @@ static void session_obey(struct edge *edge, struct session *session,
     for (struct subscription *at = session->subscriptions; at != NULL; at = next) {
         next = at->next;
         if (span_is_empty(command->channel) ||
-            span_equal(command->channel, span_of(at->channel->name->bytes, at->channel->name->len))) {
+            span_equal(command->channel,
+                       span_of(at->channel->name->bytes, at->channel->name->len))) {
             hub_unsubscribe_push(edge, at, command->code);
             if (conn->state != CONNECTION_SESSION) {
                 return;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a client is to the protocol on its connection: identity, subscriptions, liveness, and the commands it sends. */
+/* What a client is to the protocol on its connection: identity, subscriptions, liveness, and the
+ * commands it sends. */
 #ifndef ROOST_SHARDS_EDGE_SESSION_H
 #define ROOST_SHARDS_EDGE_SESSION_H
 
@@ -10,10 +11,10 @@ struct hub_channel;
 struct subscription;
 
 enum session_state {
-    SESSION_NEW,       /* No connect command yet. */
-    SESSION_JOINING,   /* Credentials are good; the directory is asked. Input waits. */
+    SESSION_NEW,     /* No connect command yet. */
+    SESSION_JOINING, /* Credentials are good; the directory is asked. Input waits. */
     SESSION_CONNECTED,
-    SESSION_REFUSED,   /* connect was answered with an error: nothing else is accepted. */
+    SESSION_REFUSED, /* connect was answered with an error: nothing else is accepted. */
 };
 
 /* A user with sessions on this shard. */
@@ -23,28 +24,30 @@ struct local_user {
 };
 
 struct session {
-    struct connection *conn;  /* NULL: it went while the directory was asked, whose answer is awaited. */
-    struct local_user *user;  /* NULL: anonymous, or not connected. */
+    struct connection
+        *conn; /* NULL: it went while the directory was asked, whose answer is awaited. */
+    struct local_user *user; /* NULL: anonymous, or not connected. */
     struct list user_link;
-    struct buf *identity;     /* Made when it is first needed. */
-    struct buf *conn_info;    /* NULL: none. */
+    struct buf *identity;  /* Made when it is first needed. */
+    struct buf *conn_info; /* NULL: none. */
     struct subscription *subscriptions;
     struct subscription *awaited; /* Input waits for this subscription's answer. */
-    uint64_t ping_due_ms;     /* The next ping; or while a pong is owed, its deadline. */
+    uint64_t ping_due_ms;         /* The next ping; or while a pong is owed, its deadline. */
     uint64_t ping_sent_ns;
-    int64_t expire_at_s;      /* Unix time; 0: never. */
+    int64_t expire_at_s; /* Unix time; 0: never. */
     uint32_t subscription_count;
-    uint32_t connect_id;      /* Of the connect command, while JOINING. */
+    uint32_t connect_id; /* Of the connect command, while JOINING. */
     uint32_t handle;
     uint8_t client_id[CLIENT_ID_LEN];
     uint8_t state;
     bool owes_pong;
-    bool is_in_directory; /* USER_REMOVE is owed when it ends. */
+    bool is_in_directory;  /* USER_REMOVE is owed when it ends. */
     bool awaits_directory; /* USER_ADDED decides whether it may connect. */
     bool has_expiring_subscriptions;
 };
 
-/* For a fresh WebSocket connection: makes its session. `user_header` is the trusted header's user, or empty. */
+/* For a fresh WebSocket connection: makes its session. `user_header` is the trusted header's user,
+ * or empty. */
 MUST_CHECK bool session_open(struct edge *edge, struct connection *conn, struct span user_header);
 
 /* The connection is gone: leaves every channel, tells homes and directory, frees the session. */

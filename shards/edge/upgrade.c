@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The opening handshake of WebSocket (RFC 6455 section 4.2), with origins, subprotocols and deflate. */
+/* The opening handshake of WebSocket (RFC 6455 section 4.2), with origins, subprotocols and
+ * deflate. */
 #include "shards/edge/upgrade.h"
 
 #include "shards/edge/auth.h"
@@ -13,11 +14,11 @@ static void refuse(struct edge *edge, struct connection *conn, enum http1_upgrad
     actors_count(edge->actors, COUNTER_REFUSED_UPGRADE_INVALID);
     http_end_keep_alive(conn);
     http_respond(edge, conn,
-                 &(struct http_response){
-                     .status = http1_upgrade_status(result),
-                     .content_type = "text/plain; charset=utf-8",
-                     .headers = SPAN_LITERAL("Sec-WebSocket-Version: 13\r\nUpgrade: websocket\r\n"),
-                     .body = span_of_text(http1_upgrade_text(result))});
+                 &(struct http_response){.status = http1_upgrade_status(result),
+                                         .content_type = "text/plain; charset=utf-8",
+                                         .headers = SPAN_LITERAL(
+                                             "Sec-WebSocket-Version: 13\r\nUpgrade: websocket\r\n"),
+                                         .body = span_of_text(http1_upgrade_text(result))});
 }
 
 static bool is_same_host(struct span origin, struct span host)
@@ -28,7 +29,8 @@ static bool is_same_host(struct span origin, struct span host)
     return scheme_len > 0 && span_equal_ignore_case(span_skip(origin, scheme_len), host);
 }
 
-/* Requests without an Origin do not come from a browser. The page that this node itself serves may always connect. */
+/* Requests without an Origin do not come from a browser. The page that this node itself serves may
+ * always connect. */
 static bool origin_is_allowed(const struct edge *edge, const struct http1_request *request,
                               const struct http1_upgrade *upgrade)
 {
@@ -62,7 +64,8 @@ static bool negotiate_deflate(const struct edge *edge, const struct http1_reques
 static struct span choose_subprotocol(const struct http1_request *request)
 {
     const struct span json = SPAN_LITERAL("centrifuge-json");
-    return http1_header_has_exact_token(request, "Sec-WebSocket-Protocol", json) ? json : SPAN_EMPTY;
+    return http1_header_has_exact_token(request, "Sec-WebSocket-Protocol", json) ? json
+                                                                                 : SPAN_EMPTY;
 }
 
 /* A client that asks for Protobuf would not understand a word of JSON. */
@@ -146,8 +149,8 @@ void upgrade_to_websocket(struct edge *edge, struct connection *conn,
         return;
     }
     uint8_t room[HANDSHAKE_MAX];
-    const struct span answer = write_handshake(room, &upgrade, choose_subprotocol(request),
-                                               is_deflated ? &deflate : NULL);
+    const struct span answer =
+        write_handshake(room, &upgrade, choose_subprotocol(request), is_deflated ? &deflate : NULL);
     if (!outq_append_bytes(&conn->outq, answer.at, (uint32_t)answer.len, 0)) {
         actors_count(edge->actors, COUNTER_REFUSED_MEMORY);
         connection_close(edge, conn);

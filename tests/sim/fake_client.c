@@ -115,10 +115,10 @@ bool fake_client_publish(struct fake_client *client, uint8_t channel, uint32_t p
     padding = padding < sizeof(filler) ? padding : (uint32_t)sizeof(filler) - 1;
     memset(filler, 'x', padding);
     filler[padding] = '\0';
-    const int len = snprintf(
-        text, sizeof(text),
-        "{\"id\":%u,\"publish\":{\"channel\":\"c%u\",\"data\":{\"n\":%u,\"p\":\"%s\"}}}",
-        client->next_id, channel, publication, filler);
+    const int len =
+        snprintf(text, sizeof(text),
+                 "{\"id\":%u,\"publish\":{\"channel\":\"c%u\",\"data\":{\"n\":%u,\"p\":\"%s\"}}}",
+                 client->next_id, channel, publication, filler);
     if (client->out_len + (size_t)len + WEBSOCKET_HEADER_LEN_MAX > sizeof(client->out)) {
         return false;
     }
@@ -313,17 +313,16 @@ bool fake_client_poll(struct fake_client *client, const struct fake_listener *li
     if (client->state == FAKE_UNUSED || client->state == FAKE_ENDED) {
         return false;
     }
-    const size_t taken =
-        client->out_len == 0
-            ? 0
-            : sim_client_send(client->sim, client->socket, client->out, client->out_len);
+    const size_t taken = client->out_len == 0 ? 0
+                                              : sim_client_send(client->sim, client->socket,
+                                                                client->out, client->out_len);
     memmove(client->out, client->out + taken, client->out_len - taken);
     client->out_len -= taken;
-    const ssize_t got = client->is_paused
-                            ? 0
-                            : sim_client_receive(client->sim, client->socket,
-                                                 client->in + client->in_len,
-                                                 sizeof(client->in) - 1 - client->in_len);
+    const ssize_t got =
+        client->is_paused
+            ? 0
+            : sim_client_receive(client->sim, client->socket, client->in + client->in_len,
+                                 sizeof(client->in) - 1 - client->in_len);
     if (got < 0) {
         client_end(client);
         return true;

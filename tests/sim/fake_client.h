@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A simulated client that speaks the client protocol over the simulator's network and writes down what it was told. */
+/* A simulated client that speaks the client protocol over the simulator's network and writes down
+ * what it was told. */
 #ifndef ROOST_TESTS_SIM_FAKE_CLIENT_H
 #define ROOST_TESTS_SIM_FAKE_CLIENT_H
 
@@ -51,7 +52,8 @@ struct fake_client {
     struct fake_subscription subscriptions[CHANNELS_MAX];
     struct fake_publish publishes[64];
     uint32_t publishes_len;
-    uint64_t asked_clients; /* Answer of the newest presence_stats: its num_clients, or UINT64_MAX. */
+    uint64_t
+        asked_clients; /* Answer of the newest presence_stats: its num_clients, or UINT64_MAX. */
     uint32_t asked_id;
     uint8_t out[64 * 1024]; /* Not yet taken by the network. */
     size_t out_len;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The simulator's program: runs worlds by their seeds, replays one, and shows that a seed replays. */
+/* The simulator's program: runs worlds by their seeds, replays one, and shows that a seed replays.
+ */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One run: the seed decides how many nodes and shards there are, what clients do and which faults they meet.
+/* One run: the seed decides how many nodes and shards there are, what clients do and which faults
+ * they meet.
  *
- * The truth. Each node has one witness, subscribed to all channels and never disturbed; what it sees is
- * the order of a channel. Then, for every other subscription, from its reply to its end:
+ * The truth. Each node has one witness, subscribed to all channels and never disturbed; what it
+ * sees is the order of a channel. Then, for every other subscription, from its reply to its end:
  *   - what it saw is a contiguous piece of the witness's order (one order, no gap, no repeat);
  *   - if it still lasts when the world has come to rest, the piece reaches the end of that order.
  * And every publication that was acknowledged is in the order once, none that was refused is.
@@ -80,8 +81,9 @@ static void world_add_node(struct world *world, uint32_t index)
     struct world_node *node = &world->nodes[index];
     node_options_init(&node->options);
     node->options.shards = 1 + (uint32_t)random_below(world->random, 8);
-    node->options.listen = (struct socket_address){
-        .family = 4, .bytes = {10, 0, 0, (uint8_t)(1 + index)}, .port = 8000};
+    node->options.listen = (struct socket_address){.family = 4,
+                                                   .bytes = {10, 0, 0, (uint8_t)(1 + index)},
+                                                   .port = 8000};
     node->options.client.insecure = true;
     /* Small enough that a reader which pauses is found slow, and the witness is not. */
     node->options.client.queue_max_size = 64 * 1024 + (uint32_t)random_below(world->random, 65536);
@@ -186,8 +188,7 @@ static void world_act(struct world *world)
     struct fake_client *client =
         &world->clients[NODES_MAX + random_below(world->random, CLIENTS_MAX)];
     if (client->state == FAKE_UNUSED && world->runs_len + CHANNELS_MAX * 64 < RUNS_MAX) {
-        struct world_node *node =
-            &world->nodes[random_below(world->random, world->report->nodes)];
+        struct world_node *node = &world->nodes[random_below(world->random, world->report->nodes)];
         if (!fake_client_open(client, world->sim, node->number, &node->options.listen)) {
             world_violation(world, "a node does not listen");
         }
@@ -204,7 +205,8 @@ static void world_act(struct world *world)
 
 /* ---- coming to rest, and the checks ---- */
 
-/* Paused clients read again, mute ones stay mute; then nothing new is asked until all is answered. */
+/* Paused clients read again, mute ones stay mute; then nothing new is asked until all is answered.
+ */
 static bool world_rest(struct world *world)
 {
     for (uint32_t i = 0; i < NODES_MAX + CLIENTS_MAX; i++) {
@@ -246,8 +248,7 @@ static void check_run(struct world *world, const struct fake_run *run, const str
         start = order->len;
     }
     if (start + run->len > order->len ||
-        (run->len > 0 &&
-         memcmp(order->ids + start, run->ids, run->len * sizeof(*run->ids)) != 0)) {
+        (run->len > 0 && memcmp(order->ids + start, run->ids, run->len * sizeof(*run->ids)) != 0)) {
         world_violation(world, "a subscriber saw another order than the witness");
     } else if (run->is_open && run->len > 0 && start + run->len != order->len) {
         world_violation(world, "a subscriber misses the newest publications");
@@ -258,8 +259,7 @@ static void check_orders(struct world *world)
 {
     for (uint32_t i = 0; i < world->runs_len; i++) {
         const struct world_node *node = &world->nodes[world->run_node[i]];
-        const struct fake_run *order =
-            node->witness->subscriptions[world->runs[i]->channel].run;
+        const struct fake_run *order = node->witness->subscriptions[world->runs[i]->channel].run;
         if (order == NULL) {
             world_violation(world, "a witness was disconnected");
             return;
@@ -395,8 +395,8 @@ enum world_result world_run(const struct world_options *options, struct world_re
     };
     world->options = options;
     world->report = report;
-    world->listener = (struct fake_listener){world_open_run, world_published, world_violation,
-                                             world};
+    world->listener =
+        (struct fake_listener){world_open_run, world_published, world_violation, world};
     world->sim = sim_create(&sim_options);
     BUG_IF(world->sim == NULL);
     world->random = sim_random(world->sim);

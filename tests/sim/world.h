@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A world: nodes, clients and faults from one seed, with the truth beside them and the checks of it. */
+/* A world: nodes, clients and faults from one seed, with the truth beside them and the checks of
+ * it. */
 #ifndef ROOST_TESTS_SIM_WORLD_H
 #define ROOST_TESTS_SIM_WORLD_H
 
@@ -14,8 +15,8 @@ struct world_options {
 
 enum world_result {
     WORLD_OK = 0,
-    WORLD_WRONG = 3,  /* A promise was broken: order, gap, loss, repeat, leak. */
-    WORLD_STUCK = 4,  /* Something that had to happen did not. */
+    WORLD_WRONG = 3, /* A promise was broken: order, gap, loss, repeat, leak. */
+    WORLD_STUCK = 4, /* Something that had to happen did not. */
 };
 
 struct world_report {
