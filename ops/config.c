@@ -212,7 +212,7 @@ static void derive_address(struct config *config, struct config_report *report)
     size_t len = strlen(text);
 
     if (len == 0) {
-        text = "::"; /* Takes IPv4 too, where the machine has both. */
+        text = "0.0.0.0";
     } else if (strcmp(text, "localhost") == 0) {
         text = "127.0.0.1";
     } else if (text[0] == '[' && text[len - 1] == ']') {

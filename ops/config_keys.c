@@ -79,7 +79,7 @@ static const char *const data_formats[] = {"", "json", "json_object", "binary", 
 
 const struct config_key config_keys[] = {
     STRING("http_server.address", AT(address), 64, "",
-           "Address to listen on; empty: all addresses of the machine."),
+           "Address to listen on; empty: all IPv4 addresses of the machine, `::`: all IPv6 ones."),
     NUMBER("http_server.port", AT(port), 1, 65535, "8000", "Port to listen on."),
     STRING("node.name", NODE(name), NAME_BYTES_MAX, "",
            "Name of the node; empty: the host's name and the port."),

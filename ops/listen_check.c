@@ -43,6 +43,9 @@ static int try_listen(const struct socket_address *address)
     }
     /* Connections of a node that just ended linger; only a listener counts. */
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (address->family == 6) {
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+    }
     if (bind(fd, (struct sockaddr *)&system_address, len) != 0 || listen(fd, 1) != 0) {
         failure = errno;
     }
@@ -50,22 +53,11 @@ static int try_listen(const struct socket_address *address)
     return failure;
 }
 
-static bool is_any_six(const struct socket_address *address)
-{
-    static const uint8_t zero[16];
-
-    return address->family == 6 && memcmp(address->bytes, zero, sizeof(zero)) == 0;
-}
-
-bool listen_check(struct socket_address *address, char problem[LISTEN_PROBLEM_SIZE])
+bool listen_check(const struct socket_address *address, char problem[LISTEN_PROBLEM_SIZE])
 {
     int failure = try_listen(address);
     char text[64];
 
-    if ((failure == EAFNOSUPPORT || failure == EADDRNOTAVAIL) && is_any_six(address)) {
-        address->family = 4;
-        failure = try_listen(address);
-    }
     socket_address_format(address, text);
     problem[0] = '\0';
     switch (failure) {

@@ -10,8 +10,7 @@
 
 enum { LISTEN_PROBLEM_SIZE = 256 };
 
-/* Falls back from :: to 0.0.0.0 on a machine without IPv6. False: `problem` says why and what to
- * do. */
-bool listen_check(struct socket_address *address, char problem[LISTEN_PROBLEM_SIZE]);
+/* False: `problem` says why and what to do. */
+bool listen_check(const struct socket_address *address, char problem[LISTEN_PROBLEM_SIZE]);
 
 #endif

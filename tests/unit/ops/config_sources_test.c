@@ -251,7 +251,7 @@ static void test_addresses(void **state)
         const char *text;
         int family;
         int first_byte;
-    } cases[] = {{"", 6, 0},           {"127.0.0.1", 4, 127}, {"localhost", 4, 127},
+    } cases[] = {{"", 4, 0},           {"127.0.0.1", 4, 127}, {"localhost", 4, 127},
                  {"::1", 6, 0},        {"[::1]", 6, 0},       {"0.0.0.0", 4, 0},
                  {"fe80::1", 6, 0xfe}, {"300.1.1.1", 0, 0},   {"a.b.c.d", 0, 0},
                  {"[", 0, 0},          {"]", 0, 0},           {"[]", 0, 0}};
