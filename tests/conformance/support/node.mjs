@@ -64,7 +64,7 @@ export class Node {
   exit = null; // What the process ended with, once it did.
 
   // Starts a node and waits until it answers. `options`: shards, port, program, wrap (a command
-  // line that the node's is appended to), env.
+  // line that the node's is appended to), env, flags (instead of a configuration file).
   static async start(config, options = {}) {
     const node = new Node();
     node.shards = options.shards ?? 4;
@@ -73,7 +73,10 @@ export class Node {
     const file = path.join(node.#folder, 'config.json');
     const own = { http_server: { port: node.port }, runtime: { shards: node.shards } };
     writeFileSync(file, JSON.stringify(merge(merge(BASE, config), own), null, 2));
-    node.#spawn([...(options.wrap ?? []), options.program ?? roostd_path(), '--config', file],
+    const flags = options.flags
+      ? [...options.flags, '--port', `${node.port}`, '--shards', `${node.shards}`]
+      : ['--config', file];
+    node.#spawn([...(options.wrap ?? []), options.program ?? roostd_path(), ...flags],
       options.env);
     await eventually(() => node.#is_ready(), `the node's /health`, 20_000).catch((error) => {
       node.kill('SIGKILL');
@@ -168,10 +171,12 @@ export class Node {
     return within(ms_max, answer, `${method} ${target}`);
   }
 
+  api_key = API_KEY;
+
   // A call of the server API as a backend makes it; returns the parsed answer.
   async api(method, params = {}, agent = false) {
     const answer = await this.request('POST', `/api/${method}`, {
-      headers: { 'X-API-Key': API_KEY, 'Content-Type': 'application/json' },
+      headers: { 'X-API-Key': this.api_key, 'Content-Type': 'application/json' },
       body: JSON.stringify(params),
       agent,
     });
