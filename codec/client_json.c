@@ -101,7 +101,7 @@ static const struct json_field channel_list[] = {
 
 static const struct json_field publish_list[] = {
     JSON_FIELD(client_publish_request, "channel", STRING, channel),
-    JSON_FIELD(client_publish_request, "data", RAW, data),
+    JSON_FIELD(client_publish_request, "data", PAYLOAD, data),
     JSON_FIELD(client_publish_request, "type", I32, type),
     JSON_FIELD(client_publish_request, "key", STRING, key),
     JSON_FIELD(client_publish_request, "removed", BOOL, removed),

@@ -78,6 +78,14 @@ static enum json_result read_field(struct json_reader *reader, struct scratch *s
         return json_read_i64(reader, at);
     case JSON_FIELD_RAW:
         return json_read_raw(reader, at);
+    case JSON_FIELD_PAYLOAD: {
+        struct json_value value;
+        const enum json_result result = json_read_value(reader, &value);
+        if (result == JSON_OK) {
+            *(struct span *)to = value.raw;
+        }
+        return result;
+    }
     case JSON_FIELD_RAW_OBJECT:
         return read_raw_of_type(reader, JSON_OBJECT, at);
     case JSON_FIELD_RAW_ARRAY:

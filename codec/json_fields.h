@@ -20,6 +20,7 @@ enum json_field_kind {
     JSON_FIELD_I32,        /* int32_t */
     JSON_FIELD_I64,        /* int64_t */
     JSON_FIELD_RAW,        /* struct span, any value */
+    JSON_FIELD_PAYLOAD,    /* struct span, any value, and null is one of them */
     JSON_FIELD_RAW_OBJECT, /* struct span */
     JSON_FIELD_RAW_ARRAY,  /* struct span */
     JSON_FIELD_STRINGS,    /* struct span, an array of strings */

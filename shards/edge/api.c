@@ -404,6 +404,11 @@ static enum json_result call_unsubscribe(struct edge *edge, struct call *call, s
         call->error = API_ERROR_BAD_REQUEST;
         return JSON_OK;
     }
+    if (!span_is_empty(request.channel) &&
+        permissions_find_channel(edge->options, request.channel) == NULL) {
+        call->error = API_ERROR_UNKNOWN_CHANNEL;
+        return JSON_OK;
+    }
     send_command(edge, call,
                  &(struct session_command){.kind = SESSION_UNSUBSCRIBE,
                                            .code = CLIENT_UNSUBSCRIBE_BY_SERVER,

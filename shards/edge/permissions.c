@@ -100,32 +100,33 @@ bool permissions_may_subscribe(const struct node_options *options,
     return options->client.insecure;
 }
 
+/* What both publishing and presence ask: a client of a kind that is let in, and anonymous ones only
+ * where they are named too. */
+static bool is_let_in(bool for_client, bool for_subscriber, bool for_anonymous,
+                      struct permissions_client client)
+{
+    return (for_client || (for_subscriber && client.is_subscribed)) &&
+           (for_anonymous || !span_is_empty(client.user));
+}
+
 bool permissions_may_publish(const struct node_options *options,
                              const struct channel_options *channel_options,
                              struct permissions_client client)
 {
-    if (channel_options->allow_publish_for_client &&
-        (!span_is_empty(client.user) || channel_options->allow_publish_for_anonymous)) {
-        return true;
-    }
-    if (channel_options->allow_publish_for_subscriber && client.is_subscribed) {
-        return true;
-    }
-    return options->client.insecure;
+    return options->client.insecure ||
+           is_let_in(channel_options->allow_publish_for_client,
+                     channel_options->allow_publish_for_subscriber,
+                     channel_options->allow_publish_for_anonymous, client);
 }
 
 bool permissions_may_see_presence(const struct node_options *options,
                                   const struct channel_options *channel_options,
                                   struct permissions_client client)
 {
-    if (channel_options->allow_presence_for_client &&
-        (!span_is_empty(client.user) || channel_options->allow_presence_for_anonymous)) {
-        return true;
-    }
-    if (channel_options->allow_presence_for_subscriber && client.is_subscribed) {
-        return true;
-    }
-    return options->client.insecure;
+    return options->client.insecure ||
+           is_let_in(channel_options->allow_presence_for_client,
+                     channel_options->allow_presence_for_subscriber,
+                     channel_options->allow_presence_for_anonymous, client);
 }
 
 bool permissions_is_data(const struct channel_options *channel_options, struct span data)
