@@ -82,7 +82,7 @@ static enum json_result read_field(struct json_reader *reader, struct scratch *s
         struct json_value value;
         const enum json_result result = json_read_value(reader, &value);
         if (result == JSON_OK) {
-            *(struct span *)to = value.raw;
+            *(struct span *)at = value.raw;
         }
         return result;
     }
