@@ -20,7 +20,7 @@
 enum {
     EXIT_WRONG_CONFIGURATION = 2,
     /* How often a stopping node is looked at. */
-    DRAIN_LOOK_MS = 10,
+    DRAIN_LOOK_MS = 10, START_LOOK_MS = 1,
     /* The node cuts its clients at shutdown.timeout; this much later it is not waited for any more.
      */
     DRAIN_GRACE_MS = 2000,
@@ -65,6 +65,20 @@ static int wait_for_stop(struct log *log, const sigset_t *stops)
             return received;
         }
     }
+}
+
+/* The shards listen once the router has told them their place. False: one of them cannot. */
+static bool wait_until_listening(const struct node *node)
+{
+    const struct timespec look = {.tv_nsec = START_LOOK_MS * 1000000};
+
+    while (!node_is_listening(node)) {
+        if (node_has_failed(node)) {
+            return false;
+        }
+        nanosleep(&look, NULL);
+    }
+    return true;
 }
 
 /* Every client is told to go; true when all went. */
@@ -140,6 +154,11 @@ static int serve(struct node *node, const struct config *config, struct log *log
     log_set_time(log, clock_read().wall_ms);
     if (set == NULL) {
         LOG(log, LOG_ERROR, "start", "%s", "result=failed reason=\"the shards did not start\"");
+        return EXIT_FAILURE;
+    }
+    if (!wait_until_listening(node)) {
+        LOG(log, LOG_ERROR, "start", "%s", "result=failed reason=\"a shard cannot listen\"");
+        shard_set_stop(set);
         return EXIT_FAILURE;
     }
     say_ready(config, log);

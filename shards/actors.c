@@ -54,7 +54,12 @@ static void actors_on_placement(struct actors *actors, const struct message *mes
     buf_release(actors->placement_buf);
     actors->placement_buf = message_as_placement(message).placement;
     actors->placement = placement_of(actors->placement_buf);
-    if (is_first && !edge_start(actors->edge)) {
+    if (!is_first) {
+        return;
+    }
+    if (edge_start(actors->edge)) {
+        __atomic_fetch_add(&actors->node->shards_listening, 1, __ATOMIC_RELEASE);
+    } else {
         __atomic_store_n(&actors->node->has_failed, 1, __ATOMIC_RELEASE);
     }
 }

@@ -18,6 +18,7 @@ struct node {
     int64_t started_wall_ms;
     uint32_t is_stopping;       /* Atomic; set once. */
     uint32_t has_failed;        /* Atomic; set once. */
+    uint32_t shards_listening;  /* Atomic; serving shards that take clients. */
     uint32_t *shard_is_drained; /* Atomic, one a serving shard: no connection is left. */
     /* Atomic, one a shard, the router's too: set as each actor starts, NULL again when it stops;
      * the stats themselves live until the shards' threads have ended. Read by node_stats. */
@@ -59,6 +60,12 @@ static inline const struct stats *node_stats(const struct node *node, uint32_t s
 static inline bool node_has_failed(const struct node *node)
 {
     return __atomic_load_n(&node->has_failed, __ATOMIC_ACQUIRE) != 0;
+}
+
+/* True once every serving shard takes clients. Any thread. */
+static inline bool node_is_listening(const struct node *node)
+{
+    return __atomic_load_n(&node->shards_listening, __ATOMIC_ACQUIRE) == node->shards;
 }
 
 /* The sum of a counter over all shards. Any thread. */

@@ -112,7 +112,7 @@ static void write_hist(struct writer *out, const struct node *node, enum shard_h
     uint64_t total = 0;
     uint64_t sum_ns = 0;
     for (uint32_t shard = 0; shard < node->shards; shard++) {
-        const struct stats *stats = __atomic_load_n(&node->stats[shard], __ATOMIC_ACQUIRE);
+        const struct stats *stats = node_stats(node, shard);
         if (stats == NULL) {
             continue;
         }
@@ -206,7 +206,7 @@ void metrics_write_shards(struct writer *out, const struct node *node)
     JSON_WRITE_KEY(&json, "shards");
     json_write_array_begin(&json);
     for (uint32_t shard = 0; shard <= node->shards; shard++) {
-        const struct stats *stats = __atomic_load_n(&node->stats[shard], __ATOMIC_ACQUIRE);
+        const struct stats *stats = node_stats(node, shard);
         if (stats == NULL) {
             continue;
         }
