@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A queue of frame pointers in chunks of two cache lines, and the writev that empties it.
+/* A queue of frame pointers, and the writev that empties it.
  *
- * A connection that gets one frame a turn touches one line of a chunk: the chunk's head and its
- * first six frames share it. Chunks come from a list that the thread keeps; the last one freed is
- * the first one taken, so it is still in the cache.
+ * Most connections get one frame a turn: that one is in the queue's own pointer, and no other
+ * memory is touched for it. More go into chunks of two cache lines. These come from a list that the
+ * thread keeps; the last one freed is the first one taken, so it is still in the cache.
  */
 #include "runtime/outq.h"
 
@@ -37,38 +37,48 @@ void outq_thread_end(void)
     recycle_clear(&chunks_kept);
 }
 
-static bool outq_add_chunk(struct outq *outq)
+/* A chunk that holds one frame. */
+static struct outq_chunk *outq_create_chunk(struct frame *frame)
 {
     struct outq_chunk *chunk = recycle_take(&chunks_kept);
     if (chunk == NULL) {
         chunk = aligned_alloc(64, sizeof *chunk);
         if (chunk == NULL) {
-            return false;
+            return NULL;
         }
     }
     chunk->next = NULL;
     chunk->begin = 0;
-    chunk->end = 0;
-    if (outq->last == NULL) {
-        outq->first = chunk;
-    } else {
-        outq->last->next = chunk;
-    }
-    outq->last = chunk;
-    return true;
+    chunk->end = 1;
+    chunk->frames[0] = frame;
+    return chunk;
 }
 
 /* Takes over the caller's count of the frame, unless memory is out. */
 static bool outq_push(struct outq *outq, struct frame *frame)
 {
-    struct outq_chunk *last = outq->last;
-    if (last == NULL || last->end == OUTQ_CHUNK_FRAMES) {
-        if (!outq_add_chunk(outq)) {
+    if (outq->first == NULL) {
+        outq->first = frame;
+        return true;
+    }
+    if (outq->last == NULL) {
+        struct outq_chunk *chunk = outq_create_chunk(outq->first);
+        if (chunk == NULL) {
             return false;
         }
-        last = outq->last;
+        outq->first = chunk;
+        outq->last = chunk;
     }
-    last->frames[last->end++] = frame;
+    struct outq_chunk *last = outq->last;
+    if (last->end < OUTQ_CHUNK_FRAMES) {
+        last->frames[last->end++] = frame;
+        return true;
+    }
+    last->next = outq_create_chunk(frame);
+    if (last->next == NULL) {
+        return false;
+    }
+    outq->last = last->next;
     return true;
 }
 
@@ -104,10 +114,11 @@ bool outq_append(struct outq *outq, struct frame *frame, uint32_t bytes_max)
 /* The last frame, when nobody else holds it and `len` more bytes fit behind its own. */
 static struct frame *outq_open_frame(const struct outq *outq, uint32_t len)
 {
-    if (outq->last == NULL) {
+    if (outq->first == NULL) {
         return NULL;
     }
-    struct frame *frame = outq->last->frames[outq->last->end - 1];
+    const struct outq_chunk *last = outq->last;
+    struct frame *frame = last == NULL ? outq->first : last->frames[last->end - 1];
     const bool is_own = frame->shared == NULL && frame->refs == 1;
     return is_own && frame->room - frame->len >= len ? frame : NULL;
 }
@@ -136,6 +147,11 @@ uint8_t *outq_reserve(struct outq *outq, uint32_t len, uint32_t bytes_max)
 static void outq_drop_empty_last(struct outq *outq)
 {
     struct outq_chunk *last = outq->last;
+    if (last == NULL) {
+        frame_release(outq->first);
+        outq->first = NULL;
+        return;
+    }
     frame_release(last->frames[--last->end]);
     if (last->end > last->begin) {
         return;
@@ -178,21 +194,28 @@ bool outq_append_bytes(struct outq *outq, const void *at, uint32_t len, uint32_t
     return true;
 }
 
-/* The bytes of the first frames, at most OUTQ_SLICES_MAX of them; returns how many bytes. */
+/* What of the frame is still to be sent, as a slice. */
+static size_t outq_slice(const struct frame *frame, uint32_t skip, struct iovec *slice)
+{
+    /* An iovec has no const form; the kernel only reads. */
+    slice->iov_base = (void *)(uintptr_t)(frame->bytes + skip);
+    slice->iov_len = frame->len - skip;
+    return slice->iov_len;
+}
+
+/* The first frames, at most OUTQ_SLICES_MAX of them; returns how many bytes they are. */
 static size_t outq_gather(const struct outq *outq, struct iovec *slices, int *count)
 {
+    if (outq->last == NULL) {
+        *count = 1;
+        return outq_slice(outq->first, outq->head_sent, slices);
+    }
     size_t bytes = 0;
     int n = 0;
-    uint32_t skip = outq->head_sent;
     const struct outq_chunk *chunk = outq->first;
     for (; chunk != NULL && n < OUTQ_SLICES_MAX; chunk = chunk->next) {
         for (uint32_t i = chunk->begin; i < chunk->end && n < OUTQ_SLICES_MAX; i++) {
-            const struct frame *frame = chunk->frames[i];
-            /* An iovec has no const form; the kernel only reads. */
-            slices[n].iov_base = (void *)(uintptr_t)(frame->bytes + skip);
-            slices[n].iov_len = frame->len - skip;
-            bytes += frame->len - skip;
-            skip = 0;
+            bytes += outq_slice(chunk->frames[i], n == 0 ? outq->head_sent : 0, &slices[n]);
             n++;
         }
     }
@@ -200,13 +223,12 @@ static size_t outq_gather(const struct outq *outq, struct iovec *slices, int *co
     return bytes;
 }
 
-/* Forgets `sent` bytes at the front. */
+/* Forgets `sent` bytes at the front, fewer than there are. */
 static void outq_consume(struct outq *outq, size_t sent)
 {
-    BUG_IF(sent > outq->bytes);
     outq->bytes -= (uint32_t)sent;
     size_t left = sent + outq->head_sent;
-    while (outq->first != NULL) {
+    while (outq->last != NULL) {
         struct outq_chunk *chunk = outq->first;
         while (chunk->begin < chunk->end && left >= chunk->frames[chunk->begin]->len) {
             struct frame *frame = chunk->frames[chunk->begin++];
@@ -233,8 +255,13 @@ enum outq_result outq_flush(struct outq *outq, struct stream *stream, struct pol
         if (taken < 0) {
             return taken == POLLER_AGAIN ? OUTQ_BLOCKED : OUTQ_GONE;
         }
-        outq_consume(outq, (size_t)taken);
         *sent += (uint64_t)taken;
+        BUG_IF((size_t)taken > offered);
+        if ((size_t)taken == outq->bytes) {
+            outq_clear(outq);
+            break;
+        }
+        outq_consume(outq, (size_t)taken);
         if ((size_t)taken < offered) {
             /* The socket is full, and will tell when it is not: asking again would be one more
              * system call for nothing. */
@@ -246,6 +273,10 @@ enum outq_result outq_flush(struct outq *outq, struct stream *stream, struct pol
 
 void outq_clear(struct outq *outq)
 {
+    if (outq->last == NULL && outq->first != NULL) {
+        frame_release(outq->first);
+        outq->first = NULL;
+    }
     while (outq->first != NULL) {
         struct outq_chunk *chunk = outq->first;
         for (uint32_t i = chunk->begin; i < chunk->end; i++) {
@@ -264,7 +295,9 @@ bool outq_drop_unsent(struct outq *outq)
         outq_clear(outq);
         return true;
     }
-    struct frame *partial = frame_hold(outq->first->frames[outq->first->begin]);
+    const struct outq_chunk *chunk = outq->first;
+    struct frame *partial = outq->last == NULL ? outq->first : chunk->frames[chunk->begin];
+    frame_hold(partial);
     outq_clear(outq);
     const bool is_kept = outq_append(outq, partial, 0);
     if (is_kept) {
@@ -275,16 +308,22 @@ bool outq_drop_unsent(struct outq *outq)
     return is_kept;
 }
 
+/* Bytes of a frame that no other queue shares. */
+static size_t outq_own_memory(const struct frame *frame)
+{
+    return frame->shared == NULL && frame->refs == 1 ? sizeof *frame + frame->room : 0;
+}
+
 size_t outq_memory(const struct outq *outq)
 {
+    if (outq->last == NULL) {
+        return outq->first == NULL ? 0 : outq_own_memory(outq->first);
+    }
     size_t bytes = 0;
     for (const struct outq_chunk *chunk = outq->first; chunk != NULL; chunk = chunk->next) {
         bytes += sizeof *chunk;
         for (uint32_t i = chunk->begin; i < chunk->end; i++) {
-            const struct frame *frame = chunk->frames[i];
-            if (frame->shared == NULL && frame->refs == 1) {
-                bytes += sizeof *frame + frame->room;
-            }
+            bytes += outq_own_memory(chunk->frames[i]);
         }
     }
     return bytes;

@@ -3,7 +3,8 @@
  *
  *      head_sent
  *      |
- *   [##..frame][frame][frame] ... -> [frame]      chunks of frame pointers, none while idle
+ *   [##..frame]                                   one frame: the queue points to it
+ *   [##..frame][frame][frame] ... -> [frame]      more: chunks of frame pointers
  *
  * Belongs to one shard. Zero-initialised it is empty; empty it holds no memory beyond itself.
  */
@@ -22,10 +23,10 @@
 struct outq_chunk;
 
 struct outq {
-    struct outq_chunk *first;
-    struct outq_chunk *last;
-    uint32_t bytes;     /* Not yet taken by the socket. */
-    uint32_t head_sent; /* Bytes of the first frame that the socket took. */
+    void *first;             /* The only frame, or the first chunk; NULL while empty. */
+    struct outq_chunk *last; /* NULL: there is no chunk. */
+    uint32_t bytes;          /* Not yet taken by the socket. */
+    uint32_t head_sent;      /* Bytes of the first frame that the socket took. */
 };
 
 enum outq_result {

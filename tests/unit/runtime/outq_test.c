@@ -291,6 +291,35 @@ static void any_partial_write_goes_on_where_it_stopped(void **state)
     }
 }
 
+static void what_was_begun_is_finished_when_the_rest_is_dropped(void **state)
+{
+    (void)state;
+    struct frame *frame = frame_of("0123456789");
+    for (uint32_t frames = 1; frames < 40; frames++) {
+        for (uint32_t sent = 0; sent < 10 * frames; sent += 3) {
+            struct outq outq = {NULL, NULL, 0, 0};
+            for (uint32_t i = 0; i < frames; i++) {
+                assert_true(outq_append(&outq, frame, 0));
+            }
+            sink.len = 0;
+            sink.room = sent;
+            assert_int_equal(flush(&outq, sent), OUTQ_BLOCKED);
+            assert_true(outq_drop_unsent(&outq));
+            const uint32_t rest = (10 - sent % 10) % 10;
+            assert_int_equal(outq.bytes, rest);
+            assert_true(outq_append_bytes(&outq, "end", 3, 0));
+            sink.room = SIZE_MAX;
+            assert_int_equal(flush(&outq, rest + 3), OUTQ_DONE);
+            assert_int_equal(sink.len, sent + rest + 3);
+            assert_memory_equal(sink.bytes + sent, &"0123456789"[10 - rest], rest);
+            assert_memory_equal(sink.bytes + sent + rest, "end", 3);
+            assert_idle(&outq);
+        }
+    }
+    assert_int_equal(frame->refs, 1);
+    frame_release(frame);
+}
+
 static void a_full_socket_is_asked_once(void **state)
 {
     (void)state;
@@ -313,6 +342,8 @@ static void memory_is_what_the_queue_pins(void **state)
     (void)state;
     struct outq outq = {NULL, NULL, 0, 0};
     struct frame *frame = frame_of("shared bytes are not the queue's");
+    assert_true(outq_append(&outq, frame, 0));
+    assert_int_equal(outq_memory(&outq), 0); /* One frame needs nothing but the queue. */
     assert_true(outq_append(&outq, frame, 0));
     const size_t chunk = outq_memory(&outq);
     assert_in_range(chunk, 1, 128);
@@ -381,6 +412,7 @@ int main(void)
         cmocka_unit_test_setup(reserved_bytes_are_written_in_place, open_sink),
         cmocka_unit_test_setup(an_unused_reservation_leaves_nothing, open_sink),
         cmocka_unit_test_setup(any_partial_write_goes_on_where_it_stopped, open_sink),
+        cmocka_unit_test_setup(what_was_begun_is_finished_when_the_rest_is_dropped, open_sink),
         cmocka_unit_test_setup(a_full_socket_is_asked_once, open_sink),
         cmocka_unit_test_setup(memory_is_what_the_queue_pins, open_sink),
         cmocka_unit_test_setup(a_long_random_life_loses_no_byte, open_sink),
