@@ -307,6 +307,7 @@ uint8_t *http_take_head(struct edge *edge, struct connection *conn, uint8_t *at,
 {
     struct http1_progress fresh = {0};
     struct http1_progress *progress = conn->receive == NULL ? &fresh : &conn->receive->progress;
+    const bool is_first_piece = progress->scanned == 0;
     struct http1_request request;
     const struct span in = span_between(at, end);
     const enum http1_result result = http1_parse_request(in, progress, &request);
@@ -316,8 +317,10 @@ uint8_t *http_take_head(struct edge *edge, struct connection *conn, uint8_t *at,
             return end;
         }
         if (progress == &fresh) {
-            /* The first piece of a head: from now on its time runs. */
             receive->progress = fresh;
+        }
+        if (is_first_piece) {
+            /* From now on the head's time runs. */
             connection_enter(edge, conn, CONNECTION_HTTP_HEAD, HEAD_MS_MAX);
         }
         return at;
@@ -326,6 +329,7 @@ uint8_t *http_take_head(struct edge *edge, struct connection *conn, uint8_t *at,
     if (result != HTTP1_DONE) {
         actors_count(edge->actors, COUNTER_REFUSED_HEAD_INVALID);
         conn->flags |= CONNECTION_FAILED;
+        conn->flags &= (uint16_t)~CONNECTION_IS_HEAD; /* That was the request before. */
         http_respond_error(edge, conn, http1_result_status(result), http1_result_text(result));
         return end;
     }

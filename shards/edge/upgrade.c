@@ -16,8 +16,11 @@ static void refuse(struct edge *edge, struct connection *conn, enum http1_upgrad
     http_respond(edge, conn,
                  &(struct http_response){.status = http1_upgrade_status(result),
                                          .content_type = "text/plain; charset=utf-8",
-                                         .headers = SPAN_LITERAL(
-                                             "Sec-WebSocket-Version: 13\r\nUpgrade: websocket\r\n"),
+                                         .headers =
+                                             result == HTTP1_UPGRADE_NOT_GET
+                                                 ? SPAN_LITERAL("Allow: GET\r\n")
+                                                 : SPAN_LITERAL("Sec-WebSocket-Version: 13\r\n"
+                                                                "Upgrade: websocket\r\n"),
                                          .body = span_of_text(http1_upgrade_text(result))});
 }
 
