@@ -39,7 +39,7 @@ static const struct verdict verdict_done;
 /* Registers the user's session with the directory. False: its ring is full. */
 static bool enter_directory(struct edge *edge, struct session *session)
 {
-    const struct message_user_add body = {.user = session->user->id};
+    const struct message_user_add body = {.user = session->account->user->id};
     const bool waits = edge->options->client.user_connection_limit > 0;
     buf_share(body.user, 1);
     if (!message_send_user_add(edge->shard->mailbox,
@@ -69,19 +69,15 @@ static struct verdict on_connect(struct edge *edge, struct session *session,
         !session_set_user(edge, session, who.user)) {
         return VERDICT_DISCONNECT(INTERNAL);
     }
-    if (!span_is_empty(who.info)) {
-        session->conn_info = buf_copy(who.info.at, who.info.len);
-        if (session->conn_info == NULL) {
-            return VERDICT_DISCONNECT(INTERNAL);
-        }
+    if (!session_set_credentials(session, who.info, who.expire_at_s)) {
+        return VERDICT_DISCONNECT(INTERNAL);
     }
-    session->expire_at_s = who.expire_at_s;
-    if (session->user != NULL && !enter_directory(edge, session)) {
+    if (!span_is_empty(session_user(session)) && !enter_directory(edge, session)) {
         return VERDICT_DISCONNECT(TOO_MANY_REQUESTS);
     }
     if (session->awaits_directory) {
         session->state = SESSION_JOINING;
-        session->connect_id = command->id;
+        session->account->connect_id = command->id;
         return verdict_done;
     }
     session_on_connected(edge, session, command->id);
@@ -170,7 +166,7 @@ static bool on_unsubscribe(struct edge *edge, struct session *session,
     struct subscription *subscription =
         hub_find_subscription(session, command->unsubscribe.channel);
     if (subscription != NULL && subscription->state != SUBSCRIPTION_ACTIVE) {
-        session->awaited = subscription;
+        subscription->is_awaited = true;
         return false;
     }
     if (subscription != NULL) {
@@ -287,18 +283,9 @@ static struct verdict on_refresh(struct edge *edge, struct session *session,
     if (who.disconnect != 0) {
         return (struct verdict){.disconnect = who.disconnect};
     }
-    struct buf *info = NULL;
-    if (!span_is_empty(who.info)) {
-        info = buf_copy(who.info.at, who.info.len);
-        if (info == NULL) {
-            return VERDICT_ERROR(INTERNAL);
-        }
+    if (!session_set_credentials(session, who.info, who.expire_at_s)) {
+        return VERDICT_ERROR(INTERNAL);
     }
-    buf_release(session->conn_info);
-    buf_release(session->identity);
-    session->conn_info = info;
-    session->identity = NULL;
-    session->expire_at_s = who.expire_at_s;
     char id[CLIENT_ID_TEXT_LEN];
     client_id_format(session->client_id, id);
     struct connection *conn = session->conn;
@@ -360,10 +347,11 @@ static struct verdict on_pong(struct edge *edge, struct session *session)
         return VERDICT_DISCONNECT(BAD_REQUEST);
     }
     session->owes_pong = false;
-    const uint64_t taken_ns = edge->shard->now_ns - session->ping_sent_ns;
-    session->ping_due_ms =
-        edge->shard->now_ms - taken_ns / CLOCK_NS_A_MS + edge->options->client.ping_interval_ms;
-    hist_record(edge->shard->stats->hists[HIST_PING_PONG_NS], taken_ns);
+    const uint32_t taken_us = (uint32_t)(edge->shard->now_ns / 1000) - session->ping_sent_us;
+    const uint64_t interval_ms = edge->options->client.ping_interval_ms;
+    const uint64_t taken_ms = taken_us / 1000;
+    session_set_due(edge, session, taken_ms < interval_ms ? interval_ms - taken_ms : 0);
+    hist_record(edge->shard->stats->hists[HIST_PING_PONG_NS], (uint64_t)taken_us * 1000);
     return verdict_done;
 }
 

@@ -2,6 +2,7 @@
 /* A connection's life: opened, read, written, given deadlines, closed. */
 #include "shards/edge/connection.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "shards/edge/http.h"
@@ -119,16 +120,38 @@ void connection_on_authenticated(struct edge *edge, struct connection *conn)
 
 void connection_make_ready(struct edge *edge, struct connection *conn)
 {
-    if (!list_is_linked(&conn->link)) {
-        list_append(&edge->ready, &conn->link);
+    if (conn->state != CONNECTION_CLOSED && (conn->flags & CONNECTION_READY) == 0) {
+        conn->flags |= CONNECTION_READY;
+        edge->ready.items[edge->ready.len++] = conn;
     }
+}
+
+static bool connection_list_reserve(struct connection_list *list, uint32_t room)
+{
+    if (room <= list->room) {
+        return true;
+    }
+    const uint32_t grown_room = room < 64 ? 64 : room * 2;
+    struct connection **grown = realloc(list->items, grown_room * sizeof(struct connection *));
+    if (grown == NULL) {
+        return false;
+    }
+    list->items = grown;
+    list->room = grown_room;
+    return true;
 }
 
 struct connection *connection_open(struct edge *edge, int socket)
 {
     struct poller *poller = edge->shard->poller;
+    const uint32_t room = pool_count(edge->connections) + 1;
     uint32_t handle;
-    struct connection *conn = pool_take(edge->connections, &handle);
+    struct connection *conn = NULL;
+    /* While the ready ones are worked off each of them may become ready once more. */
+    if (connection_list_reserve(&edge->ready, 2 * room) &&
+        connection_list_reserve(&edge->closed, room)) {
+        conn = pool_take(edge->connections, &handle);
+    }
     if (conn == NULL) {
         actors_count(edge->actors, COUNTER_REFUSED_MEMORY);
         poller_close(poller, socket);
@@ -157,15 +180,15 @@ void connection_close(struct edge *edge, struct connection *conn)
         actors_gauge_add(edge->actors, COUNTER_NUM_UNAUTHENTICATED, -1);
     }
     actors_gauge_add(edge->actors, COUNTER_NUM_CONNECTIONS, -1);
+    struct session *session = conn->state == CONNECTION_SESSION ? conn->session : NULL;
+    conn->session = NULL;
     conn->state = CONNECTION_CLOSED;
     timer_stop(edge->shard->timers, &conn->timer);
     stream_close(&conn->stream, edge->shard->poller);
     outq_clear(&conn->outq);
-    list_remove(&conn->link);
-    list_append(&edge->closed, &conn->link);
-    if (conn->session != NULL) {
-        session_close(edge, conn->session);
-        conn->session = NULL;
+    edge->closed.items[edge->closed.len++] = conn;
+    if (session != NULL) {
+        session_close(edge, session);
     }
 }
 
@@ -180,7 +203,7 @@ void connection_begin_closing(struct edge *edge, struct connection *conn)
     if (conn->state == CONNECTION_CLOSED || conn->state == CONNECTION_CLOSING) {
         return;
     }
-    struct session *session = conn->session;
+    struct session *session = conn->state == CONNECTION_SESSION ? conn->session : NULL;
     connection_enter(edge, conn, CONNECTION_CLOSING, CLOSE_MS_MAX);
     conn->session = NULL;
     conn->flags &= (uint16_t) ~(CONNECTION_PAUSED | CONNECTION_HELD_BACK);

@@ -44,21 +44,23 @@ enum connection_flag {
     CONNECTION_HELD_BACK =
         1u << 10, /* The carry holds whole input that a pause kept from being taken. */
     CONNECTION_FAILED = 1u << 11, /* The peer broke the protocol: what it says is no longer read. */
+    CONNECTION_READY = 1u << 12,  /* It is in edge->ready. */
 };
 
 struct connection {
     struct stream stream;
     struct outq outq;
     struct timer timer;      /* The next of its deadlines. */
-    struct list link;        /* In edge->ready or edge->closed, or in none. */
     struct receive *receive; /* Unfinished input; NULL while there is none. */
-    struct session *session; /* SESSION only. */
+    union {
+        struct session *session; /* SESSION only. */
+        uint32_t call;           /* HTTP_CALL only. */
+    };
     struct websocket_decoder decoder;
     uint32_t handle;
     uint16_t flags;
     uint8_t state;
     uint8_t window_bits; /* With DEFLATE: what we may compress with. */
-    uint32_t call;       /* HTTP_CALL only. */
 };
 
 /* Bytes that grow on demand. */

@@ -48,8 +48,6 @@ struct edge *edge_create(struct actors *actors)
     edge->options = actors->options;
     edge->shard = actors->shard;
     edge->listener = -1;
-    list_init(&edge->ready);
-    list_init(&edge->closed);
     edge->connections = pool_create(sizeof(struct connection), CONNECTIONS_A_SHARD_MAX);
     edge->sessions = pool_create(sizeof(struct session), CONNECTIONS_A_SHARD_MAX);
     edge->subscriptions = pool_create(sizeof(struct subscription), POOL_OBJECTS_MAX);
@@ -70,12 +68,15 @@ struct edge *edge_create(struct actors *actors)
     return edge;
 }
 
-static void edge_free_closed(struct edge *edge)
+/* The first `count` of the closed ones. */
+static void edge_free_closed(struct edge *edge, uint32_t count)
 {
-    struct list *at;
-    while ((at = list_take_first(&edge->closed)) != NULL) {
-        connection_free(edge, CONTAINER_OF(at, struct connection, link));
+    struct connection_list *closed = &edge->closed;
+    for (uint32_t i = 0; i < count; i++) {
+        connection_free(edge, closed->items[i]);
     }
+    closed->len -= count;
+    memmove(closed->items, closed->items + count, closed->len * sizeof(struct connection *));
 }
 
 /* Clients are not told any more: whoever wants that lets the node drain first. */
@@ -87,7 +88,6 @@ static void edge_close_all(struct edge *edge)
     while ((conn = pool_next(edge->connections, &cursor, &handle)) != NULL) {
         connection_close(edge, conn);
     }
-    edge_free_closed(edge);
 }
 
 void edge_destroy(struct edge *edge)
@@ -99,7 +99,10 @@ void edge_destroy(struct edge *edge)
     if (edge->connections != NULL && edge->hub != NULL) {
         listener_close(edge);
         edge_close_all(edge);
+        edge_free_closed(edge, edge->closed.len);
     }
+    free(edge->ready.items);
+    free(edge->closed.items);
     api_destroy(edge);
     if (edge->ping != NULL) {
         frame_release(edge->ping);
@@ -249,24 +252,26 @@ static void edge_drive_stop(struct edge *edge)
 
 void edge_on_turn_end(struct edge *edge)
 {
-    edge_free_closed(edge);
+    /* Those that closed up to now are named by no list but the one that is worked off here. */
+    const uint32_t closed = edge->closed.len;
+    const uint32_t ready = edge->ready.len;
+    struct connection **items = edge->ready.items;
+    for (uint32_t i = 0; i < ready; i++) {
+        items[i]->flags &= (uint16_t)~CONNECTION_READY;
+        connection_on_turn_end(edge, items[i]);
+    }
+    /* Those that made themselves ready again wait for the next turn. */
+    edge->ready.len -= ready;
+    if (edge->ready.len > 0) {
+        memmove(items, items + ready, edge->ready.len * sizeof(struct connection *));
+    }
+    if (closed > 0) {
+        edge_free_closed(edge, closed);
+    }
     edge_drive_stop(edge);
-    /* Each connection once: those that make themselves ready again wait for the next turn. */
-    struct list ready;
-    if (list_is_empty(&edge->ready)) {
-        return;
-    }
-    ready = edge->ready;
-    ready.next->prev = &ready;
-    ready.prev->next = &ready;
-    list_init(&edge->ready);
-    struct list *at;
-    while ((at = list_take_first(&ready)) != NULL) {
-        connection_on_turn_end(edge, CONTAINER_OF(at, struct connection, link));
-    }
 }
 
 bool edge_has_work(const struct edge *edge)
 {
-    return !list_is_empty(&edge->ready) || !list_is_empty(&edge->closed);
+    return edge->ready.len > 0 || edge->closed.len > 0;
 }

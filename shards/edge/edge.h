@@ -9,7 +9,6 @@
 #define ROOST_SHARDS_EDGE_EDGE_H
 
 #include "codec/deflate.h"
-#include "runtime/list.h"
 #include "runtime/map.h"
 #include "runtime/pool.h"
 #include "shards/actors.h"
@@ -18,6 +17,15 @@
 /* Room in which replies are encoded before they are queued; larger ones take memory of their own.
  */
 enum { EDGE_SCRATCH_SIZE = 256 * 1024 };
+
+struct connection;
+
+/* Has room for every open connection (reserved as they open), so that adding one cannot fail. */
+struct connection_list {
+    struct connection **items;
+    uint32_t len;
+    uint32_t room;
+};
 
 struct edge {
     struct actors *actors;
@@ -35,10 +43,10 @@ struct edge {
     struct pool *subscriptions;
     struct pool *hub_channels;
     struct pool *calls;
-    struct map *hub;    /* Channel name -> struct hub_channel. */
-    struct map *users;  /* User id -> struct local_user. */
-    struct list ready;  /* Connections with output to write or input to go on with. */
-    struct list closed; /* Connections that ended this turn, freed in the next. */
+    struct map *hub;               /* Channel name -> struct hub_channel. */
+    struct map *users;             /* User id -> struct local_user. */
+    struct connection_list ready;  /* With output to write or input to go on with. */
+    struct connection_list closed; /* They ended this turn, and are freed in the next. */
 
     struct frame *ping; /* The server's ping, the same for all. */
     uint8_t *scratch;   /* EDGE_SCRATCH_SIZE bytes in which replies are encoded. */

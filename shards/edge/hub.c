@@ -117,12 +117,8 @@ static bool grant_make(struct subscription *subscription, struct session *sessio
     subscription->grant = grant;
     grant->expire_at_s = request->expire_at_s;
     if (!span_is_empty(request->chan_info)) {
-        const struct span conn_info =
-            session->conn_info == NULL
-                ? SPAN_EMPTY
-                : span_of(session->conn_info->bytes, session->conn_info->len);
-        grant->identity =
-            identity_make(session->client_id, session_user(session), conn_info, request->chan_info);
+        grant->identity = identity_make(session->client_id, session_user(session),
+                                        session_conn_info(session), request->chan_info);
         if (grant->identity == NULL) {
             return false;
         }
@@ -216,7 +212,7 @@ static void subscription_activate(struct edge *edge, struct subscription *subscr
         reply.subscribe.ttl_s = reply.subscribe.expires ? auth_ttl_s(edge, grant->expire_at_s) : 0;
         reply.subscribe.data = data == NULL ? SPAN_EMPTY : span_of(data->bytes, data->len);
     }
-    session_on_answered(edge, session, subscription);
+    session_on_answered(edge, subscription);
     session_reply(edge, session, &reply);
     buf_release(data);
 }
@@ -342,7 +338,7 @@ static void subscription_fail(struct edge *edge, struct subscription *subscripti
 {
     struct session *session = subscription->session;
     const uint32_t command_id = subscription->command_id;
-    session_on_answered(edge, session, subscription);
+    session_on_answered(edge, subscription);
     hub_forget(edge, subscription);
     session_reply_error(edge, session, command_id, error);
 }
@@ -352,7 +348,7 @@ static struct subscription *find_waiting(const struct edge *edge, const struct h
                                          uint32_t connection)
 {
     const struct connection *conn = pool_get(edge->connections, connection);
-    if (conn == NULL || conn->session == NULL) {
+    if (conn == NULL || conn->state != CONNECTION_SESSION) {
         return NULL;
     }
     struct subscription *at = conn->session->subscriptions;

@@ -33,6 +33,7 @@ struct subscription {
     uint32_t command_id; /* Of the subscribe command, until it is answered. */
     uint8_t state;
     bool push_join_leave;
+    bool is_awaited; /* The session's input waits for the answer. */
 };
 
 static_assert(sizeof(struct subscription) <= 48, "the budget of one more subscription");

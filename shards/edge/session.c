@@ -18,6 +18,20 @@ static void draw_client_id(struct edge *edge, uint8_t id[CLIENT_ID_LEN])
     id[8] = (uint8_t)((id[8] & 0x3f) | 0x80);
 }
 
+void session_set_due(struct edge *edge, struct session *session, uint64_t from_now_ms)
+{
+    session->ping_due_ms = (uint32_t)(edge->shard->now_ms + from_now_ms);
+}
+
+/* Deadlines lie less than 2^31 ms from now, so their low bits tell them apart. */
+static uint64_t session_due_ms(const struct edge *edge, const struct session *session)
+{
+    const int32_t left_ms = (int32_t)(session->ping_due_ms - (uint32_t)edge->shard->now_ms);
+    return left_ms <= 0 ? edge->shard->now_ms : edge->shard->now_ms + (uint64_t)left_ms;
+}
+
+static void session_free(struct edge *edge, struct session *session);
+
 bool session_open(struct edge *edge, struct connection *conn, struct span user_header)
 {
     uint32_t handle;
@@ -27,32 +41,79 @@ bool session_open(struct edge *edge, struct connection *conn, struct span user_h
     }
     session->handle = handle;
     session->conn = conn;
-    session->ping_due_ms = edge->shard->now_ms + edge->options->client.stale_close_delay_ms;
+    session_set_due(edge, session, edge->options->client.stale_close_delay_ms);
     draw_client_id(edge, session->client_id);
     if (!span_is_empty(user_header) && user_header.len <= USER_ID_LEN_MAX &&
         !session_set_user(edge, session, user_header)) {
-        pool_put(edge->sessions, handle);
+        session_free(edge, session);
         return false;
     }
     conn->session = session;
     return true;
 }
 
-/* ---- users of this shard ---- */
+/* ---- accounts, and the users of this shard ---- */
+
+struct session_account *session_account_of(struct session *session)
+{
+    if (session->account == NULL) {
+        session->account = calloc(1, sizeof(*session->account));
+        if (session->account != NULL) {
+            session->account->session = session;
+        }
+    }
+    return session->account;
+}
+
+bool session_set_credentials(struct session *session, struct span info, int64_t expire_at_s)
+{
+    if (session->account == NULL && span_is_empty(info) && expire_at_s == 0) {
+        return true;
+    }
+    struct session_account *account = session_account_of(session);
+    struct buf *conn_info = span_is_empty(info) ? NULL : buf_copy(info.at, info.len);
+    if (account == NULL || (conn_info == NULL && !span_is_empty(info))) {
+        buf_release(conn_info);
+        return false;
+    }
+    buf_release(account->conn_info);
+    buf_release(account->identity);
+    account->conn_info = conn_info;
+    account->identity = NULL;
+    account->expire_at_s = expire_at_s;
+    return true;
+}
 
 static void session_leave_user(struct edge *edge, struct session *session)
 {
-    struct local_user *user = session->user;
+    struct session_account *account = session->account;
+    struct local_user *user = account == NULL ? NULL : account->user;
     if (user == NULL) {
         return;
     }
-    list_remove(&session->user_link);
-    session->user = NULL;
-    if (list_is_empty(&user->sessions)) {
+    list_remove(&account->user_link);
+    account->user = NULL;
+    if (list_is_empty(&user->accounts)) {
         map_remove(edge->users, user);
         buf_release(user->id);
         free(user);
     }
+}
+
+static struct local_user *local_user_make(struct edge *edge, struct span id)
+{
+    struct local_user *user = calloc(1, sizeof(*user));
+    if (user == NULL) {
+        return NULL;
+    }
+    list_init(&user->accounts);
+    user->id = buf_copy(id.at, id.len);
+    if (user->id == NULL || !map_insert(edge->users, user)) {
+        buf_release(user->id);
+        free(user);
+        return NULL;
+    }
+    return user;
 }
 
 bool session_set_user(struct edge *edge, struct session *session, struct span user)
@@ -61,49 +122,61 @@ bool session_set_user(struct edge *edge, struct session *session, struct span us
     if (span_is_empty(user)) {
         return true;
     }
+    struct session_account *account = session_account_of(session);
     struct local_user *local = map_find(edge->users, user.at, user.len);
-    if (local == NULL) {
-        local = calloc(1, sizeof(*local));
-        struct buf *id = buf_copy(user.at, user.len);
-        if (local == NULL || id == NULL) {
-            free(local);
-            buf_release(id);
-            return false;
-        }
-        list_init(&local->sessions);
-        local->id = id;
-        if (!map_insert(edge->users, local)) {
-            buf_release(id);
-            free(local);
-            return false;
-        }
+    if (account != NULL && local == NULL) {
+        local = local_user_make(edge, user);
     }
-    session->user = local;
-    list_append(&local->sessions, &session->user_link);
+    if (account == NULL || local == NULL) {
+        return false;
+    }
+    account->user = local;
+    list_append(&local->accounts, &account->user_link);
     return true;
 }
 
 struct span session_user(const struct session *session)
 {
-    if (session->user == NULL) {
+    if (session->account == NULL || session->account->user == NULL) {
         return SPAN_EMPTY;
     }
-    return span_of(session->user->id->bytes, session->user->id->len);
+    const struct buf *id = session->account->user->id;
+    return span_of(id->bytes, id->len);
+}
+
+struct span session_conn_info(const struct session *session)
+{
+    if (session->account == NULL || session->account->conn_info == NULL) {
+        return SPAN_EMPTY;
+    }
+    return span_of(session->account->conn_info->bytes, session->account->conn_info->len);
 }
 
 struct buf *session_identity(struct session *session)
 {
-    if (session->identity == NULL) {
-        const struct span info = session->conn_info == NULL
-                                     ? SPAN_EMPTY
-                                     : span_of(session->conn_info->bytes, session->conn_info->len);
-        session->identity =
-            identity_make(session->client_id, session_user(session), info, SPAN_EMPTY);
+    struct session_account *account = session_account_of(session);
+    if (account == NULL) {
+        return NULL;
     }
-    if (session->identity != NULL) {
-        buf_share(session->identity, 1);
+    if (account->identity == NULL) {
+        account->identity = identity_make(session->client_id, session_user(session),
+                                          session_conn_info(session), SPAN_EMPTY);
     }
-    return session->identity;
+    if (account->identity != NULL) {
+        buf_share(account->identity, 1);
+    }
+    return account->identity;
+}
+
+static void session_free(struct edge *edge, struct session *session)
+{
+    session_leave_user(edge, session);
+    if (session->account != NULL) {
+        buf_release(session->account->identity);
+        buf_release(session->account->conn_info);
+        free(session->account);
+    }
+    pool_put(edge->sessions, session->handle);
 }
 
 /* ---- directory ---- */
@@ -114,7 +187,7 @@ static void session_leave_directory(struct edge *edge, struct session *session)
         return;
     }
     session->is_in_directory = false;
-    const struct message_user_remove body = {.user = session->user->id};
+    const struct message_user_remove body = {.user = session->account->user->id};
     buf_share(body.user, 1);
     OUTBOX_SEND(edge->actors->outbox, actors_home_of(edge->actors, session_user(session)),
                 user_remove, 0, &body);
@@ -135,7 +208,7 @@ void session_on_user_added(struct edge *edge, const struct message *message)
         session_disconnect(edge, session, body.error, SPAN_EMPTY);
     } else {
         struct connection *conn = session->conn;
-        session_on_connected(edge, session, session->connect_id);
+        session_on_connected(edge, session, session->account->connect_id);
         if (conn->state == CONNECTION_SESSION) {
             connection_resume(edge, conn);
         }
@@ -150,16 +223,14 @@ void session_on_connected(struct edge *edge, struct session *session, uint32_t c
     session->state = SESSION_CONNECTED;
     actors_count(edge->actors, COUNTER_ACCEPTED);
     actors_gauge_add(edge->actors, COUNTER_NUM_CLIENTS, 1);
-    if (session->user == NULL) {
+    if (span_is_empty(session_user(session))) {
         actors_gauge_add(edge->actors, COUNTER_NUM_ANONYMOUS, 1);
     }
     connection_on_authenticated(edge, session->conn);
-    session->ping_due_ms = UINT64_MAX;
     if (options->ping_interval_ms > 0) {
         /* Spread over half an interval, so that a storm of connects does not ping as one. */
         const uint64_t half_ms = options->ping_interval_ms / 2;
-        session->ping_due_ms =
-            edge->shard->now_ms + half_ms + random_below(&edge->shard->random, half_ms + 1);
+        session_set_due(edge, session, half_ms + random_below(&edge->shard->random, half_ms + 1));
     }
     char id[CLIENT_ID_TEXT_LEN];
     client_id_format(session->client_id, id);
@@ -170,8 +241,9 @@ void session_on_connected(struct edge *edge, struct session *session, uint32_t c
         .ping_s = (uint32_t)(options->ping_interval_ms / 1000),
         .pong = options->ping_interval_ms > 0 && options->pong_timeout_ms > 0,
         .time_ms = options->connect_include_server_time ? edge->shard->wall_ms : 0,
-        .expires = session->expire_at_s != 0,
-        .ttl_s = session->expire_at_s == 0 ? 0 : auth_ttl_s(edge, session->expire_at_s),
+        .expires = session_expire_at_s(session) != 0,
+        .ttl_s =
+            session_expire_at_s(session) == 0 ? 0 : auth_ttl_s(edge, session_expire_at_s(session)),
     };
     struct connection *conn = session->conn;
     session_reply(edge, session, &reply);
@@ -181,7 +253,6 @@ void session_on_connected(struct edge *edge, struct session *session, uint32_t c
 void session_close(struct edge *edge, struct session *session)
 {
     session->conn = NULL;
-    session->awaited = NULL;
     while (session->subscriptions != NULL) {
         hub_unsubscribe(edge, session->subscriptions);
     }
@@ -190,15 +261,12 @@ void session_close(struct edge *edge, struct session *session)
     }
     if (session->state == SESSION_CONNECTED) {
         actors_gauge_add(edge->actors, COUNTER_NUM_CLIENTS, -1);
-        if (session->user == NULL) {
+        if (span_is_empty(session_user(session))) {
             actors_gauge_add(edge->actors, COUNTER_NUM_ANONYMOUS, -1);
         }
     }
     session_leave_directory(edge, session);
-    session_leave_user(edge, session);
-    buf_release(session->identity);
-    buf_release(session->conn_info);
-    pool_put(edge->sessions, session->handle);
+    session_free(edge, session);
 }
 
 void session_disconnect(struct edge *edge, struct session *session, uint32_t code,
@@ -212,7 +280,7 @@ void session_disconnect(struct edge *edge, struct session *session, uint32_t cod
 struct session *session_of_handle(struct edge *edge, uint32_t handle)
 {
     const struct connection *conn = pool_get(edge->connections, handle);
-    if (conn == NULL || conn->session == NULL) {
+    if (conn == NULL || conn->state != CONNECTION_SESSION) {
         actors_count(edge->actors, COUNTER_STALE_MESSAGES);
         return NULL;
     }
@@ -262,8 +330,8 @@ static uint64_t expiry_due_ms(const struct edge *edge, const struct session *ses
 {
     const struct client_options *options = &edge->options->client;
     uint64_t due_ms = UINT64_MAX;
-    if (session->expire_at_s != 0) {
-        due_ms = due_at_unix_ms(edge, session->expire_at_s * 1000 +
+    if (session_expire_at_s(session) != 0) {
+        due_ms = due_at_unix_ms(edge, session_expire_at_s(session) * 1000 +
                                           (int64_t)options->expired_close_delay_ms);
     }
     if (!session->has_expiring_subscriptions) {
@@ -284,10 +352,12 @@ static uint64_t expiry_due_ms(const struct edge *edge, const struct session *ses
 uint64_t session_next_deadline_ms(const struct edge *edge, const struct session *session)
 {
     if (session->state != SESSION_CONNECTED) {
-        return session->ping_due_ms;
+        return session_due_ms(edge, session);
     }
     const uint64_t expiry_ms = expiry_due_ms(edge, session);
-    return expiry_ms < session->ping_due_ms ? expiry_ms : session->ping_due_ms;
+    const uint64_t ping_ms =
+        edge->options->client.ping_interval_ms == 0 ? UINT64_MAX : session_due_ms(edge, session);
+    return expiry_ms < ping_ms ? expiry_ms : ping_ms;
 }
 
 static void session_ping(struct edge *edge, struct session *session)
@@ -298,10 +368,10 @@ static void session_ping(struct edge *edge, struct session *session)
         session_disconnect(edge, session, CLIENT_DISCONNECT_SLOW, SPAN_EMPTY);
         return;
     }
-    session->ping_sent_ns = edge->shard->now_ns;
+    session->ping_sent_us = (uint32_t)(edge->shard->now_ns / 1000);
     session->owes_pong = options->pong_timeout_ms > 0;
-    session->ping_due_ms = edge->shard->now_ms + (session->owes_pong ? options->pong_timeout_ms
-                                                                     : options->ping_interval_ms);
+    session_set_due(edge, session,
+                    session->owes_pong ? options->pong_timeout_ms : options->ping_interval_ms);
 }
 
 /* Ends the subscriptions whose grace is over. */
@@ -328,13 +398,13 @@ void session_on_deadline(struct edge *edge, struct session *session)
     const uint64_t now_ms = edge->shard->now_ms;
     struct connection *conn = session->conn;
     if (session->state != SESSION_CONNECTED) {
-        if (now_ms >= session->ping_due_ms) {
+        if (now_ms >= session_due_ms(edge, session)) {
             session_disconnect(edge, session, CLIENT_DISCONNECT_STALE, SPAN_EMPTY);
         }
         return;
     }
-    if (session->expire_at_s != 0 &&
-        session->expire_at_s * 1000 + (int64_t)options->expired_close_delay_ms <=
+    if (session_expire_at_s(session) != 0 &&
+        session_expire_at_s(session) * 1000 + (int64_t)options->expired_close_delay_ms <=
             edge->shard->wall_ms) {
         session_disconnect(edge, session, CLIENT_DISCONNECT_EXPIRED, SPAN_EMPTY);
         return;
@@ -345,7 +415,7 @@ void session_on_deadline(struct edge *edge, struct session *session)
             return;
         }
     }
-    if (now_ms < session->ping_due_ms) {
+    if (options->ping_interval_ms == 0 || now_ms < session_due_ms(edge, session)) {
         return;
     }
     if (session->owes_pong) {
@@ -401,12 +471,11 @@ void session_continue(struct edge *edge, struct session *session)
     free(lines.at);
 }
 
-void session_on_answered(struct edge *edge, struct session *session,
-                         const struct subscription *subscription)
+void session_on_answered(struct edge *edge, struct subscription *subscription)
 {
-    if (session->awaited == subscription) {
-        session->awaited = NULL;
-        connection_resume(edge, session->conn);
+    if (subscription->is_awaited) {
+        subscription->is_awaited = false;
+        connection_resume(edge, subscription->session->conn);
     }
 }
 
@@ -480,11 +549,12 @@ void session_on_command(struct edge *edge, const struct message *message)
     if (user != NULL) {
         /* Ending the last session frees the user, so the list is walked by what is still next. */
         struct list *next;
-        bool is_last = list_is_empty(&user->sessions);
-        for (struct list *at = user->sessions.next; !is_last; at = next) {
+        bool is_last = list_is_empty(&user->accounts);
+        for (struct list *at = user->accounts.next; !is_last; at = next) {
             next = at->next;
-            is_last = next == &user->sessions;
-            session_obey(edge, CONTAINER_OF(at, struct session, user_link), &command);
+            is_last = next == &user->accounts;
+            session_obey(edge, CONTAINER_OF(at, struct session_account, user_link)->session,
+                         &command);
         }
     }
     buf_release(body.command);

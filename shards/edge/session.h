@@ -19,25 +19,29 @@ enum session_state {
 
 /* A user with sessions on this shard. */
 struct local_user {
-    struct list sessions;
+    struct list accounts;
     struct buf *id;
 };
 
-struct session {
-    struct connection
-        *conn; /* NULL: it went while the directory was asked, whose answer is awaited. */
-    struct local_user *user; /* NULL: anonymous, or not connected. */
+/* What only some sessions have; an anonymous one that never shows itself to others has none. */
+struct session_account {
+    struct session *session;
+    struct local_user *user; /* NULL: anonymous. */
     struct list user_link;
-    struct buf *identity;  /* Made when it is first needed. */
     struct buf *conn_info; /* NULL: none. */
+    struct buf *identity;  /* Made when it is first needed. */
+    int64_t expire_at_s;   /* Unix time; 0: never. */
+    uint32_t connect_id;   /* Of the connect command, while JOINING. */
+};
+
+struct session {
+    struct connection *conn; /* NULL: it went while the directory was asked, and waits for that. */
+    struct session_account *account; /* NULL: none. */
     struct subscription *subscriptions;
-    struct subscription *awaited; /* Input waits for this subscription's answer. */
-    uint64_t ping_due_ms;         /* The next ping; or while a pong is owed, its deadline. */
-    uint64_t ping_sent_ns;
-    int64_t expire_at_s; /* Unix time; 0: never. */
     uint32_t subscription_count;
-    uint32_t connect_id; /* Of the connect command, while JOINING. */
     uint32_t handle;
+    uint32_t ping_due_ms;  /* Low bits: the next ping; or the deadline of a pong, or of connect. */
+    uint32_t ping_sent_us; /* Low bits. */
     uint8_t client_id[CLIENT_ID_LEN];
     uint8_t state;
     bool owes_pong;
@@ -45,6 +49,8 @@ struct session {
     bool awaits_directory; /* USER_ADDED decides whether it may connect. */
     bool has_expiring_subscriptions;
 };
+
+static_assert(sizeof(struct session) <= 64, "a million of them are idle");
 
 /* For a fresh WebSocket connection: makes its session. `user_header` is the trusted header's user,
  * or empty. */
@@ -78,9 +84,11 @@ void session_on_published(struct edge *edge, const struct message *message);
 void session_on_presence(struct edge *edge, const struct message *message);
 void session_on_command(struct edge *edge, const struct message *message);
 
-/* Answers for the channel that `awaited` names are in: input goes on. */
-void session_on_answered(struct edge *edge, struct session *session,
-                         const struct subscription *subscription);
+/* The subscription that a command waited for is answered: input goes on. */
+void session_on_answered(struct edge *edge, struct subscription *subscription);
+
+/* The next deadline of the session's liveness, in ms from now. */
+void session_set_due(struct edge *edge, struct session *session, uint64_t from_now_ms);
 
 /* Decodes and carries out one line. False: it has to be tried again when the session is resumed. */
 MUST_CHECK bool session_on_line(struct edge *edge, struct session *session, struct span line);
@@ -98,5 +106,21 @@ struct session *session_of_handle(struct edge *edge, uint32_t handle);
 MUST_CHECK struct buf *session_identity(struct session *session);
 
 struct span session_user(const struct session *session);
+
+/* Empty: none. */
+struct span session_conn_info(const struct session *session);
+
+/* Unix time; 0: never. */
+static inline int64_t session_expire_at_s(const struct session *session)
+{
+    return session->account == NULL ? 0 : session->account->expire_at_s;
+}
+
+/* The account, made when there is none yet; NULL: memory is out. */
+MUST_CHECK struct session_account *session_account_of(struct session *session);
+
+/* What a token says of the client besides its user; false: memory is out, nothing has changed. */
+MUST_CHECK bool session_set_credentials(struct session *session, struct span info,
+                                        int64_t expire_at_s);
 
 #endif
