@@ -166,6 +166,7 @@ async function attack_node(program, label) {
   report.test('the chat lost nothing, and the node ends well', { ms_max: 60_000 }, async () => {
     check_equal(watcher.smuggled, 0, 'smuggled publications');
     await chat.close();
+    console.log(`# the chat was asked ${chat.retries} times to come again`);
     await node.stop_cleanly();
   });
   add_pinning(report, program);
