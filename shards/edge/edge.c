@@ -72,6 +72,9 @@ struct edge *edge_create(struct actors *actors)
 static void edge_free_closed(struct edge *edge, uint32_t count)
 {
     struct connection_list *closed = &edge->closed;
+    if (count == 0) {
+        return; /* There may be no array yet, whose items could be moved. */
+    }
     for (uint32_t i = 0; i < count; i++) {
         connection_free(edge, closed->items[i]);
     }
@@ -265,9 +268,7 @@ void edge_on_turn_end(struct edge *edge)
     if (edge->ready.len > 0) {
         memmove(items, items + ready, edge->ready.len * sizeof(struct connection *));
     }
-    if (closed > 0) {
-        edge_free_closed(edge, closed);
-    }
+    edge_free_closed(edge, closed);
     edge_drive_stop(edge);
 }
 

@@ -237,7 +237,8 @@ static struct auth_subscription subscribe(const char *token, const char *channel
     struct buf *id = buf_copy(user, strlen(user));
     assert_non_null(id);
     struct local_user local = {.id = id};
-    struct session session = {.user = user[0] == '\0' ? NULL : &local};
+    struct session_account account = {.user = user[0] == '\0' ? NULL : &local};
+    struct session session = {.account = &account};
     memcpy(session.client_id, client_id, sizeof(client_id));
     bench.scratch = scratch_of(bench.room, sizeof(bench.room));
     const struct auth_subscription result =

@@ -150,9 +150,16 @@ void edge_rig_advance(struct edge_rig *rig, uint64_t ms)
     edge_rig_settle(rig);
 }
 
+int64_t edge_rig_now_ms(struct edge_rig *rig)
+{
+    /* The shard's clock stands at its last turn. */
+    const struct shard *shard = sim_shard(rig->sim, rig->number, 0);
+    return shard->wall_ms + (int64_t)(sim_now_ms(rig->sim) - shard->now_ms);
+}
+
 int64_t edge_rig_now_s(struct edge_rig *rig)
 {
-    return sim_shard(rig->sim, rig->number, 0)->wall_ms / 1000;
+    return edge_rig_now_ms(rig) / 1000;
 }
 
 /* ---- peers ---- */

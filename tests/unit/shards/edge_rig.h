@@ -68,7 +68,8 @@ void edge_rig_stop(struct edge_rig *rig);
 void edge_rig_settle(struct edge_rig *rig);
 void edge_rig_advance(struct edge_rig *rig, uint64_t ms);
 
-/* Unix time, seconds. */
+/* Unix time. */
+int64_t edge_rig_now_ms(struct edge_rig *rig);
 int64_t edge_rig_now_s(struct edge_rig *rig);
 
 /* Over all shards; on one. */
@@ -112,10 +113,8 @@ void peer_subscribe(struct peer *peer, const char *channel);
 #define peer_hear(...) peer_hear_from(__FILE__, __LINE__, __VA_ARGS__)
 #define peer_hear_frame(peer, first) peer_hear_frame_from(__FILE__, __LINE__, (peer), (first))
 #define peer_hear_nothing(peer) peer_hear_nothing_from(__FILE__, __LINE__, (peer))
-#define peer_hear_close(peer, code, reason) \
-    peer_hear_close_from(__FILE__, __LINE__, (peer), (code), (reason))
-#define peer_hear_close_frame(peer, code, reason) \
-    peer_hear_close_frame_from(__FILE__, __LINE__, (peer), (code), (reason))
+#define peer_hear_close(...) peer_hear_close_from(__FILE__, __LINE__, __VA_ARGS__)
+#define peer_hear_close_frame(...) peer_hear_close_frame_from(__FILE__, __LINE__, __VA_ARGS__)
 #define peer_hear_end(peer) peer_hear_end_from(__FILE__, __LINE__, (peer))
 #define peer_hear_response(peer, status, body) \
     peer_hear_response_from(__FILE__, __LINE__, (peer), (status), (body), false)
