@@ -6,6 +6,7 @@ import {
 } from '../support/client.mjs';
 import { Node } from '../support/node.mjs';
 import { Report, check, check_equal, eventually, sleep } from '../support/report.mjs';
+import { churn } from './churn.mjs';
 
 const SUBSCRIBERS = 200;
 const PUBLICATIONS = 1000;
@@ -20,6 +21,7 @@ const CONFIG = {
     allow_subscribe_for_anonymous: true,
     allow_publish_for_client: true,
     allow_publish_for_anonymous: true,
+    presence: true,
   } },
 };
 
@@ -132,6 +134,8 @@ function add_cases(report, node, clients, shards) {
       agent.destroy();
     }));
   });
+  report.test(`order: clients come and go, ${with_shards}`, options,
+    (context) => churn(context, node));
   add('a client and the HTTP API publish at once', async (context, channel) => {
     const client = await publisher(context);
     const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
