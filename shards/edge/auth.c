@@ -6,6 +6,9 @@
 
 enum { TTL_S_MAX = 365 * 24 * 3600, ORIGIN_LEN_MAX = 512 };
 
+/* Ends beyond any clock are that far away: in milliseconds they still are numbers. */
+#define EXPIRE_AT_S_MAX (INT64_MAX / 4000)
+
 static struct jwt_keys keys_of(const struct client_options *client,
                                const struct token_options *token)
 {
@@ -23,10 +26,11 @@ static struct jwt_keys keys_of(const struct client_options *client,
 /* When a connection or subscription ends: `expire_at` wins over `exp`, and its 0 means never. */
 static int64_t expiry_of(const struct jwt_claims *claims)
 {
-    if (claims->expire_at.present) {
-        return claims->expire_at.s;
+    const struct jwt_date *date = claims->expire_at.present ? &claims->expire_at : &claims->exp;
+    if (!date->present) {
+        return 0;
     }
-    return claims->exp.present ? claims->exp.s : 0;
+    return date->s < EXPIRE_AT_S_MAX ? date->s : EXPIRE_AT_S_MAX;
 }
 
 static int64_t now_s(const struct edge *edge)

@@ -101,12 +101,14 @@ static struct verdict on_subscribe(struct edge *edge, struct session *session,
     const struct node_options *options = edge->options;
     const struct client_subscribe_request *request = &command->subscribe;
     const struct span channel = request->channel;
-    if (span_is_empty(channel) ||
-        (!span_is_empty(request->delta) && !span_equal(request->delta, SPAN_LITERAL("fossil")))) {
+    if (span_is_empty(channel)) {
         return VERDICT_DISCONNECT(BAD_REQUEST);
     }
     if (request->type == CLIENT_SUBSCRIPTION_SHARED_POLL) {
         return VERDICT_ERROR(NOT_AVAILABLE);
+    }
+    if (!span_is_empty(request->delta) && !span_equal(request->delta, SPAN_LITERAL("fossil"))) {
+        return VERDICT_DISCONNECT(BAD_REQUEST);
     }
     if (channel.len > options->channel_max_length) {
         return VERDICT_ERROR(BAD_REQUEST);
@@ -326,6 +328,7 @@ static struct verdict on_sub_refresh(struct edge *edge, struct session *session,
         return VERDICT_DISCONNECT(INVALID_TOKEN);
     }
     subscription->grant->expire_at_s = grant.expire_at_s;
+    session->has_expiring_subscriptions |= grant.expire_at_s != 0;
     struct connection *conn = session->conn;
     const struct client_refresh_result result = {
         .expires = grant.expire_at_s != 0,

@@ -60,6 +60,7 @@ static const struct command commands[] = {
     {"{\"id\":5,\"subscribe\":{\"channel\":\"open:\xc3\xa9\"}}", ERROR_107},
     {"{\"id\":5,\"subscribe\":{\"channel\":\"open:y\",\"token\":\"x\"}}", ERROR_103},
     {"{\"id\":5,\"subscribe\":{\"channel\":\"open:y\",\"type\":4}}", ERROR_108},
+    {"{\"id\":5,\"subscribe\":{\"channel\":\"open:y\",\"type\":4,\"delta\":\"x\"}}", ERROR_108},
     {"{\"id\":5,\"subscribe\":{\"channel\":\"open:y\",\"type\":1}}", ERROR_103},
     {"{\"id\":5,\"subscribe\":{\"channel\":\"open:y\",\"tf\":{\"key\":\"a\"}}}", ERROR_107},
     {"{\"id\":5,\"publish\":{\"channel\":\"nowhere:x\",\"data\":1}}", ERROR_102},
