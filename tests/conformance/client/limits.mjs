@@ -187,6 +187,23 @@ function add_counts(report) {
     clients[0].disconnect();
     await eventually(async () => (await status()) === 101, 'room after one left');
   });
+  report.test('limit: a full node still answers its operator and its backend', async (context) => {
+    const node = await start_for(context, { client: { connection_limit: 2 } });
+    const client = await open_client(context, node);
+    const subscription = await subscribed(client, unique('plain:'));
+    await open_client(context, node);
+    check_equal((await node.request('GET', '/health')).status, 200, '/health');
+    check_equal((await node.request('GET', '/metrics')).status, 200, '/metrics');
+    await node.api_result('publish', { channel: subscription.channel, data: 'full' });
+    check_equal((await event_of(subscription.events, 'publication')).data, 'full', 'the data');
+  });
+  report.test('limit: calls of a backend are no new connections of clients', async (context) => {
+    const node = await start_for(context, { client: { connection_rate_limit: 5 } });
+    for (let i = 0; i < 30; i += 1) {
+      await node.api_result('publish', { channel: 'plain:x', data: i });
+    }
+    await open_client(context, node);
+  });
   report.test('limit: new connections a second (503)', async (context) => {
     const node = await start_for(context, { client: { connection_rate_limit: 10 } });
     const seen = new Map();
