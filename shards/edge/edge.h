@@ -35,7 +35,7 @@ struct edge {
     int listener; /* -1: not listening (yet, or any more). */
     uint64_t listener_retry_ms;
     struct timer listener_timer;
-    uint32_t accept_tokens; /* What is left of this shard's part of client.connection_rate_limit. */
+    uint64_t accept_millitokens; /* Left of this shard's part of client.connection_rate_limit. */
     uint64_t accept_refilled_ms;
 
     struct pool *connections;

@@ -45,25 +45,22 @@ static void listener_on_timer(struct timer *timer, void *actor)
 }
 
 /* The rate limit is the node's; each shard has its part, refilled by time, at most a second's
- * worth. */
+ * worth. In thousandths, so that peers that come often do not cost the parts of a token. */
 static bool listener_takes_token(struct edge *edge)
 {
     const uint32_t rate = edge->options->client.connection_rate_limit;
     if (rate == 0) {
         return true;
     }
-    const uint32_t part = (rate + edge->options->shards - 1) / edge->options->shards;
+    const uint64_t part = ((uint64_t)rate + edge->options->shards - 1) / edge->options->shards;
     const uint64_t passed_ms = edge->shard->now_ms - edge->accept_refilled_ms;
-    const uint64_t refill = passed_ms * part / 1000;
-    if (refill > 0) {
-        const uint64_t tokens = edge->accept_tokens + refill;
-        edge->accept_tokens = tokens > part ? part : (uint32_t)tokens;
-        edge->accept_refilled_ms = edge->shard->now_ms;
-    }
-    if (edge->accept_tokens == 0) {
+    const uint64_t tokens = edge->accept_millitokens + passed_ms * part;
+    edge->accept_millitokens = tokens < part * 1000 ? tokens : part * 1000;
+    edge->accept_refilled_ms = edge->shard->now_ms;
+    if (edge->accept_millitokens < 1000) {
         return false;
     }
-    edge->accept_tokens--;
+    edge->accept_millitokens -= 1000;
     return true;
 }
 

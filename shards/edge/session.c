@@ -469,6 +469,7 @@ void session_continue(struct edge *edge, struct session *session)
     const struct bytes lines = receive_take(edge, conn, &conn->receive->lines);
     session_on_frame(edge, session, span_of(lines.at, lines.len));
     free(lines.at);
+    receive_settle(edge, conn);
 }
 
 void session_on_answered(struct edge *edge, struct subscription *subscription)
