@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Subscribing, unsubscribing and leaving while answers are under way; presence, join and leave. */
+#include <stdio.h>
+
+#include "tests/unit/shards/edge_rig.h"
+
+enum { SHARDS = 4 };
+
+static void open_rig(struct edge_rig *rig, bool has_presence)
+{
+    edge_rig_init(rig, SHARDS);
+    rig->options.without_namespace.presence = has_presence;
+    rig->options.without_namespace.join_leave = has_presence;
+    edge_rig_start(rig);
+}
+
+/* A name whose home is far from, or on, the shard: all are tried. */
+static void name_of(char name[16], int i)
+{
+    (void)snprintf(name, 16, "channel%d", i);
+}
+
+/* ---- one after the other, in one frame ---- */
+
+static void one_frame_may_subscribe_and_unsubscribe_again_and_again(void **state)
+{
+    (void)state;
+    for (int has_presence = 0; has_presence < 2; has_presence++) {
+        static struct edge_rig rig;
+        open_rig(&rig, has_presence != 0);
+        for (int i = 0; i < 12; i++) {
+            char name[16];
+            name_of(name, i);
+            struct peer *peer = peer_open(&rig);
+            struct peer *other = peer_open(&rig);
+            peer_connect(peer);
+            peer_connect(other);
+            if (i % 2 == 0) {
+                peer_subscribe(other, name);
+            }
+            peer_say(peer,
+                     "{\"id\":2,\"subscribe\":{\"channel\":\"%s\"}}\n"
+                     "{\"id\":3,\"unsubscribe\":{\"channel\":\"%s\"}}\n"
+                     "{\"id\":4,\"subscribe\":{\"channel\":\"%s\"}}\n"
+                     "{\"id\":5,\"unsubscribe\":{\"channel\":\"%s\"}}\n"
+                     "{\"id\":6,\"unsubscribe\":{\"channel\":\"%s\"}}\n"
+                     "{\"id\":7,\"subscribe\":{\"channel\":\"%s\"}}",
+                     name, name, name, name, name, name);
+            peer_hear(peer, "{\"id\":2,\"subscribe\":{}}");
+            peer_hear(peer, "{\"id\":3,\"unsubscribe\":{}}");
+            peer_hear(peer, "{\"id\":4,\"subscribe\":{}}");
+            peer_hear(peer, "{\"id\":5,\"unsubscribe\":{}}");
+            peer_hear(peer, "{\"id\":6,\"unsubscribe\":{}}");
+            peer_hear(peer, "{\"id\":7,\"subscribe\":{}}");
+            peer_hear_nothing(peer);
+            peer_say(other, "{\"id\":8,\"publish\":{\"channel\":\"%s\",\"data\":%d}}", name, i);
+            peer_hear(peer,
+                      "{\"push\":{\"channel\":\"%s\",\"pub\":{\"data\":%d,\"info\":{\"user\":\"\","
+                      "\"client\":\"<id>\"}}}}",
+                      name, i);
+            peer_say(peer, "{\"id\":9,\"unsubscribe\":{\"channel\":\"%s\"}}", name);
+            peer_hear(peer, "{\"id\":9,\"unsubscribe\":{}}");
+            peer_say(other, "{\"id\":8,\"publish\":{\"channel\":\"%s\",\"data\":%d}}", name, i);
+            peer_hear_nothing(peer);
+            peer_close(peer);
+            peer_close(other);
+            edge_rig_assert_empty(&rig);
+        }
+        edge_rig_stop(&rig);
+    }
+}
+
+/* The second subscribe is under way like the first, and still the second. */
+static void a_subscribe_under_way_is_a_subscription(void **state)
+{
+    (void)state;
+    static struct edge_rig rig;
+    open_rig(&rig, false);
+    for (int i = 0; i < 8; i++) {
+        char name[16];
+        name_of(name, i);
+        struct peer *peer = peer_open(&rig);
+        peer_connect(peer);
+        peer_say(peer,
+                 "{\"id\":2,\"subscribe\":{\"channel\":\"%s\"}}\n"
+                 "{\"id\":3,\"subscribe\":{\"channel\":\"%s\"}}",
+                 name, name);
+        peer_hear(peer, "{\"id\":3,\"error\":{\"code\":105,\"message\":\"already subscribed\"}}");
+        peer_hear(peer, "{\"id\":2,\"subscribe\":{}}");
+        peer_close(peer);
+    }
+    edge_rig_stop(&rig);
+}
+
+/* The first subscriber of a shard goes while those behind it wait for its answer. */
+static void those_who_wait_are_answered_though_the_first_has_gone(void **state)
+{
+    (void)state;
+    static struct edge_rig rig;
+    open_rig(&rig, false);
+    for (int i = 0; i < 16; i++) {
+        char name[16];
+        char text[64];
+        name_of(name, i);
+        struct peer *peers[3];
+        for (int p = 0; p < 3; p++) {
+            peers[p] = peer_open_at(&rig, 1);
+            peer_connect(peers[p]);
+        }
+        /* All three arrive at the same instant; the first one's end right behind. */
+        const int len =
+            snprintf(text, sizeof(text), "{\"id\":2,\"subscribe\":{\"channel\":\"%s\"}}", name);
+        for (int p = 0; p < 3; p++) {
+            peer_put_frame(peers[p], 0x81, text, (size_t)len);
+        }
+        peer_put_frame(peers[i % 3], 0x88, "\x03\xe8", 2);
+        edge_rig_settle(&rig);
+        for (int p = 0; p < 3; p++) {
+            if (p != i % 3) {
+                peer_hear(peers[p], "{\"id\":2,\"subscribe\":{}}");
+                peer_hear_nothing(peers[p]);
+            }
+            peer_close(peers[p]);
+        }
+        edge_rig_assert_empty(&rig);
+    }
+    edge_rig_stop(&rig);
+}
+
+/* A client goes at each byte of its conversation, in order or by a reset. */
+static void a_client_may_go_at_any_byte(void **state)
+{
+    (void)state;
+    static struct edge_rig rig;
+    open_rig(&rig, true);
+    struct peer *maker = peer_open(&rig);
+    peer_upgrade(maker);
+    static const char text[] = "{\"id\":1,\"connect\":{}}\n"
+                               "{\"id\":2,\"subscribe\":{\"channel\":\"a\",\"join_leave\":true}}\n"
+                               "{\"id\":3,\"unsubscribe\":{\"channel\":\"a\"}}\n"
+                               "{\"id\":4,\"publish\":{\"channel\":\"b\",\"data\":1}}\n"
+                               "{\"id\":5,\"presence\":{\"channel\":\"a\"}}\n"
+                               "{\"id\":6,\"subscribe\":{\"channel\":\"a\"}}";
+    peer_put_frame(maker, 0x01, text, 40);
+    peer_put_frame(maker, 0x89, "p", 1);
+    peer_put_frame(maker, 0x80, text + 40, sizeof(text) - 1 - 40);
+    const struct edge_text frames = maker->out;
+    maker->out = (struct edge_text){0};
+    peer_close(maker);
+    for (size_t len = 0; len <= frames.len; len++) {
+        for (int way = 0; way < 4; way++) {
+            struct peer *peer = peer_open(&rig);
+            peer_upgrade(peer);
+            peer_put(peer, frames.at, len);
+            if (way < 2) {
+                edge_rig_settle(&rig);
+            } else {
+                (void)sim_client_send(rig.sim, peer->socket, peer->out.at, peer->out.len);
+                peer->out.len = 0;
+            }
+            if (way % 2 == 0) {
+                peer_close(peer);
+            } else {
+                peer_reset(peer);
+            }
+            edge_rig_assert_empty(&rig);
+        }
+    }
+    free(frames.at);
+    edge_rig_stop(&rig);
+}
+
+/* ---- fan-out over shards ---- */
+
+static void a_publication_reaches_every_shard_once_and_in_order(void **state)
+{
+    (void)state;
+    static struct edge_rig rig;
+    open_rig(&rig, false);
+    struct peer *peers[3 * SHARDS];
+    for (uint32_t i = 0; i < 3 * SHARDS; i++) {
+        peers[i] = peer_open_at(&rig, i % SHARDS);
+        peer_connect(peers[i]);
+        peer_subscribe(peers[i], "news");
+    }
+    for (int n = 0; n < 50; n++) {
+        peer_say(peers[0], "{\"id\":%d,\"publish\":{\"channel\":\"news\",\"data\":%d}}", n + 9, n);
+    }
+    for (uint32_t i = 0; i < 3 * SHARDS; i++) {
+        for (int n = 0; n < 50; n++) {
+            peer_hear(peers[i],
+                      "{\"push\":{\"channel\":\"news\",\"pub\":{\"data\":%d,\"info\":{\"user\":"
+                      "\"\","
+                      "\"client\":\"%s\"}}}}",
+                      n, peers[0]->client);
+            if (i == 0) {
+                peer_hear(peers[0], "{\"id\":%d,\"publish\":{}}", n + 9);
+            }
+        }
+        peer_hear_nothing(peers[i]);
+    }
+    assert_int_equal(edge_rig_count(&rig, COUNTER_SENT_PUBLICATION), 50 * SHARDS);
+    assert_int_equal(edge_rig_count(&rig, COUNTER_TRANSPORT_SENT_PUSH_PUBLICATION),
+                     50 * 3 * SHARDS);
+    edge_rig_stop(&rig);
+}
+
+/* ---- presence, join and leave ---- */
+
+static void hear_join(struct peer *peer, const char *kind, const char *client)
+{
+    peer_hear(peer,
+              "{\"push\":{\"channel\":\"room\",\"%s\":{\"info\":{\"user\":\"\","
+              "\"client\":\"%s\"}}}}",
+              kind, client);
+}
+
+static void join_and_leave_are_pushed_exactly_once(void **state)
+{
+    (void)state;
+    static struct edge_rig rig;
+    open_rig(&rig, true);
+    struct peer *watcher = peer_open_at(&rig, 0);
+    peer_connect(watcher);
+    peer_say(watcher, "{\"id\":2,\"subscribe\":{\"channel\":\"room\",\"join_leave\":true}}");
+    peer_hear(watcher, "{\"id\":2,\"subscribe\":{}}");
+    hear_join(watcher, "join", watcher->client); /* Its own as well. */
+    for (uint32_t i = 0; i < 3 * SHARDS; i++) {
+        char client[EDGE_CLIENT_ID_SIZE];
+        struct peer *peer = peer_open_at(&rig, i % SHARDS);
+        peer_connect(peer);
+        memcpy(client, peer->client, sizeof(client));
+        peer_subscribe(peer, "room"); /* It did not ask for them. */
+        peer_hear_nothing(peer);
+        hear_join(watcher, "join", client);
+        peer_say(watcher, "{\"id\":3,\"presence_stats\":{\"channel\":\"room\"}}");
+        peer_hear(watcher, "{\"id\":3,\"presence_stats\":{\"num_clients\":2,\"num_users\":1}}");
+        if (i % 3 == 0) {
+            peer_say(peer, "{\"id\":4,\"unsubscribe\":{\"channel\":\"room\"}}");
+            peer_hear(peer, "{\"id\":4,\"unsubscribe\":{}}");
+        } else if (i % 3 == 1) {
+            peer_close(peer);
+        } else {
+            peer_reset(peer);
+        }
+        hear_join(watcher, "leave", client);
+        peer_hear_nothing(watcher);
+        peer_say(watcher, "{\"id\":3,\"presence_stats\":{\"channel\":\"room\"}}");
+        peer_hear(watcher, "{\"id\":3,\"presence_stats\":{\"num_clients\":1,\"num_users\":1}}");
+    }
+    edge_rig_stop(&rig);
+}
+
+static void presence_lists_whoever_is_there(void **state)
+{
+    (void)state;
+    static struct edge_rig rig;
+    open_rig(&rig, true);
+    struct peer *peers[5 * SHARDS];
+    for (uint32_t i = 0; i < 5 * SHARDS; i++) {
+        peers[i] = peer_open_at(&rig, i % SHARDS);
+        peer_connect(peers[i]);
+        peer_subscribe(peers[i], "room");
+        peer_say(peers[i], "{\"id\":3,\"presence\":{\"channel\":\"room\"}}");
+        peer_hear_frame(peers[i], 0x81);
+        for (uint32_t j = 0; j < 5 * SHARDS; j++) {
+            char entry[128];
+            if (j > i) {
+                continue;
+            }
+            (void)snprintf(entry, sizeof(entry), "\"%s\":{\"user\":\"\",\"client\":\"%s\"}",
+                           peers[j]->client, peers[j]->client);
+            assert_non_null(strstr(peers[i]->message.at, entry));
+        }
+    }
+    assert_int_equal(edge_rig_count(&rig, COUNTER_NUM_PRESENCE_ENTRIES), 5 * SHARDS);
+    edge_rig_stop(&rig);
+}
+
+/* Forced pushes go to everybody; a client that may not see presence gets none that it asks for. */
+static void who_gets_join_and_leave(void **state)
+{
+    (void)state;
+    static struct edge_rig rig;
+    edge_rig_init(&rig, 1);
+    rig.options.client.insecure = false;
+    rig.options.client.allow_anonymous_connect_without_token = true;
+    static const char *const names[] = {"forced", "asked", "denied"};
+    for (int i = 0; i < 3; i++) {
+        struct channel_options *options = edge_rig_namespace(&rig, names[i]);
+        options->join_leave = true;
+        options->allow_subscribe_for_client = options->allow_subscribe_for_anonymous = true;
+        options->force_push_join_leave = i == 0;
+        options->allow_presence_for_client = options->allow_presence_for_anonymous = i == 1;
+    }
+    edge_rig_start(&rig);
+    for (int i = 0; i < 3; i++) {
+        for (int asks = 0; asks < 2; asks++) {
+            struct peer *peer = peer_open(&rig);
+            peer_connect(peer);
+            peer_say(peer, "{\"id\":2,\"subscribe\":{\"channel\":\"%s:x\",\"join_leave\":%s}}",
+                     names[i], asks ? "true" : "false");
+            peer_hear(peer, "{\"id\":2,\"subscribe\":{}}");
+            if (i == 0 || (i == 1 && asks)) {
+                peer_hear_frame(peer, 0x81);
+                assert_non_null(strstr(peer->message.at, "\"join\""));
+            }
+            peer_hear_nothing(peer);
+            peer_close(peer);
+        }
+    }
+    edge_rig_stop(&rig);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_frame_may_subscribe_and_unsubscribe_again_and_again),
+        cmocka_unit_test(a_subscribe_under_way_is_a_subscription),
+        cmocka_unit_test(those_who_wait_are_answered_though_the_first_has_gone),
+        cmocka_unit_test(a_client_may_go_at_any_byte),
+        cmocka_unit_test(a_publication_reaches_every_shard_once_and_in_order),
+        cmocka_unit_test(join_and_leave_are_pushed_exactly_once),
+        cmocka_unit_test(presence_lists_whoever_is_there),
+        cmocka_unit_test(who_gets_join_and_leave),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
