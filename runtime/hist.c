@@ -210,3 +210,15 @@ uint64_t hist_count_at_most(const struct hist *hist, uint64_t value)
     }
     return seen;
 }
+
+uint32_t hist_bucket_count(const struct hist *hist)
+{
+    return hist->buckets_len;
+}
+
+uint64_t hist_bucket(const struct hist *hist, uint32_t bucket, uint64_t *value_max)
+{
+    BUG_IF(bucket >= hist->buckets_len);
+    *value_max = hist_upper_end(hist, bucket);
+    return hist_load(&hist->buckets[bucket]);
+}

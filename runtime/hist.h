@@ -42,6 +42,12 @@ uint64_t hist_max(const struct hist *hist);
  * never more than the maximum; 0 when nothing is recorded. */
 uint64_t hist_quantile(const struct hist *hist, double quantile);
 
+/* The buckets one by one, 0 .. hist_bucket_count() - 1 in the order of their values, for whoever
+ * stores or draws a histogram: how many values a bucket holds, and the largest that it may hold.
+ * Recording each bucket's count with that value makes the same histogram elsewhere. Any thread. */
+uint32_t hist_bucket_count(const struct hist *hist);
+uint64_t hist_bucket(const struct hist *hist, uint32_t bucket, uint64_t *value_max);
+
 /* How many values lie at or below the end of the bucket of `value`: what Prometheus' `le` wants. */
 uint64_t hist_count_at_most(const struct hist *hist, uint64_t value);
 
