@@ -47,6 +47,7 @@ PLANTED = [
     ("includes and layers", "codec/a.c", OPENING + '#include "../codec/span.h"\n', ("codec/a.c", 3)),
     ("includes and layers", "codec/a.c", OPENING + '#include "span.h"\n', ("codec/a.c", 3)),
     ("includes and layers", "codec/a.c", OPENING + '#include "codec/gone.h"\n', ("codec/a.c", 3)),
+    ("includes and layers", "codec/a.c", OPENING + '#include "codec/gone.pb-c.h"\n', ("codec/a.c", 3)),
     ("licence and opening sentence", "codec/a.c", "/* A file. */\n", ("codec/a.c", 1)),
     ("licence and opening sentence", "codec/a.c", SPDX + "\nint a;\n", ("codec/a.c", 2)),
     ("licence and opening sentence", "ops/a.py", "print(1)\n", ("ops/a.py", 1)),
