@@ -7,6 +7,7 @@
 
 #include "codec/client_json.h"
 #include "shards/edge/api.h"
+#include "shards/edge/broadcast.h"
 #include "shards/edge/connection.h"
 #include "shards/edge/hub.h"
 #include "shards/edge/listener.h"
@@ -99,11 +100,13 @@ void edge_destroy(struct edge *edge)
         return;
     }
     edge->is_ending = true;
+    timer_stop(edge->shard->timers, &edge->stop_timer);
     if (edge->connections != NULL && edge->hub != NULL) {
         listener_close(edge);
         edge_close_all(edge);
         edge_free_closed(edge, edge->closed.len);
     }
+    broadcast_destroy(edge);
     free(edge->ready.items);
     free(edge->closed.items);
     api_destroy(edge);
@@ -163,7 +166,7 @@ void edge_on_message(struct edge *edge, const struct message *message)
         hub_on_subscribed(edge, message);
         break;
     case MESSAGE_PUBLICATION:
-        hub_on_publication(edge, message);
+        broadcast_on_publication(edge, message);
         break;
     case MESSAGE_PUBLISHED:
         if (message_as_published(message).origin == ORIGIN_SESSION) {
@@ -215,11 +218,19 @@ void edge_on_event(struct edge *edge, uint64_t token, uint32_t events)
 
 /* ---- stopping ---- */
 
+/* The turn that it begins does the rest: edge_drive_stop. */
+static void edge_on_stop_timer(struct timer *timer, void *actor)
+{
+    (void)timer;
+    (void)actor;
+}
+
 /* Every client is told to come back elsewhere; who does not go in time is cut. */
 static void edge_begin_stop(struct edge *edge)
 {
     edge->stop_seen = true;
     edge->stop_deadline_ms = edge->shard->now_ms + edge->options->shutdown_timeout_ms;
+    timer_set(edge->shard->timers, &edge->stop_timer, edge->stop_deadline_ms, edge_on_stop_timer);
     listener_close(edge);
     uint32_t cursor = 0;
     uint32_t handle;
@@ -255,6 +266,7 @@ static void edge_drive_stop(struct edge *edge)
 
 void edge_on_turn_end(struct edge *edge)
 {
+    broadcast_flush(edge);
     /* Those that closed up to now are named by no list but the one that is worked off here. */
     const uint32_t closed = edge->closed.len;
     const uint32_t ready = edge->ready.len;

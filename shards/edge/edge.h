@@ -18,6 +18,7 @@
  */
 enum { EDGE_SCRATCH_SIZE = 256 * 1024 };
 
+struct arrival;
 struct connection;
 
 /* Has room for every open connection (reserved as they open), so that adding one cannot fail. */
@@ -48,6 +49,10 @@ struct edge {
     struct connection_list ready;  /* With output to write or input to go on with. */
     struct connection_list closed; /* They ended this turn, and are freed in the next. */
 
+    struct arrival *arrivals; /* Publications of this turn; see broadcast.h. */
+    uint32_t arrivals_len;
+    uint32_t arrivals_room;
+
     struct frame *ping; /* The server's ping, the same for all. */
     uint8_t *scratch;   /* EDGE_SCRATCH_SIZE bytes in which replies are encoded. */
     uint8_t *decoded;   /* Strings of the command under way that had escapes, and its token. */
@@ -60,6 +65,7 @@ struct edge {
     bool is_ending; /* The shard goes away: homes and directories are told no more. */
     bool stop_seen;
     uint64_t stop_deadline_ms;
+    struct timer stop_timer; /* Wakes the shard at the deadline. */
 };
 
 /* What a poller token names, in its upper half; the lower half is a handle. */

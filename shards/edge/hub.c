@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "shards/edge/auth.h"
+#include "shards/edge/broadcast.h"
 #include "shards/edge/permissions.h"
 
 static struct span hub_name(const struct hub_channel *channel)
@@ -202,6 +203,7 @@ static void subscription_activate(struct edge *edge, struct subscription *subscr
 {
     struct session *session = subscription->session;
     struct subscription_grant *grant = subscription->grant;
+    broadcast_flush_channel(edge, subscription->channel);
     subscription->state = SUBSCRIPTION_ACTIVE;
     struct client_reply reply = {.id = subscription->command_id, .kind = CLIENT_REPLY_SUBSCRIBE};
     struct buf *data = NULL;
@@ -399,116 +401,6 @@ void hub_on_subscribed(struct edge *edge, const struct message *message)
     channel = pool_get(edge->hub_channels, message->handle);
     if (!was_active && channel != NULL) {
         hub_settle_waiting(edge, channel, body.error);
-    }
-}
-
-/* ---- publications ---- */
-
-static const enum counter received_counters[] = {
-    [PUBLICATION_DATA] = COUNTER_RECEIVED_PUBLICATION,
-    [PUBLICATION_JOIN] = COUNTER_RECEIVED_JOIN,
-    [PUBLICATION_LEAVE] = COUNTER_RECEIVED_LEAVE,
-};
-
-static const enum counter sent_counters[] = {
-    [PUBLICATION_DATA] = COUNTER_TRANSPORT_SENT_PUSH_PUBLICATION,
-    [PUBLICATION_JOIN] = COUNTER_TRANSPORT_SENT_PUSH_JOIN,
-    [PUBLICATION_LEAVE] = COUNTER_TRANSPORT_SENT_PUSH_LEAVE,
-};
-
-/* One publication on this shard: plain, and compressed for each window that a subscriber has. */
-struct broadcast {
-    struct frame *plain;
-    struct span payload;
-    struct frame *deflated[DEFLATE_WINDOW_BITS_MAX + 1];
-    bool is_tried[DEFLATE_WINDOW_BITS_MAX + 1];
-};
-
-static struct frame *broadcast_frame_for(struct edge *edge, struct broadcast *broadcast,
-                                         const struct connection *conn)
-{
-    if ((conn->flags & CONNECTION_DEFLATE) == 0) {
-        return broadcast->plain;
-    }
-    const uint8_t bits = conn->window_bits;
-    if (!broadcast->is_tried[bits]) {
-        broadcast->is_tried[bits] = true;
-        broadcast->deflated[bits] = frames_make_deflated(edge, broadcast->payload, bits);
-    }
-    return broadcast->deflated[bits] == NULL ? broadcast->plain : broadcast->deflated[bits];
-}
-
-static void hub_broadcast(struct edge *edge, struct hub_channel *channel,
-                          struct broadcast *broadcast, uint32_t kind)
-{
-    uint64_t sent = 0;
-    /* Backwards: a slow consumer is disconnected here and leaves the table, and the last one takes
-     * its place. */
-    for (uint32_t i = channel->count; i-- > 0;) {
-        const struct subscription *at = channel->subscribers[i];
-        if (at->state != SUBSCRIPTION_ACTIVE ||
-            (kind != PUBLICATION_DATA && !at->push_join_leave)) {
-            continue;
-        }
-        struct session *session = at->session;
-        struct connection *conn = session->conn;
-        sent++;
-        if (!connection_send_shared(edge, conn, broadcast_frame_for(edge, broadcast, conn))) {
-            const bool is_last = channel->count == 1;
-            session_disconnect(edge, session, CLIENT_DISCONNECT_SLOW, SPAN_EMPTY);
-            if (is_last) {
-                break;
-            }
-        }
-    }
-    actors_count_many(edge->actors, sent_counters[kind], sent);
-}
-
-/* Publications were lost on the way (a shard overran, or memory was out): nobody misses one
- * unknowingly, they all subscribe again. */
-static void hub_tell_gap(struct edge *edge, struct hub_channel *channel)
-{
-    bool is_last = false;
-    for (uint32_t i = channel->count; i-- > 0 && !is_last;) {
-        is_last = channel->count == 1;
-        hub_unsubscribe_push(edge, channel->subscribers[i], CLIENT_UNSUBSCRIBE_INSUFFICIENT_STATE);
-    }
-}
-
-void hub_on_publication(struct edge *edge, const struct message *message)
-{
-    const struct message_publication body = message_as_publication(message);
-    struct hub_channel *channel = pool_get(edge->hub_channels, message->handle);
-    if (channel == NULL) {
-        actors_count(edge->actors, COUNTER_STALE_MESSAGES);
-        buf_release(body.frame);
-        return;
-    }
-    actors_count(edge->actors, received_counters[body.kind]);
-    hist_record(edge->shard->stats->hists[HIST_PUB_SUB_LAG_NS],
-                edge->shard->now_ns > body.sent_ns ? edge->shard->now_ns - body.sent_ns : 0);
-    const bool is_gap = body.sequence != channel->sequence + 1;
-    channel->sequence = body.sequence;
-    if (is_gap) {
-        hub_tell_gap(edge, channel);
-        buf_release(body.frame);
-        return;
-    }
-    struct broadcast broadcast = {
-        .payload = span_of(body.frame->bytes + body.payload_at, body.frame->len - body.payload_at),
-        .plain = frame_wrap(body.frame, 0, body.frame->len),
-    };
-    if (broadcast.plain == NULL) {
-        actors_count(edge->actors, COUNTER_REFUSED_MEMORY);
-        hub_tell_gap(edge, channel);
-        return;
-    }
-    hub_broadcast(edge, channel, &broadcast, body.kind);
-    frame_release(broadcast.plain);
-    for (uint32_t bits = 0; bits <= DEFLATE_WINDOW_BITS_MAX; bits++) {
-        if (broadcast.deflated[bits] != NULL) {
-            frame_release(broadcast.deflated[bits]);
-        }
     }
 }
 

@@ -45,11 +45,11 @@ struct hub_channel {
     uint32_t count;
     uint32_t room;
     uint32_t handle;
-    uint32_t home;     /* The shard that was told. */
-    uint64_t sequence; /* Of the newest publication that came. */
-    bool is_active;    /* The home has answered. */
-    struct frame
-        *deflated; /* The publication under way, compressed; only inside hub_on_publication. */
+    uint32_t home;          /* The shard that was told. */
+    uint64_t sequence;      /* Of the newest publication that came. */
+    bool is_active;         /* The home has answered. */
+    uint32_t first_arrival; /* Of this turn; 0: none. See broadcast.h. */
+    uint32_t last_arrival;
 };
 
 struct hub_channel *hub_find(const struct edge *edge, struct span channel);
@@ -77,7 +77,6 @@ void hub_unsubscribe(struct edge *edge, struct subscription *subscription);
 void hub_unsubscribe_push(struct edge *edge, struct subscription *subscription, uint32_t code);
 
 void hub_on_subscribed(struct edge *edge, const struct message *message);
-void hub_on_publication(struct edge *edge, const struct message *message);
 
 /* Names with their numbers of local subscribers that match the pattern (NULL: all), packed; *error
  * 0 or a client error. */

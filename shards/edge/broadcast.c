@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Fan-out on one shard. The arrivals of a turn lie in one array; those of a channel are chained. */
+#include "shards/edge/broadcast.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    /* More than this in a turn is sent before the turn ends. */
+    ARRIVALS_MAX = 4096,
+    /* Larger frames are shared as they are: copying them would cost more than a slice of their own
+     * in the writev. */
+    MERGE_FRAME_LEN_MAX = 2048,
+    MERGED_LEN_MAX = 64 * 1024,
+};
+
+/* Numbered from 1, so that 0 ends a chain. */
+struct arrival {
+    struct buf *frame; /* NULL once it was sent. */
+    uint32_t payload_at;
+    uint32_t channel; /* Handle. */
+    uint32_t next;
+};
+
+static const enum counter received_counters[] = {
+    [PUBLICATION_DATA] = COUNTER_RECEIVED_PUBLICATION,
+    [PUBLICATION_JOIN] = COUNTER_RECEIVED_JOIN,
+    [PUBLICATION_LEAVE] = COUNTER_RECEIVED_LEAVE,
+};
+
+static const enum counter sent_counters[] = {
+    [PUBLICATION_DATA] = COUNTER_TRANSPORT_SENT_PUSH_PUBLICATION,
+    [PUBLICATION_JOIN] = COUNTER_TRANSPORT_SENT_PUSH_JOIN,
+    [PUBLICATION_LEAVE] = COUNTER_TRANSPORT_SENT_PUSH_LEAVE,
+};
+
+/* One or more publications that leave together: plain, and compressed for each window that a
+ * subscriber has. */
+struct broadcast {
+    struct arrival *parts;
+    uint32_t parts_len;
+    uint32_t kind;
+    struct frame *plain;
+    struct frame *deflated[DEFLATE_WINDOW_BITS_MAX + 1];
+    bool is_tried[DEFLATE_WINDOW_BITS_MAX + 1];
+};
+
+/* ---- frames ---- */
+
+static struct frame *make_plain(const struct arrival *parts, uint32_t parts_len)
+{
+    if (parts_len == 1) {
+        buf_share(parts->frame, 1);
+        return frame_wrap(parts->frame, 0, parts->frame->len);
+    }
+    uint32_t len = 0;
+    for (uint32_t i = 0; i < parts_len; i++) {
+        len += parts[i].frame->len;
+    }
+    struct frame *merged = frame_create(len);
+    if (merged == NULL) {
+        return NULL;
+    }
+    uint8_t *to = frame_bytes(merged);
+    for (uint32_t i = 0; i < parts_len; i++) {
+        memcpy(to, parts[i].frame->bytes, parts[i].frame->len);
+        to += parts[i].frame->len;
+    }
+    merged->len = len;
+    return merged;
+}
+
+/* Each message is compressed by itself (there is no context to take over) or stays plain where that
+ * is shorter, so the room of the plain frames is always enough. */
+static struct frame *make_deflated(struct edge *edge, const struct broadcast *broadcast,
+                                   unsigned window_bits)
+{
+    struct frame *merged = frame_create(broadcast->plain->len);
+    if (merged == NULL) {
+        return NULL;
+    }
+    uint8_t *to = frame_bytes(merged);
+    for (uint32_t i = 0; i < broadcast->parts_len; i++) {
+        const struct arrival *part = &broadcast->parts[i];
+        const struct span payload =
+            span_of(part->frame->bytes + part->payload_at, part->frame->len - part->payload_at);
+        struct frame *deflated = frames_make_deflated(edge, payload, window_bits);
+        if (deflated != NULL && deflated->len < part->frame->len) {
+            memcpy(to, deflated->bytes, deflated->len);
+            to += deflated->len;
+        } else {
+            memcpy(to, part->frame->bytes, part->frame->len);
+            to += part->frame->len;
+        }
+        if (deflated != NULL) {
+            frame_release(deflated);
+        }
+    }
+    merged->len = (uint32_t)(to - frame_bytes(merged));
+    return merged;
+}
+
+static struct frame *frame_for(struct edge *edge, struct broadcast *broadcast,
+                               const struct connection *conn)
+{
+    if ((conn->flags & CONNECTION_DEFLATE) == 0) {
+        return broadcast->plain;
+    }
+    const uint8_t bits = conn->window_bits;
+    if (!broadcast->is_tried[bits]) {
+        broadcast->is_tried[bits] = true;
+        broadcast->deflated[bits] = make_deflated(edge, broadcast, bits);
+    }
+    return broadcast->deflated[bits] == NULL ? broadcast->plain : broadcast->deflated[bits];
+}
+
+/* ---- to the subscribers ---- */
+
+static void send_to_subscribers(struct edge *edge, struct hub_channel *channel,
+                                struct broadcast *broadcast)
+{
+    uint64_t sent = 0;
+    /* Backwards: a slow consumer is disconnected here and leaves the table, and the last one takes
+     * its place. */
+    for (uint32_t i = channel->count; i-- > 0;) {
+        const struct subscription *at = channel->subscribers[i];
+        if (at->state != SUBSCRIPTION_ACTIVE ||
+            (broadcast->kind != PUBLICATION_DATA && !at->push_join_leave)) {
+            continue;
+        }
+        struct session *session = at->session;
+        struct connection *conn = session->conn;
+        sent += broadcast->parts_len;
+        if (!connection_send_shared(edge, conn, frame_for(edge, broadcast, conn))) {
+            const bool is_last = channel->count == 1;
+            session_disconnect(edge, session, CLIENT_DISCONNECT_SLOW, SPAN_EMPTY);
+            if (is_last) {
+                break;
+            }
+        }
+    }
+    actors_count_many(edge->actors, sent_counters[broadcast->kind], sent);
+}
+
+/* Publications were lost on the way (a shard overran, or memory was out): nobody misses one
+ * unknowingly, they all subscribe again. */
+static void tell_gap(struct edge *edge, struct hub_channel *channel)
+{
+    bool is_last = false;
+    for (uint32_t i = channel->count; i-- > 0 && !is_last;) {
+        is_last = channel->count == 1;
+        hub_unsubscribe_push(edge, channel->subscribers[i], CLIENT_UNSUBSCRIBE_INSUFFICIENT_STATE);
+    }
+}
+
+static void send_parts(struct edge *edge, struct hub_channel *channel, struct arrival *parts,
+                       uint32_t parts_len, uint32_t kind)
+{
+    struct broadcast broadcast = {.parts = parts, .parts_len = parts_len, .kind = kind};
+    broadcast.plain = make_plain(parts, parts_len);
+    if (broadcast.plain == NULL) {
+        actors_count(edge->actors, COUNTER_REFUSED_MEMORY);
+        tell_gap(edge, channel);
+        return;
+    }
+    send_to_subscribers(edge, channel, &broadcast);
+    frame_release(broadcast.plain);
+    for (uint32_t bits = 0; bits <= DEFLATE_WINDOW_BITS_MAX; bits++) {
+        if (broadcast.deflated[bits] != NULL) {
+            frame_release(broadcast.deflated[bits]);
+        }
+    }
+}
+
+/* ---- arrivals ---- */
+
+enum { PARTS_MAX = 64 };
+
+/* The next arrivals of the chain that leave together; *at goes on behind them. Takes them over. */
+static uint32_t take_parts(struct edge *edge, uint32_t *at, struct arrival parts[PARTS_MAX])
+{
+    uint32_t parts_len = 0;
+    uint32_t len = 0;
+    while (*at != 0 && parts_len < PARTS_MAX) {
+        struct arrival *arrival = &edge->arrivals[*at - 1];
+        len += arrival->frame->len;
+        const bool is_large = arrival->frame->len > MERGE_FRAME_LEN_MAX;
+        if (parts_len > 0 && (is_large || len > MERGED_LEN_MAX)) {
+            break;
+        }
+        parts[parts_len++] = *arrival;
+        arrival->frame = NULL;
+        *at = arrival->next;
+        if (is_large) {
+            break;
+        }
+    }
+    return parts_len;
+}
+
+void broadcast_flush_channel(struct edge *edge, struct hub_channel *channel)
+{
+    const uint32_t handle = channel->handle;
+    uint32_t at = channel->first_arrival;
+    channel->first_arrival = 0;
+    channel->last_arrival = 0;
+    while (at != 0) {
+        struct arrival parts[PARTS_MAX];
+        const uint32_t parts_len = take_parts(edge, &at, parts);
+        /* Slow consumers may have taken the channel with them. */
+        if (pool_get(edge->hub_channels, handle) != NULL) {
+            send_parts(edge, channel, parts, parts_len, PUBLICATION_DATA);
+        }
+        for (uint32_t i = 0; i < parts_len; i++) {
+            buf_release(parts[i].frame);
+        }
+    }
+}
+
+void broadcast_flush(struct edge *edge)
+{
+    for (uint32_t i = 0; i < edge->arrivals_len; i++) {
+        struct arrival *arrival = &edge->arrivals[i];
+        if (arrival->frame == NULL) {
+            continue;
+        }
+        struct hub_channel *channel = pool_get(edge->hub_channels, arrival->channel);
+        if (channel != NULL) {
+            broadcast_flush_channel(edge, channel);
+        } else {
+            buf_release(arrival->frame);
+            arrival->frame = NULL;
+        }
+    }
+    edge->arrivals_len = 0;
+}
+
+void broadcast_destroy(struct edge *edge)
+{
+    for (uint32_t i = 0; i < edge->arrivals_len; i++) {
+        buf_release(edge->arrivals[i].frame);
+    }
+    free(edge->arrivals);
+}
+
+/* Room for one more; false: memory is out and nothing is chained. */
+static bool arrivals_reserve(struct edge *edge)
+{
+    if (edge->arrivals_len == ARRIVALS_MAX) {
+        broadcast_flush(edge);
+    }
+    if (edge->arrivals_len < edge->arrivals_room) {
+        return true;
+    }
+    const uint32_t room = edge->arrivals_room == 0 ? 64 : edge->arrivals_room * 2;
+    struct arrival *grown = realloc(edge->arrivals, room * sizeof(*grown));
+    if (grown == NULL) {
+        return false;
+    }
+    edge->arrivals = grown;
+    edge->arrivals_room = room;
+    return true;
+}
+
+static void chain(struct edge *edge, struct hub_channel *channel, const struct arrival *arrival)
+{
+    edge->arrivals[edge->arrivals_len++] = *arrival;
+    if (channel->first_arrival == 0) {
+        channel->first_arrival = edge->arrivals_len;
+    } else {
+        edge->arrivals[channel->last_arrival - 1].next = edge->arrivals_len;
+    }
+    channel->last_arrival = edge->arrivals_len;
+}
+
+void broadcast_on_publication(struct edge *edge, const struct message *message)
+{
+    const struct message_publication body = message_as_publication(message);
+    struct hub_channel *channel = pool_get(edge->hub_channels, message->handle);
+    const bool has_room = channel != NULL && arrivals_reserve(edge);
+    channel = pool_get(edge->hub_channels, message->handle);
+    if (channel == NULL) {
+        actors_count(edge->actors, COUNTER_STALE_MESSAGES);
+        buf_release(body.frame);
+        return;
+    }
+    actors_count(edge->actors, received_counters[body.kind]);
+    hist_record(edge->shard->stats->hists[HIST_PUB_SUB_LAG_NS],
+                edge->shard->now_ns > body.sent_ns ? edge->shard->now_ns - body.sent_ns : 0);
+    struct arrival arrival = {.frame = body.frame,
+                              .payload_at = body.payload_at,
+                              .channel = message->handle};
+    const bool is_gap = body.sequence != channel->sequence + 1;
+    channel->sequence = body.sequence;
+    if (!is_gap && has_room && body.kind == PUBLICATION_DATA) {
+        chain(edge, channel, &arrival);
+        return;
+    }
+    broadcast_flush_channel(edge, channel);
+    channel = pool_get(edge->hub_channels, message->handle);
+    if (channel != NULL && is_gap) {
+        tell_gap(edge, channel);
+    } else if (channel != NULL) {
+        send_parts(edge, channel, &arrival, 1, body.kind);
+    }
+    buf_release(body.frame);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The last step of publications: gathered over a turn, merged, and appended to each subscriber's
+ * output.
+ *
+ * What comes for a channel in one turn leaves as one frame buffer that all its subscribers share: a
+ * subscriber costs the same whether one publication came or sixteen. Nothing waits for more to
+ * come; a turn that brings one sends one.
+ */
+#ifndef ROOST_SHARDS_EDGE_BROADCAST_H
+#define ROOST_SHARDS_EDGE_BROADCAST_H
+
+#include "shards/edge/hub.h"
+
+/* PUBLICATION; takes over the count of its frame. */
+void broadcast_on_publication(struct edge *edge, const struct message *message);
+
+/* What has come for the channel goes out now: before somebody joins who must not see it. Other
+ * sessions may end (slow consumers), and the channel with its last one. */
+void broadcast_flush_channel(struct edge *edge, struct hub_channel *channel);
+
+/* The same for all channels; at the end of the turn. */
+void broadcast_flush(struct edge *edge);
+
+/* Gives back what was not sent. */
+void broadcast_destroy(struct edge *edge);
+
+#endif
