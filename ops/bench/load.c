@@ -16,8 +16,9 @@
 #define TICK_NS 2000000ull
 #define STALL_NS (20 * NS_A_S)
 #define DRAIN_NS (10 * NS_A_S)
-#define SETTLE_NS 300000000ull /* so that what the server does afterwards is counted to its cause \
-                                */
+#define SETTLE_NS \
+    300000000ull /* so that what the server does afterwards is counted to its cause \
+                  */
 
 enum { ERROR_SIZE = 256 };
 

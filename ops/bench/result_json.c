@@ -177,6 +177,7 @@ static enum json_result read_hist(struct json_reader *reader, struct hist *hist)
         result = json_read_u64(reader, &value);
         if (result == JSON_OK) {
             result = json_next_element(reader);
+            result = result == JSON_DONE ? JSON_ERROR_RANGE : result;
         }
         if (result == JSON_OK) {
             result = json_read_u64(reader, &count);
