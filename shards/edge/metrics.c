@@ -17,6 +17,17 @@ static void put_text(struct writer *out, const char *text)
     writer_put(out, span_of_text(text));
 }
 
+/* Labels of counters are written as they shall stand; this is for what comes from elsewhere. */
+static void put_label_value(struct writer *out, const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if (*text == '\\' || *text == '"' || *text == '\n') {
+            writer_put_byte(out, '\\');
+        }
+        writer_put_byte(out, *text == '\n' ? 'n' : (uint8_t)*text);
+    }
+}
+
 static void put_header(struct writer *out, const char *name, const char *help, const char *type)
 {
     writer_put_literal(out, "# HELP ");
@@ -160,7 +171,7 @@ void metrics_write_prometheus(struct writer *out, const struct node *node, int64
     put_header(out, "node_build", "The version that runs.", "gauge");
     put_text(out, prefix);
     writer_put_literal(out, "node_build{version=\"");
-    put_text(out, node->options->version);
+    put_label_value(out, node->options->version);
     writer_put_literal(out, "\"} 1\n");
     put_header(out, "node_num_nodes", "Members of the cluster.", "gauge");
     put_sample(out, "node_num_nodes", "", 1);
