@@ -124,7 +124,7 @@ static void read_type(struct scrape *scrape, const char *line)
     char wanted[256];
     struct family *family = &scrape->families[scrape->families_len - 1];
     const int len = snprintf(wanted, sizeof(wanted), "# TYPE %s ", family->name);
-    assert_memory_equal(line, wanted, len);
+    assert_memory_equal(line, wanted, (size_t)len);
     const char *type = line + len;
     assert_true(strcmp(type, "counter") == 0 || strcmp(type, "gauge") == 0 ||
                 strcmp(type, "histogram") == 0);
