@@ -101,6 +101,7 @@ def roost_fuzz_test(source):
             "//bazel/libs:jansson",
             "//bazel/libs:wslay",
             "//codec",
+            "//tests/unit/codec:protobuf_oracle",
         ] + (["//ops"] if module == "config" else []),
     )
 
