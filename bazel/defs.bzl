@@ -96,13 +96,16 @@ def roost_fuzz_test(source):
             "//bazel:libfuzzer": ["-fsanitize=fuzzer"],
             "//conditions:default": [],
         }),
-        # Decoders are in codec; the one other reader of foreign bytes is the configuration.
+        # Decoders are in codec; other readers of foreign bytes are the configuration and a whole node.
         deps = [
             "//bazel/libs:jansson",
             "//bazel/libs:wslay",
             "//codec",
             "//tests/unit/codec:protobuf_oracle",
-        ] + (["//ops"] if module == "config" else []),
+        ] + {
+            "config": ["//ops"],
+            "node": ["//shards"],
+        }.get(module, []),
     )
 
 def roost_simulator(name, sources, headers):

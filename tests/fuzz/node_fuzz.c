@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A whole node in the simulator: three peers say what the input tells them, cut and interleaved as
+ * it tells, while time passes. Nothing may abort; a good client next to them gets its publication;
+ * and when all have left, every gauge is zero. */
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/sim.h"
+#include "shards/counters.h"
+#include "shards/node.h"
+#include "tests/fuzz/fuzz_pieces.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
+
+enum {
+    PEERS_MAX = 3,
+    INPUT_MAX = 4096,
+    TIME_MS_MAX = 300 * 1000, /* Of one input. */
+    HEARD_MAX = 1 << 20,
+};
+
+static const struct socket_address address = {.family = 4, .bytes = {10, 0, 0, 1}, .port = 8000};
+
+#define HOST "Host: x\r\n"
+#define UPGRADE \
+    HOST "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" \
+         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+#define CALL(method, len, body) \
+    "POST /api/" method " HTTP/1.1\r\n" HOST "X-API-Key: k\r\nContent-Length: " len "\r\n\r" \
+    "\n" body
+
+static const char *const requests[] = {
+    "GET /connection/websocket HTTP/1.1\r\n" UPGRADE "\r\n",
+    "GET /connection/websocket HTTP/1.1\r\n" UPGRADE
+    "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=9\r\n\r\n",
+    "GET /connection/websocket HTTP/1.1\r\n" UPGRADE "X-User: 42\r\n\r\n",
+    "GET /echo HTTP/1.1\r\n" UPGRADE "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n",
+    "GET /metrics HTTP/1.1\r\n" HOST "\r\n",
+    "HEAD /health HTTP/1.1\r\n" HOST "\r\n",
+    CALL("publish", "25", "{\"channel\":\"a\",\"data\":{}}"),
+    CALL("broadcast", "35", "{\"channels\":[\"a\",\"b\",\"x:y\"],\"data\":1}"),
+    CALL("presence", "15", "{\"channel\":\"a\"}"),
+    CALL("channels", "17", "{\"pattern\":\"{a,*}\"}"),
+    CALL("disconnect", "13", "{\"user\":\"42\"}"),
+    CALL("unsubscribe", "13", "{\"user\":\"42\"}"),
+    "POST /api/info HTTP/1.1\r\n" HOST "X-API-Key: k\r\nTransfer-Encoding: chunked\r\n\r\n"
+    "2\r\n{}\r\n0\r\n\r\n",
+};
+
+static const char *const commands[] = {
+    "{\"id\":1,\"connect\":{}}",
+    "{\"id\":2,\"subscribe\":{\"channel\":\"a\",\"join_leave\":true}}",
+    "{\"id\":3,\"subscribe\":{\"channel\":\"b\"}}",
+    "{\"id\":4,\"unsubscribe\":{\"channel\":\"a\"}}",
+    "{\"id\":5,\"publish\":{\"channel\":\"a\",\"data\":[\"x\"]}}",
+    "{\"id\":6,\"presence\":{\"channel\":\"a\"}}",
+    "{\"id\":7,\"presence_stats\":{\"channel\":\"b\"}}",
+    "{\"id\":1,\"connect\":{}}\n{\"id\":2,\"subscribe\":{\"channel\":\"a\"}}\n"
+    "{\"id\":3,\"unsubscribe\":{\"channel\":\"a\"}}\n{\"id\":4,\"subscribe\":{\"channel\":\"a\"}}",
+    "{}",
+    "{\"id\":8,\"rpc\":{\"method\":\"m\"}}",
+    "{\"id\":9,\"subscribe\":{\"channel\":\"good\"}}\n"
+    "{\"id\":10,\"publish\":{\"channel\":\"good\",\"data\":1}}",
+    "{\"id\":11,\"history\":{\"channel\":\"a\"}}",
+};
+
+#define LEN_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+struct fuzz_peer {
+    int socket; /* -1: none. */
+    uint8_t out[2 * INPUT_MAX + 2048];
+    size_t out_len;
+};
+
+struct fuzz_input {
+    const uint8_t *at;
+    size_t len;
+};
+
+static struct sim *sim;
+static struct node *node;
+static uint32_t number;
+static struct fuzz_peer peers[PEERS_MAX];
+static struct fuzz_peer good;
+static char heard[HEARD_MAX];
+static size_t heard_len;
+static size_t heard_at; /* Up to here it was looked at. */
+static uint64_t time_ms;
+
+static uint8_t next_byte(struct fuzz_input *input)
+{
+    if (input->len == 0) {
+        return 0;
+    }
+    input->len--;
+    return *input->at++;
+}
+
+/* ---- bytes ---- */
+
+static void say(struct fuzz_peer *peer, const void *at, size_t len)
+{
+    if (peer->socket >= 0 && len > 0 && peer->out_len + len <= sizeof(peer->out)) {
+        memcpy(peer->out + peer->out_len, at, len);
+        peer->out_len += len;
+    }
+}
+
+static void say_frame(struct fuzz_peer *peer, uint8_t first, const void *at, size_t len)
+{
+    uint8_t header[8] = {first, (uint8_t)(0x80 | len)};
+    size_t header_len = 2;
+    if (len > 125) {
+        header[1] = 0x80 | 126;
+        header[2] = (uint8_t)(len >> 8);
+        header[3] = (uint8_t)len;
+        header_len = 4;
+    }
+    memset(header + header_len, 0, 4); /* A mask that changes nothing shows the fuzzer its bytes. */
+    say(peer, header, header_len + 4);
+    say(peer, at, len);
+}
+
+static bool send_some(struct fuzz_peer *peer)
+{
+    if (peer->socket < 0 || peer->out_len == 0) {
+        return false;
+    }
+    const size_t sent = sim_client_send(sim, peer->socket, peer->out, peer->out_len);
+    memmove(peer->out, peer->out + sent, peer->out_len - sent);
+    peer->out_len -= sent;
+    return sent > 0;
+}
+
+static bool receive_some(const struct fuzz_peer *peer)
+{
+    static uint8_t ignored[16384];
+    return peer->socket >= 0 && sim_client_receive(sim, peer->socket, ignored, sizeof(ignored)) > 0;
+}
+
+/* The good client keeps what it hears and answers each ping. */
+static bool good_polls(void)
+{
+    const bool has_sent = send_some(&good);
+    FUZZ_CHECK(heard_len < HEARD_MAX);
+    const ssize_t got =
+        sim_client_receive(sim, good.socket, heard + heard_len, HEARD_MAX - heard_len);
+    heard_len += got > 0 ? (size_t)got : 0;
+    while (heard_len - heard_at >= 4) {
+        const uint8_t *at = (const uint8_t *)heard + heard_at;
+        const size_t header_len = at[1] == 126 ? 4 : at[1] == 127 ? 10 : 2;
+        size_t len = at[1];
+        if (heard_len - heard_at < header_len) {
+            break;
+        }
+        if (header_len > 2) {
+            len = 0;
+            for (size_t i = 2; i < header_len; i++) {
+                len = len << 8 | at[i];
+            }
+        }
+        if (heard_len - heard_at - header_len < len) {
+            break;
+        }
+        if (at[0] == 0x81 && len == 2) {
+            say_frame(&good, 0x81, "{}", 2);
+        }
+        heard_at += header_len + len;
+    }
+    return has_sent || got > 0;
+}
+
+static void settle(void)
+{
+    bool goes_on = true;
+    while (goes_on) {
+        goes_on = sim_settle(sim);
+        for (size_t i = 0; i < PEERS_MAX; i++) {
+            goes_on = send_some(&peers[i]) || goes_on;
+            goes_on = receive_some(&peers[i]) || goes_on;
+        }
+        goes_on = good_polls() || goes_on;
+    }
+}
+
+/* In small steps at first: what a socket took in part is sent on when there is room again. */
+static void pass(uint64_t ms)
+{
+    uint64_t step = 5;
+    settle();
+    while (ms > 0) {
+        step = step < 1000 ? step + step / 4 + 1 : 1000;
+        step = step < ms ? step : ms;
+        sim_advance_ms(sim, step);
+        settle();
+        ms -= step;
+    }
+}
+
+static bool good_heard(const char *text)
+{
+    return memmem(heard, heard_len, text, strlen(text)) != NULL;
+}
+
+/* ---- the world ---- */
+
+static void open_peer(struct fuzz_peer *peer)
+{
+    peer->out_len = 0;
+    peer->socket = sim_client_connect(sim, number, &address);
+}
+
+static void close_peer(struct fuzz_peer *peer, bool is_reset)
+{
+    if (peer->socket >= 0) {
+        sim_client_close(sim, peer->socket, is_reset);
+        peer->socket = -1;
+    }
+}
+
+static void open_world(struct node_options *options, uint8_t flags, uint8_t seed)
+{
+    const struct sim_options sim_options = {
+        .seed = seed,
+        .latency_us_max = (flags & 1) != 0 ? 3000 : 0,
+        .split_percent = (flags & 1) != 0 ? 30 : 0,
+        .socket_buffer_bytes = (flags & 2) != 0 ? 700 : 0,
+    };
+    struct random random;
+    node_options_init(options);
+    options->name = options->version = "fuzz";
+    options->listen = address;
+    options->shards = 1 + (flags >> 6);
+    options->client.insecure = true;
+    options->client.user_id_http_header = "X-User";
+    options->client.user_connection_limit = (flags & 4) != 0 ? 2 : 0;
+    options->websocket.compression = (flags & 8) != 0;
+    options->websocket.inflated_size_limit = 8192;
+    options->without_namespace.presence = (flags & 16) != 0;
+    options->without_namespace.join_leave = (flags & 32) != 0;
+    options->echo.enabled = true;
+    options->http_api.key = "k";
+    options->health_enabled = options->prometheus_enabled = true;
+    random_init_seeded(&random, seed);
+    sim = sim_create(&sim_options);
+    node = node_create(options, &random, 0);
+    FUZZ_CHECK(sim != NULL && node != NULL);
+    const struct shard_set_options set = node_shard_set_options(node);
+    number = sim_add_node(sim, &set);
+    FUZZ_CHECK(number != SIM_NODE_NONE);
+    sim_advance_ms(sim, 10);
+    for (size_t i = 0; i < PEERS_MAX; i++) {
+        peers[i].socket = -1;
+    }
+    heard_len = heard_at = 0;
+    time_ms = 0;
+    open_peer(&good);
+    say(&good, requests[0], strlen(requests[0]));
+    pass(100);
+    const char *end = memmem(heard, heard_len, "\r\n\r\n", 4);
+    FUZZ_CHECK(end != NULL);
+    heard_at = (size_t)(end + 4 - heard);
+    static const char connect[] =
+        "{\"id\":1,\"connect\":{}}\n{\"id\":2,\"subscribe\":{\"channel\":\"good\"}}";
+    say_frame(&good, 0x81, connect, sizeof(connect) - 1);
+    pass(100);
+    FUZZ_CHECK(good_heard("{\"id\":2,\"subscribe\":{}}"));
+}
+
+static void close_world(void)
+{
+    static const enum counter gauges[] = {
+        COUNTER_NUM_CLIENTS,          COUNTER_NUM_CONNECTIONS,
+        COUNTER_NUM_UNAUTHENTICATED,  COUNTER_NUM_USERS,
+        COUNTER_NUM_ANONYMOUS,        COUNTER_NUM_SUBSCRIPTIONS,
+        COUNTER_NUM_CHANNELS,         COUNTER_NUM_PRESENCE_ENTRIES,
+        COUNTER_RECEIVE_PINNED_BYTES, COUNTER_RECEIVE_PINNED_UNAUTHENTICATED_BYTES,
+        COUNTER_OUTBOX_WAITING,
+    };
+    for (size_t i = 0; i < PEERS_MAX; i++) {
+        close_peer(&peers[i], i % 2 == 0);
+    }
+    close_peer(&good, false);
+    sim_advance_ms(sim, 100);
+    for (size_t i = 0; i < LEN_OF(gauges); i++) {
+        if (node_sum(node, gauges[i]) != 0) {
+            fprintf(stderr, "%s is not zero\n", counter_descriptions[gauges[i]].name);
+        }
+        FUZZ_CHECK(node_sum(node, gauges[i]) == 0);
+    }
+    FUZZ_CHECK(sim_node_connections(sim, number) == 0);
+    sim_destroy(sim);
+    node_destroy(node);
+}
+
+/* ---- what happens ---- */
+
+static void take_step(struct fuzz_input *input)
+{
+    const uint8_t step = next_byte(input);
+    struct fuzz_peer *peer = &peers[(step >> 6) % PEERS_MAX];
+    const uint8_t detail = next_byte(input);
+    const size_t len = detail < input->len ? detail : input->len;
+    if (peer->socket < 0) {
+        open_peer(peer);
+        FUZZ_CHECK(peer->socket >= 0);
+    }
+    switch (step & 15) {
+    case 0: /* Any bytes. */
+        say(peer, input->at, len);
+        input->at += len;
+        input->len -= len;
+        break;
+    case 1: { /* Any frame. */
+        const uint8_t first = next_byte(input);
+        const size_t rest = len < input->len ? len : input->len;
+        say_frame(peer, first, input->at, rest);
+        input->at += rest;
+        input->len -= rest;
+        break;
+    }
+    case 2: /* A text message. */
+        say_frame(peer, 0x81, input->at, len);
+        input->at += len;
+        input->len -= len;
+        break;
+    case 3:
+    case 4:
+        say(peer, requests[detail % LEN_OF(requests)], strlen(requests[detail % LEN_OF(requests)]));
+        break;
+    case 5:
+    case 6:
+    case 7: {
+        const char *command = commands[detail % LEN_OF(commands)];
+        say_frame(peer, 0x81, command, strlen(command));
+        break;
+    }
+    case 8: { /* The same in two fragments, with a ping between. */
+        const char *command = commands[detail % LEN_OF(commands)];
+        const size_t cut = strlen(command) / 2;
+        say_frame(peer, 0x01, command, cut);
+        say_frame(peer, 0x89, command, cut % 126);
+        say_frame(peer, 0x80, command + cut, strlen(command) - cut);
+        break;
+    }
+    case 9:
+        (void)send_some(peer);
+        close_peer(peer, detail % 2 == 0);
+        break;
+    case 10:
+        sim_client_pause(sim, peer->socket, detail % 2 == 0);
+        break;
+    case 11: /* Sent, and nobody waits for what comes of it. */
+        (void)send_some(peer);
+        break;
+    case 12: {
+        const uint64_t ms = (uint64_t)1 << detail % 16;
+        if (time_ms + ms <= TIME_MS_MAX) {
+            time_ms += ms;
+            pass(ms);
+        }
+        break;
+    }
+    default:
+        settle();
+        break;
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
+{
+    struct node_options options;
+    struct fuzz_input input = {bytes, len < INPUT_MAX ? len : INPUT_MAX};
+    const uint8_t flags = next_byte(&input);
+    open_world(&options, flags, next_byte(&input));
+    while (input.len > 0) {
+        take_step(&input);
+    }
+    pass(100);
+    static const char last[] =
+        "{\"id\":77,\"publish\":{\"channel\":\"good\",\"data\":\"the last one\"}}";
+    say_frame(&good, 0x81, last, sizeof(last) - 1);
+    pass(100);
+    FUZZ_CHECK(good_heard("\"pub\":{\"data\":\"the last one\""));
+    FUZZ_CHECK(good_heard("{\"id\":77,\"publish\":{}}"));
+    close_world();
+    return 0;
+}
