@@ -36,8 +36,9 @@ enum {
     GOSSIP_EXTRA_LEN_MAX = 128,
     GOSSIP_MEMBER_LEN_MAX = 1152, /* one member, encoded */
 
-    /* Room that is enough to decode any datagram, state, member, details or load. */
+    /* Room that is enough to decode any datagram or state, and any member, details or load. */
     GOSSIP_SCRATCH_LEN = 48 * 1024,
+    GOSSIP_PART_SCRATCH_LEN = 12 * 1024,
 
     /* What this version speaks, and the oldest that it understands. */
     GOSSIP_PROTOCOL = 1,
