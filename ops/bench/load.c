@@ -190,6 +190,18 @@ static bool load_has_stalled(struct load *load, const struct stage *stage,
     return time - load->changed_ns > patience;
 }
 
+/* Who never came cannot be waited for, so nothing else is measured then. */
+static void load_refuse(struct load *load)
+{
+    struct counters now;
+    engine_sum(&load->engine, &now);
+    const char *why = engine_failure(&load->engine);
+    if (now.refused > 0 && load->result->failure[0] == 0) {
+        snprintf(load->result->failure, sizeof load->result->failure, "%s",
+                 why == NULL ? "connections were refused" : why);
+    }
+}
+
 static void load_stage(struct load *load, uint32_t index)
 {
     const struct stage *stage = &load->engine.plan.stages[index];
@@ -213,6 +225,7 @@ static void load_stage(struct load *load, uint32_t index)
     }
     if (stage->kind == STAGE_CONNECT) {
         sleep_ns(SETTLE_NS);
+        load_refuse(load);
     }
     load_sample(load, &load->after);
     if (stage->is_measured) {

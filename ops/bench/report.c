@@ -30,7 +30,7 @@ const char *report_duration(uint64_t ns, char out[32])
     } else if (ns < 1000000) {
         snprintf(out, TEXT_SIZE, "%.0f us", value / 1e3);
     } else if (ns < 1000000000) {
-        snprintf(out, TEXT_SIZE, "%.2f ms", value / 1e6);
+        snprintf(out, TEXT_SIZE, ns < 100000000 ? "%.2f ms" : "%.0f ms", value / 1e6);
     } else {
         snprintf(out, TEXT_SIZE, "%.2f s", value / 1e9);
     }
