@@ -30,8 +30,8 @@ enum {
     /* Slices that one writev hands to the kernel. */
     OUTQ_SLICES_MAX = 64,
     /* Free blocks that a thread keeps of each kind: queue chunks (128 B), frame headers. */
-    OUTQ_CHUNKS_KEPT_MAX = 8192,
-    FRAMES_KEPT_MAX = 4096,
+    OUTQ_CHUNKS_KEPT_MAX = 512,
+    FRAMES_KEPT_MAX = 256,
 
     /* How long a stopping node waits for the messages between its shards. */
     SHARD_STOP_MS_MAX = 2000,

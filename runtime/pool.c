@@ -314,6 +314,14 @@ void *pool_get(struct pool *pool, uint32_t handle)
     return is_live(pool, handle) ? object_at(pool, handle & POOL_OBJECTS_MAX) : NULL;
 }
 
+uint32_t pool_handle_of(const struct pool *pool, const void *object)
+{
+    const size_t offset = (size_t)((const uint8_t *)object - pool->objects);
+    const uint32_t index = (uint32_t)(offset / pool->object_size);
+    BUG_IF(index >= pool->index_end || (pool->generations[index] & GENERATION_LIVE) == 0);
+    return (uint32_t)(pool->generations[index] & GENERATION_MAX) << POOL_INDEX_BITS | index;
+}
+
 void pool_put(struct pool *pool, uint32_t handle)
 {
     BUG_IF(!is_live(pool, handle));

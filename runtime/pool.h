@@ -45,6 +45,9 @@ MUST_CHECK void *pool_take(struct pool *pool, uint32_t *handle);
 /* The object, or NULL when the handle is stale or none. */
 void *pool_get(struct pool *pool, uint32_t handle);
 
+/* The handle of a live object of this pool. */
+uint32_t pool_handle_of(const struct pool *pool, const void *object);
+
 /* Ends the object's life; the handle must be live (BUG otherwise). */
 void pool_put(struct pool *pool, uint32_t handle);
 

@@ -13,6 +13,7 @@
 #define COUNTER_TABLE(X) \
     X(NUM_CLIENTS, "node_num_clients", "", GAUGE, "Sessions that are connected.") \
     X(NUM_CONNECTIONS, "node_num_connections", "", GAUGE, "Open transports, sessions or not.") \
+    X(NUM_SESSIONS, "node_num_sessions", "", GAUGE, "Sessions, connected or about to.") \
     X(NUM_UNAUTHENTICATED, "node_num_unauthenticated", "", GAUGE, \
       "Open transports that are no session, echo or API call yet.") \
     X(NUM_USERS, "node_num_users", "", GAUGE, "Users in the directory.") \

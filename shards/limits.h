@@ -49,6 +49,9 @@ enum {
     /* And ends when the peer takes nothing for this long. */
     ECHO_STALL_MS_MAX = 60 * 1000,
 
+    /* Commands of one client that homes have not answered: beyond it, its input waits. */
+    COMMANDS_IN_FLIGHT_MAX = 256,
+
     USER_ID_LEN_MAX = 1024,
     DISCONNECT_REASON_LEN_MAX = 123,
 };

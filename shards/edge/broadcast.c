@@ -122,18 +122,17 @@ static void send_to_subscribers(struct edge *edge, struct hub_channel *channel,
     uint64_t sent = 0;
     /* Backwards: a slow consumer is disconnected here and leaves the table, and the last one takes
      * its place. */
-    for (uint32_t i = channel->count; i-- > 0;) {
-        const struct subscription *at = channel->subscribers[i];
+    for (uint32_t i = channel->subscribers.count; i-- > 0;) {
+        const struct subscription *at = *subscribers_at(&channel->subscribers, i);
         if (at->state != SUBSCRIPTION_ACTIVE ||
             (broadcast->kind != PUBLICATION_DATA && !at->push_join_leave)) {
             continue;
         }
-        struct session *session = at->session;
-        struct connection *conn = session->conn;
+        struct connection *conn = at->conn;
         sent += broadcast->parts_len;
         if (!connection_send_shared(edge, conn, frame_for(edge, broadcast, conn))) {
-            const bool is_last = channel->count == 1;
-            session_disconnect(edge, session, CLIENT_DISCONNECT_SLOW, SPAN_EMPTY);
+            const bool is_last = channel->subscribers.count == 1;
+            session_disconnect(edge, conn->session, CLIENT_DISCONNECT_SLOW, SPAN_EMPTY);
             if (is_last) {
                 break;
             }
@@ -147,9 +146,10 @@ static void send_to_subscribers(struct edge *edge, struct hub_channel *channel,
 static void tell_gap(struct edge *edge, struct hub_channel *channel)
 {
     bool is_last = false;
-    for (uint32_t i = channel->count; i-- > 0 && !is_last;) {
-        is_last = channel->count == 1;
-        hub_unsubscribe_push(edge, channel->subscribers[i], CLIENT_UNSUBSCRIBE_INSUFFICIENT_STATE);
+    for (uint32_t i = channel->subscribers.count; i-- > 0 && !is_last;) {
+        is_last = channel->subscribers.count == 1;
+        hub_unsubscribe_push(edge, *subscribers_at(&channel->subscribers, i),
+                             CLIENT_UNSUBSCRIBE_INSUFFICIENT_STATE);
     }
 }
 

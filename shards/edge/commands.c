@@ -86,11 +86,12 @@ static struct verdict on_connect(struct edge *edge, struct session *session,
 
 /* ---- subscribe ---- */
 
-static struct permissions_client client_of(const struct session *session, struct span channel)
+static struct permissions_client client_of(const struct edge *edge, const struct session *session,
+                                           struct span channel)
 {
     return (struct permissions_client){
         .user = session_user(session),
-        .is_subscribed = hub_find_subscription(session, channel) != NULL,
+        .is_subscribed = hub_find_subscription(edge, session, channel) != NULL,
     };
 }
 
@@ -113,7 +114,7 @@ static struct verdict on_subscribe(struct edge *edge, struct session *session,
     if (channel.len > options->channel_max_length) {
         return VERDICT_ERROR(BAD_REQUEST);
     }
-    const struct subscription *present = hub_find_subscription(session, channel);
+    const struct subscription *present = hub_find_subscription(edge, session, channel);
     if (present != NULL) {
         return VERDICT_ERROR(ALREADY_SUBSCRIBED);
     }
@@ -137,7 +138,7 @@ static struct verdict on_subscribe(struct edge *edge, struct session *session,
             return (struct verdict){.error = grant.error, .disconnect = grant.disconnect};
         }
     } else if (!permissions_may_subscribe(options, channel_options, channel,
-                                          client_of(session, channel))) {
+                                          client_of(edge, session, channel))) {
         return VERDICT_ERROR(PERMISSION_DENIED);
     }
     if (!span_is_empty(request->tf)) {
@@ -166,13 +167,13 @@ static bool on_unsubscribe(struct edge *edge, struct session *session,
                            const struct client_command *command)
 {
     struct subscription *subscription =
-        hub_find_subscription(session, command->unsubscribe.channel);
+        hub_find_subscription(edge, session, command->unsubscribe.channel);
     if (subscription != NULL && subscription->state != SUBSCRIPTION_ACTIVE) {
         subscription->is_awaited = true;
         return false;
     }
     if (subscription != NULL) {
-        hub_unsubscribe(edge, subscription);
+        hub_unsubscribe(edge, session, subscription);
     }
     session_reply(edge, session,
                   &(struct client_reply){.id = command->id, .kind = CLIENT_REPLY_UNSUBSCRIBE});
@@ -197,7 +198,7 @@ static struct verdict on_publish(struct edge *edge, struct session *session,
         command->publish.type != CLIENT_SUBSCRIPTION_STREAM) {
         return VERDICT_ERROR(BAD_REQUEST);
     }
-    if (!permissions_may_publish(options, channel_options, client_of(session, channel))) {
+    if (!permissions_may_publish(options, channel_options, client_of(edge, session, channel))) {
         return VERDICT_ERROR(PERMISSION_DENIED);
     }
     if (!permissions_is_data(channel_options, command->publish.data) ||
@@ -206,10 +207,11 @@ static struct verdict on_publish(struct edge *edge, struct session *session,
     }
     const uint32_t home = actors_home_of(edge->actors, channel);
     struct message_publish body = {.cookie = command->id, .origin = ORIGIN_SESSION};
-    const struct subscription *subscription = hub_find_subscription(session, channel);
-    if (subscription != NULL && subscription->grant != NULL &&
-        subscription->grant->identity != NULL) {
-        body.identity = subscription->grant->identity;
+    const struct subscription *subscription = hub_find_subscription(edge, session, channel);
+    const struct subscription_grant *grant =
+        subscription == NULL ? NULL : hub_grant_of(edge, subscription);
+    if (grant != NULL && grant->identity != NULL) {
+        body.identity = grant->identity;
         buf_share(body.identity, 1);
     } else {
         body.identity = session_identity(session);
@@ -223,6 +225,7 @@ static struct verdict on_publish(struct edge *edge, struct session *session,
         buf_release(body.request);
         return is_made ? VERDICT_ERROR(TOO_MANY_REQUESTS) : VERDICT_ERROR(INTERNAL);
     }
+    session->in_flight++;
     return verdict_done;
 }
 
@@ -244,7 +247,8 @@ static struct verdict on_presence(struct edge *edge, struct session *session,
     if (!channel_options->presence) {
         return VERDICT_ERROR(NOT_AVAILABLE);
     }
-    if (!permissions_may_see_presence(options, channel_options, client_of(session, channel))) {
+    if (!permissions_may_see_presence(options, channel_options,
+                                      client_of(edge, session, channel))) {
         return VERDICT_ERROR(PERMISSION_DENIED);
     }
     const struct message_presence_ask body = {
@@ -262,6 +266,7 @@ static struct verdict on_presence(struct edge *edge, struct session *session,
         buf_release(body.channel);
         return VERDICT_ERROR(TOO_MANY_REQUESTS);
     }
+    session->in_flight++;
     return verdict_done;
 }
 
@@ -312,8 +317,10 @@ static struct verdict on_sub_refresh(struct edge *edge, struct session *session,
     if (span_is_empty(channel)) {
         return VERDICT_DISCONNECT(BAD_REQUEST);
     }
-    struct subscription *subscription = hub_find_subscription(session, channel);
-    if (subscription == NULL || subscription->grant == NULL) {
+    struct subscription *subscription = hub_find_subscription(edge, session, channel);
+    struct subscription_grant *kept =
+        subscription == NULL ? NULL : hub_grant_of(edge, subscription);
+    if (kept == NULL) {
         return VERDICT_ERROR(PERMISSION_DENIED);
     }
     if (span_is_empty(command->sub_refresh.token)) {
@@ -327,7 +334,7 @@ static struct verdict on_sub_refresh(struct edge *edge, struct session *session,
     if (grant.error != 0 || grant.disconnect != 0) {
         return VERDICT_DISCONNECT(INVALID_TOKEN);
     }
-    subscription->grant->expire_at_s = grant.expire_at_s;
+    kept->expire_at_s = grant.expire_at_s;
     session->has_expiring_subscriptions |= grant.expire_at_s != 0;
     struct connection *conn = session->conn;
     const struct client_refresh_result result = {
@@ -461,10 +468,21 @@ bool session_on_line(struct edge *edge, struct session *session, struct span lin
 
 /* ---- answers of homes ---- */
 
+/* The session of an answer to session_on_asked; NULL: it is gone. */
+static struct session *session_of_answer(struct edge *edge, uint32_t handle)
+{
+    struct session *session = session_of_handle(edge, handle);
+    if (session != NULL && session->in_flight-- == COMMANDS_IN_FLIGHT_MAX / 2 + 1 &&
+        (session->conn->flags & CONNECTION_PAUSED) != 0) {
+        connection_resume(edge, session->conn);
+    }
+    return session;
+}
+
 void session_on_published(struct edge *edge, const struct message *message)
 {
     const struct message_published body = message_as_published(message);
-    struct session *session = session_of_handle(edge, message->handle);
+    struct session *session = session_of_answer(edge, message->handle);
     if (session == NULL) {
         return;
     }
@@ -501,7 +519,7 @@ static void reply_presence(struct edge *edge, struct session *session,
 void session_on_presence(struct edge *edge, const struct message *message)
 {
     const struct message_presence body = message_as_presence(message);
-    struct session *session = session_of_handle(edge, message->handle);
+    struct session *session = session_of_answer(edge, message->handle);
     if (session != NULL && body.error != 0) {
         session_reply_error(edge, session, body.cookie, body.error);
     } else if (session != NULL && body.stats_only != 0) {

@@ -132,10 +132,15 @@ static bool connection_list_reserve(struct connection_list *list, uint32_t room)
         return true;
     }
     const uint32_t grown_room = room < 64 ? 64 : room * 2;
-    struct connection **grown = realloc(list->items, grown_room * sizeof(struct connection *));
+    /* Most of the room is never written to: copying what is used alone leaves it without pages. */
+    struct connection **grown = malloc(grown_room * sizeof(struct connection *));
     if (grown == NULL) {
         return false;
     }
+    if (list->len > 0) {
+        memcpy(grown, list->items, list->len * sizeof(struct connection *));
+    }
+    free(list->items);
     list->items = grown;
     list->room = grown_room;
     return true;

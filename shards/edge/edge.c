@@ -52,6 +52,7 @@ struct edge *edge_create(struct actors *actors)
     edge->connections = pool_create(sizeof(struct connection), CONNECTIONS_A_SHARD_MAX);
     edge->sessions = pool_create(sizeof(struct session), CONNECTIONS_A_SHARD_MAX);
     edge->subscriptions = pool_create(sizeof(struct subscription), POOL_OBJECTS_MAX);
+    edge->grants = pool_create(sizeof(struct subscription_grant), POOL_OBJECTS_MAX);
     edge->hub_channels = pool_create(sizeof(struct hub_channel), CHANNELS_A_SHARD_MAX);
     edge->calls = api_pool_create();
     edge->hub = map_create(key_of_hub_channel, random);
@@ -59,9 +60,9 @@ struct edge *edge_create(struct actors *actors)
     edge->ping = make_ping();
     edge->scratch = malloc(EDGE_SCRATCH_SIZE);
     const bool is_made = edge->connections != NULL && edge->sessions != NULL &&
-                         edge->subscriptions != NULL && edge->hub_channels != NULL &&
-                         edge->calls != NULL && edge->hub != NULL && edge->users != NULL &&
-                         edge->ping != NULL && edge->scratch != NULL;
+                         edge->subscriptions != NULL && edge->grants != NULL &&
+                         edge->hub_channels != NULL && edge->calls != NULL && edge->hub != NULL &&
+                         edge->users != NULL && edge->ping != NULL && edge->scratch != NULL;
     if (!is_made) {
         edge_destroy(edge);
         return NULL;
@@ -120,6 +121,7 @@ void edge_destroy(struct edge *edge)
     pool_destroy(edge->connections);
     pool_destroy(edge->sessions);
     pool_destroy(edge->subscriptions);
+    pool_destroy(edge->grants);
     pool_destroy(edge->hub_channels);
     pool_destroy(edge->calls);
     free(edge->decoded);

@@ -36,12 +36,13 @@ struct edge {
     int listener; /* -1: not listening (yet, or any more). */
     uint64_t listener_retry_ms;
     struct timer listener_timer;
-    uint64_t accept_millitokens; /* Left of this shard's part of client.connection_rate_limit. */
-    uint64_t accept_refilled_ms;
+    uint64_t admission_millitokens; /* Left of this shard's part of client.connection_rate_limit. */
+    uint64_t admission_refilled_ms;
 
     struct pool *connections;
     struct pool *sessions;
     struct pool *subscriptions;
+    struct pool *grants;
     struct pool *hub_channels;
     struct pool *calls;
     struct map *hub;               /* Channel name -> struct hub_channel. */

@@ -28,8 +28,26 @@ static uint32_t output_limit(const struct edge *edge, const struct connection *c
     return conn->state == CONNECTION_SESSION ? edge->options->client.queue_max_size : 0;
 }
 
+/* The queue is full before the turn ends. A turn may bring much to a peer that takes it all: slow
+ * is only whose socket does not take it. False: nothing has gone. */
+static bool frames_make_room(struct edge *edge, struct connection *conn)
+{
+    if ((conn->flags & CONNECTION_BLOCKED) != 0 || outq_is_empty(&conn->outq)) {
+        return false;
+    }
+    uint64_t sent;
+    const enum outq_result result =
+        outq_flush(&conn->outq, &conn->stream, edge->shard->poller, &sent);
+    actors_count_many(edge->actors, COUNTER_TRANSPORT_SENT_BYTES, sent);
+    if (result == OUTQ_BLOCKED) {
+        conn->flags |= CONNECTION_BLOCKED;
+        connection_schedule(edge, conn);
+    }
+    return sent > 0;
+}
+
 /* Header and payload behind each other at the end of the queue. */
-static bool frames_put(const struct edge *edge, struct connection *conn, unsigned first,
+static bool frames_put(struct edge *edge, struct connection *conn, unsigned first,
                        struct span payload)
 {
     uint8_t header[WEBSOCKET_HEADER_LEN_MAX];
@@ -39,6 +57,9 @@ static bool frames_put(const struct edge *edge, struct connection *conn, unsigne
         return false;
     }
     uint8_t *to = outq_reserve(&conn->outq, (uint32_t)len, output_limit(edge, conn));
+    if (to == NULL && frames_make_room(edge, conn)) {
+        to = outq_reserve(&conn->outq, (uint32_t)len, output_limit(edge, conn));
+    }
     if (to == NULL) {
         return false;
     }
@@ -117,7 +138,9 @@ struct frame *frames_make_deflated(struct edge *edge, struct span payload, unsig
 
 bool connection_send_shared(struct edge *edge, struct connection *conn, struct frame *frame)
 {
-    if (!outq_append(&conn->outq, frame, output_limit(edge, conn))) {
+    const uint32_t limit = output_limit(edge, conn);
+    if (!outq_append(&conn->outq, frame, limit) &&
+        (!frames_make_room(edge, conn) || !outq_append(&conn->outq, frame, limit))) {
         return false;
     }
     connection_make_ready(edge, conn);
@@ -280,7 +303,9 @@ static void frames_on_ping(struct edge *edge, struct connection *conn, struct sp
     /* A peer that pings and never reads is slow like any other. */
     const uint32_t limit = edge->options->client.queue_max_size + (uint32_t)len +
                            (conn->state == CONNECTION_ECHO ? UINT32_MAX / 2 : 0);
-    if (!outq_append_bytes(&conn->outq, pong, (uint32_t)len, limit)) {
+    if (!outq_append_bytes(&conn->outq, pong, (uint32_t)len, limit) &&
+        (!frames_make_room(edge, conn) ||
+         !outq_append_bytes(&conn->outq, pong, (uint32_t)len, limit))) {
         connection_end_websocket(edge, conn, CLIENT_DISCONNECT_SLOW,
                                  client_disconnect_reason(CLIENT_DISCONNECT_SLOW), true);
         return;

@@ -20,11 +20,28 @@ struct hub_channel *hub_find(const struct edge *edge, struct span channel)
     return map_find(edge->hub, channel.at, channel.len);
 }
 
-struct subscription *hub_find_subscription(const struct session *session, struct span channel)
+struct subscription *hub_first_of(const struct edge *edge, const struct session *session)
 {
-    struct subscription *at = session->subscriptions;
+    return pool_get(edge->subscriptions, session->subscriptions);
+}
+
+struct subscription *hub_next_of(const struct edge *edge, const struct subscription *subscription)
+{
+    return pool_get(edge->subscriptions, subscription->next);
+}
+
+struct subscription_grant *hub_grant_of(const struct edge *edge,
+                                        const struct subscription *subscription)
+{
+    return pool_get(edge->grants, subscription->grant);
+}
+
+struct subscription *hub_find_subscription(const struct edge *edge, const struct session *session,
+                                           struct span channel)
+{
+    struct subscription *at = hub_first_of(edge, session);
     while (at != NULL && !span_equal(hub_name(at->channel), channel)) {
-        at = at->next;
+        at = hub_next_of(edge, at);
     }
     return at;
 }
@@ -54,68 +71,35 @@ static void hub_destroy_channel(struct edge *edge, struct hub_channel *channel)
 {
     map_remove(edge->hub, channel);
     buf_release(channel->name);
-    free(channel->subscribers);
+    subscribers_clear(&channel->subscribers);
     pool_put(edge->hub_channels, channel->handle);
-}
-
-static bool hub_add(struct hub_channel *channel, struct subscription *subscription)
-{
-    if (channel->count == channel->room) {
-        const uint32_t room = channel->room == 0 ? 1 : channel->room * 2;
-        struct subscription **grown =
-            realloc(channel->subscribers, room * sizeof(struct subscription *));
-        if (grown == NULL) {
-            return false;
-        }
-        channel->subscribers = grown;
-        channel->room = room;
-    }
-    subscription->index = channel->count;
-    channel->subscribers[channel->count++] = subscription;
-    return true;
-}
-
-/* The last one takes the free place. A large table that has become sparse is made smaller. */
-static void hub_remove(struct hub_channel *channel, const struct subscription *subscription)
-{
-    struct subscription *last = channel->subscribers[--channel->count];
-    channel->subscribers[subscription->index] = last;
-    last->index = subscription->index;
-    if (channel->room >= 64 && channel->count < channel->room / 4) {
-        const uint32_t room = channel->room / 2;
-        struct subscription **shrunk =
-            realloc(channel->subscribers, room * sizeof(struct subscription *));
-        if (shrunk != NULL) {
-            channel->subscribers = shrunk;
-            channel->room = room;
-        }
-    }
 }
 
 /* ---- subscriptions ---- */
 
-static void grant_free(struct subscription_grant *grant)
+static void grant_free(struct edge *edge, uint32_t handle)
 {
+    struct subscription_grant *grant = pool_get(edge->grants, handle);
     if (grant != NULL) {
         buf_release(grant->identity);
         buf_release(grant->data);
-        free(grant);
+        pool_put(edge->grants, handle);
     }
 }
 
 /* What a token brought, kept with the subscription; false: memory is out. */
-static bool grant_make(struct subscription *subscription, struct session *session,
-                       const struct hub_subscribe *request)
+static bool grant_make(struct edge *edge, struct subscription *subscription,
+                       const struct session *session, const struct hub_subscribe *request)
 {
     if (span_is_empty(request->chan_info) && span_is_empty(request->data) &&
         request->expire_at_s == 0) {
         return true;
     }
-    struct subscription_grant *grant = calloc(1, sizeof(*grant));
+    struct subscription_grant *grant = pool_take(edge->grants, &subscription->grant);
     if (grant == NULL) {
+        subscription->grant = POOL_HANDLE_NONE;
         return false;
     }
-    subscription->grant = grant;
     grant->expire_at_s = request->expire_at_s;
     if (!span_is_empty(request->chan_info)) {
         grant->identity = identity_make(session->client_id, session_user(session),
@@ -134,13 +118,15 @@ static bool grant_make(struct subscription *subscription, struct session *sessio
 }
 
 /* One count of what others see of the subscriber. */
-static struct buf *subscription_identity(struct subscription *subscription)
+static struct buf *subscription_identity(const struct edge *edge, struct session *session,
+                                         const struct subscription *subscription)
 {
-    if (subscription->grant != NULL && subscription->grant->identity != NULL) {
-        buf_share(subscription->grant->identity, 1);
-        return subscription->grant->identity;
+    const struct subscription_grant *grant = hub_grant_of(edge, subscription);
+    if (grant != NULL && grant->identity != NULL) {
+        buf_share(grant->identity, 1);
+        return grant->identity;
     }
-    return session_identity(subscription->session);
+    return session_identity(session);
 }
 
 static bool is_known_to_home(const struct channel_options *options)
@@ -149,21 +135,24 @@ static bool is_known_to_home(const struct channel_options *options)
 }
 
 /* Frees the subscription; the channel goes with its last one. */
-static void hub_forget(struct edge *edge, struct subscription *subscription)
+static void hub_forget(struct edge *edge, struct session *session,
+                       struct subscription *subscription)
 {
-    struct session *session = subscription->session;
     struct hub_channel *channel = subscription->channel;
-    hub_remove(channel, subscription);
-    struct subscription **at = &session->subscriptions;
-    while (*at != subscription) {
-        at = &(*at)->next;
+    struct subscription *moved = subscribers_remove(&channel->subscribers, subscription->index);
+    moved->index = subscription->index;
+    const uint32_t handle = pool_handle_of(edge->subscriptions, subscription);
+    uint32_t *at = &session->subscriptions;
+    while (*at != handle) {
+        struct subscription *before = pool_get(edge->subscriptions, *at);
+        at = &before->next;
     }
     *at = subscription->next;
     session->subscription_count--;
     actors_gauge_add(edge->actors, COUNTER_NUM_SUBSCRIPTIONS, -1);
-    grant_free(subscription->grant);
-    pool_put(edge->subscriptions, subscription->handle);
-    if (channel->count == 0) {
+    grant_free(edge, subscription->grant);
+    pool_put(edge->subscriptions, handle);
+    if (channel->subscribers.count == 0) {
         hub_destroy_channel(edge, channel);
     }
 }
@@ -177,18 +166,20 @@ static struct subscription *hub_make(struct edge *edge, struct session *session,
     if (subscription == NULL) {
         return NULL;
     }
-    subscription->handle = handle;
-    subscription->session = session;
+    subscription->conn = session->conn;
     subscription->channel = channel;
     subscription->command_id = request->command_id;
     subscription->push_join_leave = request->push_join_leave;
-    if (!grant_make(subscription, session, request) || !hub_add(channel, subscription)) {
-        grant_free(subscription->grant);
+    /* A pool has fewer places than the index has bits for. */
+    subscription->index = channel->subscribers.count & ((1u << 28) - 1);
+    if (!grant_make(edge, subscription, session, request) ||
+        !subscribers_add(&channel->subscribers, subscription)) {
+        grant_free(edge, subscription->grant);
         pool_put(edge->subscriptions, handle);
         return NULL;
     }
     subscription->next = session->subscriptions;
-    session->subscriptions = subscription;
+    session->subscriptions = handle;
     session->subscription_count++;
     actors_gauge_add(edge->actors, COUNTER_NUM_SUBSCRIPTIONS, 1);
     if (request->expire_at_s != 0) {
@@ -201,8 +192,8 @@ static struct subscription *hub_make(struct edge *edge, struct session *session,
 /* Answers the subscribe command: from now on publications are delivered. */
 static void subscription_activate(struct edge *edge, struct subscription *subscription)
 {
-    struct session *session = subscription->session;
-    struct subscription_grant *grant = subscription->grant;
+    struct session *session = subscription->conn->session;
+    struct subscription_grant *grant = hub_grant_of(edge, subscription);
     broadcast_flush_channel(edge, subscription->channel);
     subscription->state = SUBSCRIPTION_ACTIVE;
     struct client_reply reply = {.id = subscription->command_id, .kind = CLIENT_REPLY_SUBSCRIBE};
@@ -227,12 +218,12 @@ static bool hub_ask_home(struct edge *edge, struct subscription *subscription, b
     const struct channel_options *options = channel->options;
     struct message_subscribe body = {
         .channel = channel->name,
-        .connection = subscription->session->conn->handle,
+        .connection = subscription->conn->handle,
         .flags = (is_first ? SUBSCRIBE_FIRST : 0u) | (options->presence ? SUBSCRIBE_PRESENCE : 0u) |
                  (options->join_leave ? SUBSCRIBE_JOIN : 0u),
     };
     if (is_known_to_home(options)) {
-        body.identity = subscription_identity(subscription);
+        body.identity = subscription_identity(edge, subscription->conn->session, subscription);
         if (body.identity == NULL) {
             return false;
         }
@@ -261,7 +252,7 @@ uint32_t hub_subscribe(struct edge *edge, struct session *session,
     struct subscription *subscription =
         channel == NULL ? NULL : hub_make(edge, session, channel, request);
     if (subscription == NULL) {
-        if (channel != NULL && channel->count == 0) {
+        if (channel != NULL && channel->subscribers.count == 0) {
             hub_destroy_channel(edge, channel);
         }
         return CLIENT_ERROR_INTERNAL;
@@ -269,7 +260,7 @@ uint32_t hub_subscribe(struct edge *edge, struct session *session,
     if (is_first || is_known_to_home(request->options)) {
         subscription->state = SUBSCRIPTION_WAITS_FOR_ANSWER;
         if (!hub_ask_home(edge, subscription, is_first)) {
-            hub_forget(edge, subscription);
+            hub_forget(edge, session, subscription);
             return CLIENT_ERROR_TOO_MANY_REQUESTS;
         }
     } else if (channel->is_active) {
@@ -282,13 +273,13 @@ uint32_t hub_subscribe(struct edge *edge, struct session *session,
 
 /* ---- unsubscribe ---- */
 
-void hub_unsubscribe(struct edge *edge, struct subscription *subscription)
+void hub_unsubscribe(struct edge *edge, struct session *session, struct subscription *subscription)
 {
     const struct hub_channel *channel = subscription->channel;
     const struct channel_options *options = channel->options;
     const bool was_told = subscription->state != SUBSCRIPTION_WAITS_FOR_CHANNEL;
     struct message_unsubscribe body = {0};
-    if (channel->count == 1) {
+    if (channel->subscribers.count == 1) {
         body.flags |= UNSUBSCRIBE_LAST;
     }
     if (was_told && options->presence) {
@@ -301,17 +292,17 @@ void hub_unsubscribe(struct edge *edge, struct subscription *subscription)
         body.channel = channel->name;
         buf_share(body.channel, 1);
         if ((body.flags & (UNSUBSCRIBE_PRESENCE | UNSUBSCRIBE_LEAVE)) != 0) {
-            body.identity = subscription_identity(subscription);
+            body.identity = subscription_identity(edge, session, subscription);
         }
         OUTBOX_SEND(edge->actors->outbox, channel->home, unsubscribe, channel->handle, &body);
     }
-    hub_forget(edge, subscription);
+    hub_forget(edge, session, subscription);
 }
 
 void hub_unsubscribe_push(struct edge *edge, struct subscription *subscription, uint32_t code)
 {
-    struct session *session = subscription->session;
-    struct connection *conn = session->conn;
+    struct connection *conn = subscription->conn;
+    struct session *session = conn->session;
     if (subscription->state != SUBSCRIPTION_ACTIVE) {
         /* The client learns that it was subscribed before it learns that it no longer is. */
         subscription_activate(edge, subscription);
@@ -321,7 +312,7 @@ void hub_unsubscribe_push(struct edge *edge, struct subscription *subscription, 
     }
     struct buf *name = subscription->channel->name;
     buf_share(name, 1);
-    hub_unsubscribe(edge, subscription);
+    hub_unsubscribe(edge, session, subscription);
     actors_count(edge->actors, counter_of_unsubscribe(code));
     actors_count(edge->actors, COUNTER_TRANSPORT_SENT_PUSH_UNSUBSCRIBE);
     struct client_reply reply = {.kind = CLIENT_REPLY_PUSH};
@@ -338,10 +329,10 @@ void hub_unsubscribe_push(struct edge *edge, struct subscription *subscription, 
 
 static void subscription_fail(struct edge *edge, struct subscription *subscription, uint32_t error)
 {
-    struct session *session = subscription->session;
+    struct session *session = subscription->conn->session;
     const uint32_t command_id = subscription->command_id;
     session_on_answered(edge, subscription);
-    hub_forget(edge, subscription);
+    hub_forget(edge, session, subscription);
     session_reply_error(edge, session, command_id, error);
 }
 
@@ -353,9 +344,9 @@ static struct subscription *find_waiting(const struct edge *edge, const struct h
     if (conn == NULL || conn->state != CONNECTION_SESSION) {
         return NULL;
     }
-    struct subscription *at = conn->session->subscriptions;
+    struct subscription *at = hub_first_of(edge, conn->session);
     while (at != NULL && at->channel != channel) {
-        at = at->next;
+        at = hub_next_of(edge, at);
     }
     return at != NULL && at->state == SUBSCRIPTION_WAITS_FOR_ANSWER ? at : NULL;
 }
@@ -365,8 +356,8 @@ static struct subscription *find_waiting(const struct edge *edge, const struct h
 static void hub_settle_waiting(struct edge *edge, struct hub_channel *channel, uint32_t error)
 {
     const uint32_t handle = channel->handle;
-    for (uint32_t i = channel->count; i-- > 0;) {
-        struct subscription *at = channel->subscribers[i];
+    for (uint32_t i = channel->subscribers.count; i-- > 0;) {
+        struct subscription *at = *subscribers_at(&channel->subscribers, i);
         if (at->state != SUBSCRIPTION_WAITS_FOR_CHANNEL) {
             continue;
         }
@@ -378,7 +369,7 @@ static void hub_settle_waiting(struct edge *edge, struct hub_channel *channel, u
         if (pool_get(edge->hub_channels, handle) == NULL) {
             return;
         }
-        i = i < channel->count ? i : channel->count;
+        i = i < channel->subscribers.count ? i : channel->subscribers.count;
     }
 }
 
@@ -417,7 +408,7 @@ struct buf *hub_survey(const struct edge *edge, const struct buf *pattern, uint3
             !permissions_glob_matches(span_of(pattern->bytes, pattern->len), hub_name(channel))) {
             continue;
         }
-        if (!survey_channels_add(&list, hub_name(channel), channel->count)) {
+        if (!survey_channels_add(&list, hub_name(channel), channel->subscribers.count)) {
             buf_release(list.buf);
             *error = CLIENT_ERROR_INTERNAL;
             return NULL;

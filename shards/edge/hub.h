@@ -9,6 +9,7 @@
 #define ROOST_SHARDS_EDGE_HUB_H
 
 #include "shards/edge/session.h"
+#include "shards/edge/subscribers.h"
 
 enum subscription_state {
     SUBSCRIPTION_WAITS_FOR_CHANNEL, /* Another subscriber's first SUBSCRIBE is under way. */
@@ -23,27 +24,33 @@ struct subscription_grant {
     int64_t expire_at_s;  /* Unix time; 0: never. */
 };
 
+/* 32 bytes, since clients subscribe to many channels: what it leads to seldom is a handle. */
 struct subscription {
     struct hub_channel *channel;
-    struct session *session;
-    struct subscription *next; /* Of the session. */
-    struct subscription_grant *grant;
-    uint32_t index; /* In channel->subscribers. */
-    uint32_t handle;
-    uint32_t command_id; /* Of the subscribe command, until it is answered. */
-    uint8_t state;
-    bool push_join_leave;
-    bool is_awaited; /* The session's input waits for the answer. */
+    struct connection *conn; /* Whose session it is of. */
+    uint32_t next;           /* Of the session; POOL_HANDLE_NONE: the last. */
+    uint32_t grant;          /* POOL_HANDLE_NONE: none. */
+    uint32_t command_id;     /* Of the subscribe command, until it is answered. */
+    uint32_t index : 28;     /* In channel->subscribers. */
+    uint32_t state : 2;      /* enum subscription_state */
+    uint32_t push_join_leave : 1;
+    uint32_t is_awaited : 1; /* The session's input waits for the answer. */
 };
 
-static_assert(sizeof(struct subscription) <= 48, "the budget of one more subscription");
+static_assert(sizeof(struct subscription) == 32, "the table's pointer to it is the rest of 48");
+
+/* The first and the next subscription of a session; NULL: no more. */
+struct subscription *hub_first_of(const struct edge *edge, const struct session *session);
+struct subscription *hub_next_of(const struct edge *edge, const struct subscription *subscription);
+
+/* NULL: none. */
+struct subscription_grant *hub_grant_of(const struct edge *edge,
+                                        const struct subscription *subscription);
 
 struct hub_channel {
     struct buf *name;
     const struct channel_options *options;
-    struct subscription **subscribers;
-    uint32_t count;
-    uint32_t room;
+    struct subscribers subscribers;
     uint32_t handle;
     uint32_t home;          /* The shard that was told. */
     uint64_t sequence;      /* Of the newest publication that came. */
@@ -53,7 +60,8 @@ struct hub_channel {
 };
 
 struct hub_channel *hub_find(const struct edge *edge, struct span channel);
-struct subscription *hub_find_subscription(const struct session *session, struct span channel);
+struct subscription *hub_find_subscription(const struct edge *edge, const struct session *session,
+                                           struct span channel);
 
 struct hub_subscribe {
     struct span channel;
@@ -71,7 +79,7 @@ uint32_t hub_subscribe(struct edge *edge, struct session *session,
                        const struct hub_subscribe *request);
 
 /* Ends a subscription and tells the home what it needs to know. The caller tells the client. */
-void hub_unsubscribe(struct edge *edge, struct subscription *subscription);
+void hub_unsubscribe(struct edge *edge, struct session *session, struct subscription *subscription);
 
 /* Ends it with an unsubscribe push. */
 void hub_unsubscribe_push(struct edge *edge, struct subscription *subscription, uint32_t code);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The listening socket of a shard. Peers beyond a limit get a 503 and are gone. */
+/* The listening socket of a shard. */
 #include "shards/edge/listener.h"
 
 #include <string.h>
@@ -44,47 +44,15 @@ static void listener_on_timer(struct timer *timer, void *actor)
     listener_on_event(((struct actors *)actor)->edge);
 }
 
-/* The rate limit is the node's; each shard has its part, refilled by time, at most a second's
- * worth. In thousandths, so that peers that come often do not cost the parts of a token. */
-static bool listener_takes_token(struct edge *edge)
-{
-    const uint32_t rate = edge->options->client.connection_rate_limit;
-    if (rate == 0) {
-        return true;
-    }
-    const uint64_t part = ((uint64_t)rate + edge->options->shards - 1) / edge->options->shards;
-    const uint64_t passed_ms = edge->shard->now_ms - edge->accept_refilled_ms;
-    const uint64_t tokens = edge->accept_millitokens + passed_ms * part;
-    edge->accept_millitokens = tokens < part * 1000 ? tokens : part * 1000;
-    edge->accept_refilled_ms = edge->shard->now_ms;
-    if (edge->accept_millitokens < 1000) {
-        return false;
-    }
-    edge->accept_millitokens -= 1000;
-    return true;
-}
-
-/* Why a new peer is not taken, or COUNTERS_LEN. */
-static enum counter listener_refusal(struct edge *edge)
-{
-    const uint32_t limit = edge->options->client.connection_limit;
-    if (edge->stop_seen) {
-        return COUNTER_REFUSED_SHUTTING_DOWN;
-    }
-    if (limit > 0 && node_sum(edge->actors->node, COUNTER_NUM_CONNECTIONS) >= limit) {
-        return COUNTER_REFUSED_CONNECTION_LIMIT;
-    }
-    return listener_takes_token(edge) ? COUNTERS_LEN : COUNTER_REFUSED_CONNECTION_RATE;
-}
-
-static void listener_refuse(struct edge *edge, int socket, enum counter reason)
+/* The node is going: whoever still comes is sent elsewhere. */
+static void listener_refuse(struct edge *edge, int socket)
 {
     struct poller *poller = edge->shard->poller;
     struct iovec slice;
     memset(&slice, 0, sizeof(slice));
     slice.iov_base = (void *)(uintptr_t)refusal;
     slice.iov_len = sizeof(refusal) - 1;
-    actors_count(edge->actors, reason);
+    actors_count(edge->actors, COUNTER_REFUSED_SHUTTING_DOWN);
     (void)poller_send(poller, socket, &slice, 1);
     poller_shutdown_output(poller, socket);
     poller_close(poller, socket);
@@ -110,9 +78,8 @@ void listener_on_event(struct edge *edge)
                       edge->shard->now_ms + DESCRIPTORS_RETRY_MS, listener_on_timer);
             return;
         }
-        const enum counter reason = listener_refusal(edge);
-        if (reason != COUNTERS_LEN) {
-            listener_refuse(edge, socket, reason);
+        if (edge->stop_seen) {
+            listener_refuse(edge, socket);
             continue;
         }
         (void)connection_open(edge, socket);

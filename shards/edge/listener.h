@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The listening socket of a shard: accepts, within the node's limits, a budget a turn. */
+/* The listening socket of a shard: accepts, a budget a turn. */
 #ifndef ROOST_SHARDS_EDGE_LISTENER_H
 #define ROOST_SHARDS_EDGE_LISTENER_H
 

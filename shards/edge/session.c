@@ -41,6 +41,7 @@ bool session_open(struct edge *edge, struct connection *conn, struct span user_h
     }
     session->handle = handle;
     session->conn = conn;
+    actors_gauge_add(edge->actors, COUNTER_NUM_SESSIONS, 1);
     session_set_due(edge, session, edge->options->client.stale_close_delay_ms);
     draw_client_id(edge, session->client_id);
     if (!span_is_empty(user_header) && user_header.len <= USER_ID_LEN_MAX &&
@@ -170,6 +171,7 @@ struct buf *session_identity(struct session *session)
 
 static void session_free(struct edge *edge, struct session *session)
 {
+    actors_gauge_add(edge->actors, COUNTER_NUM_SESSIONS, -1);
     session_leave_user(edge, session);
     if (session->account != NULL) {
         buf_release(session->account->identity);
@@ -253,8 +255,9 @@ void session_on_connected(struct edge *edge, struct session *session, uint32_t c
 void session_close(struct edge *edge, struct session *session)
 {
     session->conn = NULL;
-    while (session->subscriptions != NULL) {
-        hub_unsubscribe(edge, session->subscriptions);
+    struct subscription *subscription;
+    while ((subscription = hub_first_of(edge, session)) != NULL) {
+        hub_unsubscribe(edge, session, subscription);
     }
     if (session->awaits_directory && !edge->is_ending) {
         return; /* The directory may be about to register it: its answer ends the session. */
@@ -337,11 +340,12 @@ static uint64_t expiry_due_ms(const struct edge *edge, const struct session *ses
     if (!session->has_expiring_subscriptions) {
         return due_ms;
     }
-    const struct subscription *subscription = session->subscriptions;
-    for (; subscription != NULL; subscription = subscription->next) {
-        if (subscription->grant != NULL && subscription->grant->expire_at_s != 0) {
+    const struct subscription *at = hub_first_of(edge, session);
+    for (; at != NULL; at = hub_next_of(edge, at)) {
+        const struct subscription_grant *grant = hub_grant_of(edge, at);
+        if (grant != NULL && grant->expire_at_s != 0) {
             const uint64_t ends_ms =
-                due_at_unix_ms(edge, subscription->grant->expire_at_s * 1000 +
+                due_at_unix_ms(edge, grant->expire_at_s * 1000 +
                                          (int64_t)options->expired_sub_close_delay_ms);
             due_ms = ends_ms < due_ms ? ends_ms : due_ms;
         }
@@ -380,10 +384,11 @@ static void session_expire_subscriptions(struct edge *edge, struct session *sess
     const int64_t grace_ms = (int64_t)edge->options->client.expired_sub_close_delay_ms;
     struct connection *conn = session->conn;
     struct subscription *next;
-    for (struct subscription *at = session->subscriptions; at != NULL; at = next) {
-        next = at->next;
-        if (at->state == SUBSCRIPTION_ACTIVE && at->grant != NULL && at->grant->expire_at_s != 0 &&
-            at->grant->expire_at_s * 1000 + grace_ms <= edge->shard->wall_ms) {
+    for (struct subscription *at = hub_first_of(edge, session); at != NULL; at = next) {
+        next = hub_next_of(edge, at);
+        const struct subscription_grant *grant = hub_grant_of(edge, at);
+        if (at->state == SUBSCRIPTION_ACTIVE && grant != NULL && grant->expire_at_s != 0 &&
+            grant->expire_at_s * 1000 + grace_ms <= edge->shard->wall_ms) {
             hub_unsubscribe_push(edge, at, CLIENT_UNSUBSCRIBE_EXPIRED);
             if (conn->state != CONNECTION_SESSION) {
                 return;
@@ -453,7 +458,7 @@ void session_on_frame(struct edge *edge, struct session *session, struct span fr
             session_hold_lines(edge, conn, span_between(line.at, frame.at + frame.len));
             return;
         }
-        if (session->state == SESSION_JOINING) {
+        if (session->state == SESSION_JOINING || session->in_flight >= COMMANDS_IN_FLIGHT_MAX) {
             session_hold_lines(edge, conn, lines.rest);
             return;
         }
@@ -476,7 +481,7 @@ void session_on_answered(struct edge *edge, struct subscription *subscription)
 {
     if (subscription->is_awaited) {
         subscription->is_awaited = false;
-        connection_resume(edge, subscription->session->conn);
+        connection_resume(edge, subscription->conn);
     }
 }
 
@@ -519,8 +524,8 @@ static void session_obey(struct edge *edge, struct session *session,
     }
     const struct connection *conn = session->conn;
     struct subscription *next;
-    for (struct subscription *at = session->subscriptions; at != NULL; at = next) {
-        next = at->next;
+    for (struct subscription *at = hub_first_of(edge, session); at != NULL; at = next) {
+        next = hub_next_of(edge, at);
         if (span_is_empty(command->channel) ||
             span_equal(command->channel,
                        span_of(at->channel->name->bytes, at->channel->name->len))) {

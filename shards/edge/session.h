@@ -37,12 +37,13 @@ struct session_account {
 struct session {
     struct connection *conn; /* NULL: it went while the directory was asked, and waits for that. */
     struct session_account *account; /* NULL: none. */
-    struct subscription *subscriptions;
+    uint32_t subscriptions;          /* The newest; the others hang on it. */
     uint32_t subscription_count;
     uint32_t handle;
     uint32_t ping_due_ms;  /* Low bits: the next ping; or the deadline of a pong, or of connect. */
     uint32_t ping_sent_us; /* Low bits. */
     uint8_t client_id[CLIENT_ID_LEN];
+    uint16_t in_flight; /* Commands that homes have not answered yet. */
     uint8_t state;
     bool owes_pong;
     bool is_in_directory;  /* USER_REMOVE is owed when it ends. */

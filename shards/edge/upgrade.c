@@ -32,6 +32,51 @@ static bool is_same_host(struct span origin, struct span host)
     return scheme_len > 0 && span_equal_ignore_case(span_skip(origin, scheme_len), host);
 }
 
+/* The rate limit is the node's; each shard has its part, refilled by time, at most a second's
+ * worth. In thousandths, so that peers that come often do not cost the parts of a token. */
+static bool takes_token(struct edge *edge)
+{
+    const uint32_t rate = edge->options->client.connection_rate_limit;
+    if (rate == 0) {
+        return true;
+    }
+    const uint64_t part = ((uint64_t)rate + edge->options->shards - 1) / edge->options->shards;
+    const uint64_t passed_ms = edge->shard->now_ms - edge->admission_refilled_ms;
+    const uint64_t tokens = edge->admission_millitokens + passed_ms * part;
+    edge->admission_millitokens = tokens < part * 1000 ? tokens : part * 1000;
+    edge->admission_refilled_ms = edge->shard->now_ms;
+    if (edge->admission_millitokens < 1000) {
+        return false;
+    }
+    edge->admission_millitokens -= 1000;
+    return true;
+}
+
+/* Why a new client is not taken, or COUNTERS_LEN. The operator's and the backend's requests are not
+ * clients: a full node still answers them. */
+static enum counter find_refusal(struct edge *edge)
+{
+    const uint32_t limit = edge->options->client.connection_limit;
+    if (edge->stop_seen) {
+        return COUNTER_REFUSED_SHUTTING_DOWN;
+    }
+    if (limit > 0 && node_sum(edge->actors->node, COUNTER_NUM_SESSIONS) >= limit) {
+        return COUNTER_REFUSED_CONNECTION_LIMIT;
+    }
+    return takes_token(edge) ? COUNTERS_LEN : COUNTER_REFUSED_CONNECTION_RATE;
+}
+
+static void respond_unavailable(struct edge *edge, struct connection *conn)
+{
+    http_end_keep_alive(conn);
+    http_respond(edge, conn,
+                 &(struct http_response){.status = 503,
+                                         .content_type = "text/plain; charset=utf-8",
+                                         .headers = SPAN_LITERAL("Retry-After: 1\r\n"),
+                                         .body =
+                                             SPAN_LITERAL("no more connections are taken now")});
+}
+
 /* Requests without an Origin do not come from a browser. The page that this node itself serves may
  * always connect. */
 static bool origin_is_allowed(const struct edge *edge, const struct http1_request *request,
@@ -142,6 +187,12 @@ void upgrade_to_websocket(struct edge *edge, struct connection *conn,
     if (state == CONNECTION_SESSION && wants_protobuf(request)) {
         actors_count(edge->actors, COUNTER_REFUSED_UPGRADE_INVALID);
         http_respond_error(edge, conn, 400, "the Protobuf protocol is not served yet");
+        return;
+    }
+    const enum counter refusal = state == CONNECTION_SESSION ? find_refusal(edge) : COUNTERS_LEN;
+    if (refusal != COUNTERS_LEN) {
+        actors_count(edge->actors, refusal);
+        respond_unavailable(edge, conn);
         return;
     }
     struct deflate_params deflate;
