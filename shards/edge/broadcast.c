@@ -176,6 +176,13 @@ static void send_parts(struct edge *edge, struct hub_channel *channel, struct ar
 
 enum { PARTS_MAX = 64 };
 
+/* What is merged must fit into the queue of a subscriber that has nothing else in it. */
+static uint32_t merged_len_max(const struct edge *edge)
+{
+    const uint32_t queue = edge->options->client.queue_max_size;
+    return queue == 0 || queue > MERGED_LEN_MAX ? MERGED_LEN_MAX : queue;
+}
+
 /* The next arrivals of the chain that leave together; *at goes on behind them. Takes them over. */
 static uint32_t take_parts(struct edge *edge, uint32_t *at, struct arrival parts[PARTS_MAX])
 {
@@ -185,7 +192,7 @@ static uint32_t take_parts(struct edge *edge, uint32_t *at, struct arrival parts
         struct arrival *arrival = &edge->arrivals[*at - 1];
         len += arrival->frame->len;
         const bool is_large = arrival->frame->len > MERGE_FRAME_LEN_MAX;
-        if (parts_len > 0 && (is_large || len > MERGED_LEN_MAX)) {
+        if (parts_len > 0 && (is_large || len > merged_len_max(edge))) {
             break;
         }
         parts[parts_len++] = *arrival;

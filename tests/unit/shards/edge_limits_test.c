@@ -275,6 +275,50 @@ static void a_slow_client_is_3008_behind_a_whole_frame(void **state)
     edge_rig_stop(&rig);
 }
 
+/* One turn brings more than the queue may hold, to clients that take it all: none of them is slow.
+ * By publications, by replies, and by pongs. */
+static void who_takes_it_all_is_not_slow(void **state)
+{
+    (void)state;
+    static struct edge_rig rig;
+    edge_rig_init(&rig, 2);
+    rig.options.client.queue_max_size = 4000;
+    edge_rig_start(&rig);
+    struct peer *peers[4];
+    for (uint32_t i = 0; i < 4; i++) {
+        peers[i] = peer_open_at(&rig, i % 2);
+        peer_connect(peers[i]);
+        peer_subscribe(peers[i], "c");
+    }
+    struct peer *publisher = peer_open(&rig);
+    peer_connect(publisher);
+    char text[256];
+    for (int i = 0; i < 100; i++) {
+        const int len =
+            snprintf(text, sizeof(text),
+                     "{\"id\":%d,\"publish\":{\"channel\":\"c\",\"data\":\"%0100d\"}}", i + 1, i);
+        peer_put_frame(publisher, 0x81, text, (size_t)len);
+        peer_put_frame(publisher, 0x89, text, 100);
+        peer_put_frame(publisher, 0x81, "{\"id\":500,\"rpc\":{}}", 19);
+    }
+    edge_rig_settle(&rig);
+    for (uint32_t i = 0; i < 4; i++) {
+        for (int n = 0; n < 100; n++) {
+            peer_hear(peers[i],
+                      "{\"push\":{\"channel\":\"c\",\"pub\":{\"data\":\"%0100d\",\"info\":{"
+                      "\"user\":\"\",\"client\":\"<id>\"}}}}",
+                      n);
+        }
+        peer_hear_nothing(peers[i]);
+    }
+    for (int n = 0; n < 300; n++) {
+        peer_hear_frame(publisher, (uint8_t)publisher->in.at[publisher->heard]);
+    }
+    peer_hear_nothing(publisher);
+    assert_int_equal(edge_rig_count(&rig, COUNTER_DISCONNECT_3008), 0);
+    edge_rig_stop(&rig);
+}
+
 /* Replies and pongs count like publications. */
 static void replies_and_pongs_fill_the_queue_too(void **state)
 {
@@ -398,6 +442,7 @@ int main(void)
         cmocka_unit_test(commands_wait_while_the_directory_is_asked),
         cmocka_unit_test(a_message_beyond_its_limit_is_1009),
         cmocka_unit_test(a_slow_client_is_3008_behind_a_whole_frame),
+        cmocka_unit_test(who_takes_it_all_is_not_slow),
         cmocka_unit_test(replies_and_pongs_fill_the_queue_too),
         cmocka_unit_test(unauthenticated_peers_pin_a_bounded_amount),
         cmocka_unit_test(pinned_bytes_are_accounted_to_the_right_side),
