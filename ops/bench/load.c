@@ -15,7 +15,7 @@
 #define NS_A_S 1000000000ull
 #define TICK_NS 2000000ull
 #define STALL_NS (20 * NS_A_S)
-#define DRAIN_NS (10 * NS_A_S)
+#define DRAIN_NS (5 * NS_A_S) /* without anything coming */
 #define SETTLE_NS \
     300000000ull /* so that what the server does afterwards is counted to its cause \
                   */
@@ -165,7 +165,7 @@ static bool stage_has_ended(struct load *load, const struct stage *stage, uint64
     case STAGE_RUN:
         return stage->messages != 0 ? came >= stage->messages : elapsed_ns >= stage->duration_ns;
     case STAGE_DRAIN:
-        return drain_has_ended(load, now) || elapsed_ns > DRAIN_NS;
+        return drain_has_ended(load, now) || engine_now_ns() - load->changed_ns > DRAIN_NS;
     case STAGE_CLOSE:
         return now->ready + now->handshakes == 0 && elapsed_ns >= stage->duration_ns;
     case STAGE_STOP:

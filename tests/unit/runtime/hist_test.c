@@ -170,6 +170,36 @@ static void merging_equals_recording_all_in_one(void **state)
     hist_destroy(merged);
 }
 
+static void buckets_make_the_same_histogram_elsewhere(void **state)
+{
+    (void)state;
+    struct random random;
+    random_init_seeded(&random, 12);
+    struct hist *one = hist_create(6);
+    struct hist *two = hist_create(6);
+    assert_non_null(one);
+    assert_non_null(two);
+    for (int i = 0; i < SAMPLES; i++) {
+        hist_record(one, draw(&random, 40));
+    }
+    uint64_t before = 0;
+    for (uint32_t i = 0; i < hist_bucket_count(one); i++) {
+        uint64_t value_max = 0;
+        const uint64_t count = hist_bucket(one, i, &value_max);
+        assert_true(i == 0 || value_max > before);
+        before = value_max;
+        hist_record_many(two, value_max, count);
+    }
+    assert_int_equal(before, HIST_VALUE_MAX);
+    assert_int_equal(hist_count(two), hist_count(one));
+    for (uint32_t i = 0; i < hist_bucket_count(one); i++) {
+        uint64_t value_max = 0;
+        assert_int_equal(hist_bucket(two, i, &value_max), hist_bucket(one, i, &value_max));
+    }
+    hist_destroy(one);
+    hist_destroy(two);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +209,7 @@ int main(void)
         cmocka_unit_test(an_empty_histogram_answers_zero),
         cmocka_unit_test(too_large_is_recorded_as_the_largest),
         cmocka_unit_test(merging_equals_recording_all_in_one),
+        cmocka_unit_test(buckets_make_the_same_histogram_elsewhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
