@@ -10,7 +10,29 @@ static const char *const secret = "secret";
 
 /* ---- connections ---- */
 
-static void peers_beyond_connection_limit_get_503(void **state)
+static const char upgrade_request[] =
+    "GET /connection/websocket HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n"
+    "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
+
+/* Asks for an upgrade and goes without listening. */
+static void knock(struct edge_rig *rig)
+{
+    struct peer *peer = peer_open(rig);
+    peer_put_text(peer, upgrade_request);
+    edge_rig_settle(rig);
+    peer_reset(peer);
+}
+
+static void knock(struct peer *peer)
+{
+    peer_send(peer, "GET /connection/websocket HTTP/1.1\r\nHost: rig\r\nUpgrade: websocket\r\n"
+                    "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+}
+
+/* Clients are counted from their handshake on, whatever shard they are on; requests are not. */
+static void clients_beyond_connection_limit_get_503(void **state)
 {
     (void)state;
     static struct edge_rig rig;
@@ -19,18 +41,31 @@ static void peers_beyond_connection_limit_get_503(void **state)
     edge_rig_start(&rig);
     struct peer *peers[5];
     for (int i = 0; i < 5; i++) {
+        struct peer *idle = peer_open(&rig);
+        peer_send(idle, "GET /health HTTP/1.1\r\nHost: rig\r\n\r\n");
+        peer_hear_response(idle, 200, "{}");
         peers[i] = peer_open(&rig);
-        peer_connect(peers[i]);
+        if (i % 2 == 0) {
+            peer_connect(peers[i]);
+        } else {
+            peer_upgrade(peers[i]); /* Not connected yet, and counted. */
+        }
     }
-    struct peer *late = peer_open(&rig);
-    peer_hear_response(late, 503, "");
-    assert_string_equal(peer_header(late, "Connection"), "close");
-    peer_hear_end(late);
-    assert_int_equal(edge_rig_count(&rig, COUNTER_REFUSED_CONNECTION_LIMIT), 1);
+    for (uint32_t i = 0; i < 4; i++) {
+        struct peer *late = peer_open_at(&rig, i);
+        knock(late);
+        peer_hear_response(late, 503, NULL);
+        assert_string_equal(peer_header(late, "Connection"), "close");
+        assert_string_equal(peer_header(late, "Retry-After"), "1");
+        peer_hear_end(late);
+    }
+    assert_int_equal(edge_rig_count(&rig, COUNTER_REFUSED_CONNECTION_LIMIT), 4);
+    struct peer *operator= peer_open(&rig);
+    peer_send(operator, "GET /metrics HTTP/1.1\r\nHost: rig\r\n\r\n");
+    peer_hear_response(operator, 200, NULL);
     peer_close(peers[2]);
-    late = peer_open(&rig);
-    peer_connect(late);
-    assert_int_equal(edge_rig_count(&rig, COUNTER_NUM_CLIENTS), 5);
+    peer_connect(peer_open(&rig));
+    assert_int_equal(edge_rig_count(&rig, COUNTER_NUM_SESSIONS), 5);
     edge_rig_stop(&rig);
 }
 
@@ -43,18 +78,21 @@ static void connection_rate_limit_refills_at_its_rate(void **state)
     rig.options.client.connection_rate_limit = 10;
     edge_rig_start(&rig);
     for (int i = 0; i < 15; i++) {
-        peer_reset(peer_open(&rig));
+        struct peer *peer = peer_open(&rig);
+        knock(peer);
+        peer_hear_response(peer, i < 10 ? 101 : 503, NULL);
+        peer_reset(peer);
     }
     assert_int_equal(edge_rig_count(&rig, COUNTER_REFUSED_CONNECTION_RATE), 5);
     /* 150 ms are worth one and a half: none of the halves is lost. */
-    for (int i = 0; i < 200; i++) {
-        edge_rig_advance(&rig, 150);
-        peer_reset(peer_open(&rig));
-        peer_reset(peer_open(&rig));
+    for (int i = 0; i < 400; i++) {
+        edge_rig_advance(&rig, i % 2 == 0 ? 150 : 0);
+        struct peer *peer = peer_open(&rig);
+        knock(peer);
+        peer_reset(peer);
     }
-    const uint64_t taken =
-        415 - edge_rig_count(&rig, COUNTER_REFUSED_CONNECTION_RATE) - 10; /* In 30 s. */
-    assert_in_range(taken, 299, 301);
+    const uint64_t taken = 400 - (edge_rig_count(&rig, COUNTER_REFUSED_CONNECTION_RATE) - 5);
+    assert_in_range(taken, 299, 301); /* In 30 s. */
     edge_rig_stop(&rig);
 }
 
@@ -275,6 +313,38 @@ static void a_slow_client_is_3008_behind_a_whole_frame(void **state)
     edge_rig_stop(&rig);
 }
 
+/* A client that asks more than homes can answer at once waits, and gets every answer in order. */
+static void commands_beyond_those_in_flight_wait(void **state)
+{
+    (void)state;
+    enum { COMMANDS = 3000, A_FRAME = 500 };
+    static struct edge_rig rig;
+    edge_rig_init(&rig, 2);
+    rig.options.without_namespace.presence = true;
+    edge_rig_start(&rig);
+    struct peer *peer = peer_open(&rig);
+    peer_connect(peer);
+    char *frame = malloc(A_FRAME * 64);
+    assert_non_null(frame);
+    for (int i = 0; i < COMMANDS; i += A_FRAME) {
+        int len = 0;
+        for (int n = i; n < i + A_FRAME; n++) {
+            len += snprintf(frame + len, 64, "%s{\"id\":%d,\"presence_stats\":{\"channel\":\"c\"}}",
+                            n == i ? "" : "\n", n + 1);
+        }
+        peer_put_frame(peer, 0x81, frame, (size_t)len);
+    }
+    free(frame);
+    edge_rig_settle(&rig);
+    for (int i = 0; i < COMMANDS; i++) {
+        peer_hear(peer, "{\"id\":%d,\"presence_stats\":{\"num_clients\":0,\"num_users\":0}}",
+                  i + 1);
+    }
+    peer_hear_nothing(peer);
+    assert_int_equal(edge_rig_count(&rig, COUNTER_RECEIVE_PINNED_BYTES), 0);
+    edge_rig_stop(&rig);
+}
+
 /* One turn brings more than the queue may hold, to clients that take it all: none of them is slow.
  * By publications, by replies, and by pongs. */
 static void who_takes_it_all_is_not_slow(void **state)
@@ -435,13 +505,14 @@ static void pinned_bytes_are_accounted_to_the_right_side(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(peers_beyond_connection_limit_get_503),
+        cmocka_unit_test(clients_beyond_connection_limit_get_503),
         cmocka_unit_test(connection_rate_limit_refills_at_its_rate),
         cmocka_unit_test(user_connection_limit_is_the_nodes),
         cmocka_unit_test(a_client_that_goes_while_it_connects_is_not_counted),
         cmocka_unit_test(commands_wait_while_the_directory_is_asked),
         cmocka_unit_test(a_message_beyond_its_limit_is_1009),
         cmocka_unit_test(a_slow_client_is_3008_behind_a_whole_frame),
+        cmocka_unit_test(commands_beyond_those_in_flight_wait),
         cmocka_unit_test(who_takes_it_all_is_not_slow),
         cmocka_unit_test(replies_and_pongs_fill_the_queue_too),
         cmocka_unit_test(unauthenticated_peers_pin_a_bounded_amount),

@@ -70,11 +70,17 @@ uint64_t edge_rig_count_at(const struct edge_rig *rig, uint32_t shard, enum coun
 void edge_rig_assert_empty(const struct edge_rig *rig)
 {
     static const enum counter gauges[] = {
-        COUNTER_NUM_CLIENTS,          COUNTER_NUM_CONNECTIONS,
-        COUNTER_NUM_UNAUTHENTICATED,  COUNTER_NUM_USERS,
-        COUNTER_NUM_ANONYMOUS,        COUNTER_NUM_SUBSCRIPTIONS,
-        COUNTER_NUM_CHANNELS,         COUNTER_NUM_PRESENCE_ENTRIES,
-        COUNTER_RECEIVE_PINNED_BYTES, COUNTER_RECEIVE_PINNED_UNAUTHENTICATED_BYTES,
+        COUNTER_NUM_CLIENTS,
+        COUNTER_NUM_CONNECTIONS,
+        COUNTER_NUM_SESSIONS,
+        COUNTER_NUM_UNAUTHENTICATED,
+        COUNTER_NUM_USERS,
+        COUNTER_NUM_ANONYMOUS,
+        COUNTER_NUM_SUBSCRIPTIONS,
+        COUNTER_NUM_CHANNELS,
+        COUNTER_NUM_PRESENCE_ENTRIES,
+        COUNTER_RECEIVE_PINNED_BYTES,
+        COUNTER_RECEIVE_PINNED_UNAUTHENTICATED_BYTES,
         COUNTER_OUTBOX_WAITING,
     };
     for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++) {
