@@ -2,6 +2,10 @@
 /* Subscribing, unsubscribing and leaving while answers are under way; presence, join and leave. */
 #include <stdio.h>
 
+#include "runtime/pool.h"
+#include "shards/channel/push_frame.h"
+#include "shards/limits.h"
+#include "shards/messages.h"
 #include "tests/unit/shards/edge_rig.h"
 
 enum { SHARDS = 4 };
@@ -204,6 +208,61 @@ static void a_publication_reaches_every_shard_once_and_in_order(void **state)
     edge_rig_stop(&rig);
 }
 
+/* As a home would send it to shard 0, whose first hub channel it is for. */
+static void deliver_to_first_channel(struct edge_rig *rig, uint64_t sequence)
+{
+    struct pool *pool = pool_create(8, CHANNELS_A_SHARD_MAX);
+    uint32_t handle;
+    assert_non_null(pool_take(pool, &handle)); /* All pools begin with the same handle. */
+    pool_destroy(pool);
+    const struct client_push push = {.kind = CLIENT_PUSH_PUBLICATION,
+                                     .channel = SPAN_LITERAL("a"),
+                                     .publication = {.data = SPAN_LITERAL("7")}};
+    struct message_publication body = {.sequence = sequence, .kind = PUBLICATION_DATA};
+    body.frame = push_frame_make(&push, &body.payload_at);
+    assert_non_null(body.frame);
+    struct shard *home = sim_shard(rig->sim, rig->number, 1);
+    assert_true(message_send_publication(home->mailbox, 0, handle, &body));
+    poller_wake(home->poller);
+    edge_rig_settle(rig);
+}
+
+/* Publications were lost on the way: nobody misses one unknowingly. What came before is delivered,
+ * and whoever subscribes again goes on. */
+static void a_gap_ends_subscriptions_with_2500(void **state)
+{
+    (void)state;
+    static struct edge_rig rig;
+    open_rig(&rig, false);
+    struct peer *peers[3];
+    for (int i = 0; i < 3; i++) {
+        peers[i] = peer_open_at(&rig, 0);
+        peer_connect(peers[i]);
+        peer_subscribe(peers[i], "a");
+    }
+    struct peer *elsewhere = peer_open_at(&rig, 2);
+    peer_connect(elsewhere);
+    peer_subscribe(elsewhere, "a");
+    deliver_to_first_channel(&rig, 1);
+    deliver_to_first_channel(&rig, 3);
+    for (int i = 0; i < 3; i++) {
+        peer_hear(peers[i], "{\"push\":{\"channel\":\"a\",\"pub\":{\"data\":7}}}");
+        peer_hear(peers[i], "{\"push\":{\"channel\":\"a\",\"unsubscribe\":{\"code\":2500,"
+                            "\"reason\":\"insufficient state\"}}}");
+        peer_hear_nothing(peers[i]);
+    }
+    peer_hear_nothing(elsewhere);
+    assert_int_equal(edge_rig_count(&rig, COUNTER_UNSUBSCRIBE_2500), 3);
+    deliver_to_first_channel(&rig, 4); /* Its channel is gone. */
+    assert_int_equal(edge_rig_count(&rig, COUNTER_STALE_MESSAGES), 1);
+    peer_subscribe(peers[0], "a");
+    peer_say(peers[1], "{\"id\":5,\"publish\":{\"channel\":\"a\",\"data\":8}}");
+    peer_hear_frame(peers[0], 0x81);
+    peer_hear_frame(elsewhere, 0x81);
+    peer_hear_nothing(peers[0]);
+    edge_rig_stop(&rig);
+}
+
 /* ---- presence, join and leave ---- */
 
 static void hear_join(struct peer *peer, const char *kind, const char *client)
@@ -319,6 +378,7 @@ int main(void)
         cmocka_unit_test(those_who_wait_are_answered_though_the_first_has_gone),
         cmocka_unit_test(a_client_may_go_at_any_byte),
         cmocka_unit_test(a_publication_reaches_every_shard_once_and_in_order),
+        cmocka_unit_test(a_gap_ends_subscriptions_with_2500),
         cmocka_unit_test(join_and_leave_are_pushed_exactly_once),
         cmocka_unit_test(presence_lists_whoever_is_there),
         cmocka_unit_test(who_gets_join_and_leave),
