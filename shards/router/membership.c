@@ -54,7 +54,8 @@ static void clocks_init(struct membership *membership)
     membership->due_ms = MEMBERSHIP_NEVER;
     membership->probe_at_ms = now_ms + random_below(random, config->probe_ms);
     membership->gossip_at_ms = now_ms + random_below(random, config->gossip_ms);
-    membership->exchange_at_ms = now_ms + random_below(random, config->exchange_ms);
+    membership->young_pace_ms = YOUNG_PACE_MS;
+    membership->exchange_at_ms = now_ms + YOUNG_PACE_MS / 2 + random_below(random, YOUNG_PACE_MS);
     membership->reconnect_at_ms = now_ms + random_below(random, config->reconnect_ms);
     membership->reap_at_ms = now_ms + REAP_MS;
     membership->load_at_ms = now_ms + random_below(random, config->load_ms);

@@ -155,6 +155,11 @@ static void exchange_start(struct membership *membership)
     for (uint32_t members = membership->live; members >= 32; members /= 2) {
         pace_ms += membership->config.exchange_ms;
     }
+    /* Who joins together with others heard of few of them from its seed. */
+    if (membership->young_pace_ms < pace_ms) {
+        pace_ms = membership->young_pace_ms;
+        membership->young_pace_ms *= 2;
+    }
     membership->exchange_at_ms =
         membership->now_ms + pace_ms / 2 + random_below(membership->random, pace_ms);
     const struct member *member = member_pick(membership, is_alive);

@@ -21,10 +21,11 @@ static struct member *member_of(struct rumour *rumour)
                            : CONTAINER_OF(rumour, struct member, status_rumour);
 }
 
-static uint32_t sends_max(const struct membership *membership)
+/* A load that is missed is followed by the next one, so it is sent half as often. */
+static uint32_t sends_max(const struct membership *membership, bool is_load)
 {
     const uint32_t digits = (member_log10_tenths(membership) + 10) / 10;
-    const uint32_t sends = membership->config.retransmissions * digits;
+    const uint32_t sends = membership->config.retransmissions * digits / (is_load ? 2 : 1);
     return sends < RUMOUR_SENDS_MAX ? sends : RUMOUR_SENDS_MAX;
 }
 
@@ -116,7 +117,7 @@ static bool fill_rumour(struct filling *filling, struct rumour *rumour)
 static void fill_from(struct membership *membership, struct filling *filling, struct list *buckets,
                       const struct member *except)
 {
-    const uint32_t sends = sends_max(membership);
+    const uint32_t sends = sends_max(membership, buckets == membership->load_rumours);
     for (uint32_t i = 0; i < sends; i++) {
         struct list *next;
         for (struct list *at = buckets[i].next; at != &buckets[i]; at = next) {
@@ -135,10 +136,9 @@ static void fill_from(struct membership *membership, struct filling *filling, st
 
 static void put_back(struct membership *membership, const struct filling *filling)
 {
-    const uint32_t sends = sends_max(membership);
     for (uint32_t i = 0; i < filling->taken_len; i++) {
         struct rumour *rumour = filling->taken[i];
-        if (rumour->sends + 1u < sends) {
+        if (rumour->sends + 1u < sends_max(membership, rumour->is_load)) {
             rumour_put(membership, rumour, (uint8_t)(rumour->sends + 1));
         }
     }
@@ -178,22 +178,28 @@ static bool hears_rumours(const struct membership *membership, const struct memb
                                     membership->now_ms < member->seen.since_ms + GOSSIP_TO_DEAD_MS);
 }
 
-static void drop_from(struct membership *membership, uint32_t sends)
+static void drop_from(struct membership *membership, struct list *buckets, uint32_t sends)
 {
     for (; sends < RUMOUR_SENDS_MAX; sends++) {
-        while (list_take_first(&membership->status_rumours[sends]) != NULL ||
-               list_take_first(&membership->load_rumours[sends]) != NULL) {
+        while (list_take_first(&buckets[sends]) != NULL) {
             membership->rumours--;
         }
     }
 }
 
+/* In a cluster that shrank, some were sent more often than they now may be. Where nobody is to be
+ * told, whoever comes will ask for everything. */
+static void drop_worn_out(struct membership *membership)
+{
+    const bool is_alone = membership->live == 0;
+    drop_from(membership, membership->status_rumours, is_alone ? 0 : sends_max(membership, false));
+    drop_from(membership, membership->load_rumours, is_alone ? 0 : sends_max(membership, true));
+}
+
 void rumour_gossip(struct membership *membership)
 {
     membership->gossip_at_ms = membership->now_ms + membership->config.gossip_ms;
-    /* In a cluster that shrank, some were sent more often than they now may be. Where nobody is to
-     * be told, whoever comes will ask for everything. */
-    drop_from(membership, membership->live == 0 ? 0 : sends_max(membership));
+    drop_worn_out(membership);
     const struct member *sent[16] = {0};
     for (uint32_t i = 0; i < membership->config.gossip_targets && i < 16; i++) {
         struct member *member = member_pick(membership, hears_rumours);

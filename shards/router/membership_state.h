@@ -24,6 +24,7 @@ enum {
     BURST_MS = 50,
     /* States that come this soon after the first one are of the same welcome. */
     WELCOME_MS = 3000,
+    YOUNG_PACE_MS = 2000,
     SEED_RETRY_MS = 1000,
     SEED_RETRY_MS_MAX = 10000,
 };
@@ -108,6 +109,7 @@ struct membership {
     uint64_t gossip_at_ms;
     uint64_t exchange_at_ms;
     uint64_t reconnect_at_ms;
+    uint64_t young_pace_ms; /* Between exchanges, while this node is new: doubles each time. */
     uint64_t burst_at_ms;
     uint64_t reap_at_ms;
     uint64_t load_at_ms;

@@ -3,11 +3,11 @@
  */
 #include "tests/sim/membership/network.h"
 
-#include "runtime/map.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "runtime/map.h"
 
 enum event_kind { EVENT_TICK, EVENT_PACKET, EVENT_EXCHANGE };
 
@@ -460,6 +460,16 @@ void network_crash(struct network *network, uint32_t index)
 void network_block(struct network *network, uint32_t index, uint64_t for_ms)
 {
     network->nodes[index].blocked_until_ms = network->now_ms + for_ms;
+}
+
+void network_unblock(struct network *network, uint32_t index)
+{
+    struct node *node = &network->nodes[index];
+    if (node->blocked_until_ms > network->now_ms) {
+        node->blocked_until_ms = network->now_ms;
+        node->tick_at_ms = network->now_ms;
+        push(network, (struct event){.at_ms = network->now_ms, .kind = EVENT_TICK, .node = index});
+    }
 }
 
 void network_leave(struct network *network, uint32_t index)

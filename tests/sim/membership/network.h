@@ -90,6 +90,7 @@ void network_destroy(struct network *network);
 void network_start(struct network *network, uint32_t index, bool is_same_uid);
 void network_crash(struct network *network, uint32_t index);
 void network_block(struct network *network, uint32_t index, uint64_t for_ms);
+void network_unblock(struct network *network, uint32_t index);
 void network_leave(struct network *network, uint32_t index);
 void network_run_until(struct network *network, uint64_t until_ms);
 
