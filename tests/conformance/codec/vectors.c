@@ -99,27 +99,27 @@ static void print_reply(const char *name, const struct client_reply *reply)
     printf("}\n");
 }
 
+static const struct client_info info = {BYTES("u1"), BYTES("c1"), BYTES("{\"n\":1}"), BYTES("[2]")};
+static const struct client_publication publications[] = {
+    {.data = BYTES("{\"x\":\"é\"}"),
+     .info = &info,
+     .tags = BYTES("{\"k\":\"v\",\"ключ\":\"😀\"}"),
+     .epoch = BYTES("ep"),
+     .key = BYTES("key"),
+     .offset = 300,
+     .version = 7,
+     .time_ms = 1700000000123,
+     .score = -5,
+     .removed = true},
+    {.data = BYTES("1"), .offset = 301, .score = 64},
+};
+static const struct client_subscription subs[] = {
+    {BYTES("#u1"), {.recoverable = true, .positioned = true, .epoch = BYTES("e")}},
+    {BYTES("news"), {.data = BYTES("{}")}},
+};
+
 static void print_replies(void)
 {
-    static const struct client_info info = {BYTES("u1"), BYTES("c1"), BYTES("{\"n\":1}"),
-                                            BYTES("[2]")};
-    static const struct client_publication publications[] = {
-        {.data = BYTES("{\"x\":\"é\"}"),
-         .info = &info,
-         .tags = BYTES("{\"k\":\"v\",\"ключ\":\"😀\"}"),
-         .epoch = BYTES("ep"),
-         .key = BYTES("key"),
-         .offset = 300,
-         .version = 7,
-         .time_ms = 1700000000123,
-         .score = -5,
-         .removed = true},
-        {.data = BYTES("1"), .offset = 301, .score = 64},
-    };
-    static const struct client_subscription subs[] = {
-        {BYTES("#u1"), {.recoverable = true, .positioned = true, .epoch = BYTES("e")}},
-        {BYTES("news"), {.data = BYTES("{}")}},
-    };
     const struct client_subscribe_result subscribed = {.expires = true,
                                                        .ttl_s = 300,
                                                        .recoverable = true,
