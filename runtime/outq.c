@@ -18,6 +18,7 @@ enum {
     OUTQ_CHUNK_FRAMES = 14,
     /* Own bytes are collected in blocks of at least this size, so that small replies merge. */
     OUTQ_OWN_BLOCK_SIZE = 256,
+    OUTQ_OWN_BLOCK_SIZE_MAX = 32 * 1024,
 };
 
 /* Frames begin .. end-1 wait; a chunk in a queue is never empty. */
@@ -123,6 +124,16 @@ static struct frame *outq_open_frame(const struct outq *outq, uint32_t len)
     return is_own && frame->room - frame->len >= len ? frame : NULL;
 }
 
+/* Where much waits, or comes, more is likely: larger blocks make fewer slices of many answers. */
+static uint32_t outq_own_block_size(const struct outq *outq, uint32_t len)
+{
+    const uint64_t size = 8 * ((uint64_t)outq->bytes + len);
+    if (size <= OUTQ_OWN_BLOCK_SIZE) {
+        return OUTQ_OWN_BLOCK_SIZE;
+    }
+    return size >= OUTQ_OWN_BLOCK_SIZE_MAX ? OUTQ_OWN_BLOCK_SIZE_MAX : (uint32_t)size;
+}
+
 uint8_t *outq_reserve(struct outq *outq, uint32_t len, uint32_t bytes_max)
 {
     if (!outq_has_room(outq, len, bytes_max)) {
@@ -130,7 +141,7 @@ uint8_t *outq_reserve(struct outq *outq, uint32_t len, uint32_t bytes_max)
     }
     struct frame *frame = outq_open_frame(outq, len);
     if (frame == NULL) {
-        const uint32_t room_min = OUTQ_OWN_BLOCK_SIZE - (uint32_t)sizeof *frame;
+        const uint32_t room_min = outq_own_block_size(outq, len) - (uint32_t)sizeof *frame;
         frame = frame_create(len > room_min ? len : room_min);
         if (frame == NULL) {
             return NULL;

@@ -310,6 +310,8 @@ static size_t connection_read_size(const struct connection *conn)
     }
 }
 
+static void connection_flush(struct edge *edge, struct connection *conn);
+
 /* Reads the socket until it is empty, the connection pauses, or its share of the turn is used. */
 static void connection_pump(struct edge *edge, struct connection *conn)
 {
@@ -382,7 +384,11 @@ void connection_on_event(struct edge *edge, struct connection *conn, uint32_t ev
         if ((conn->flags & CONNECTION_PAUSED) == 0) {
             connection_pump(edge, conn);
         }
-        if (conn->state != CONNECTION_CLOSED) {
+        if (conn->state == CONNECTION_ECHO && (conn->flags & CONNECTION_BLOCKED) == 0) {
+            /* Nobody else adds to its output in this turn, which is still in the cache now. */
+            connection_flush(edge, conn);
+        }
+        if ((conn->flags & CONNECTION_READABLE) != 0 || conn->state == CONNECTION_CLOSING) {
             connection_make_ready(edge, conn);
         }
     }
