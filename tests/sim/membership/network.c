@@ -459,7 +459,10 @@ void network_crash(struct network *network, uint32_t index)
 
 void network_block(struct network *network, uint32_t index, uint64_t for_ms)
 {
-    network->nodes[index].blocked_until_ms = network->now_ms + for_ms;
+    /* Its next tick waits for the end of a longer block already. */
+    struct node *node = &network->nodes[index];
+    const uint64_t until_ms = network->now_ms + for_ms;
+    node->blocked_until_ms = until_ms > node->blocked_until_ms ? until_ms : node->blocked_until_ms;
 }
 
 void network_unblock(struct network *network, uint32_t index)
