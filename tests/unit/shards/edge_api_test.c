@@ -39,7 +39,7 @@ static void call_from(int line, struct edge_rig *rig, const char *method, const 
                       const char *answer)
 {
     struct peer *peer = call_with(rig, method, body, "");
-    peer_hear_response_from(__FILE__, line, peer, 200, answer, false);
+    peer_hear_response_from(__FILE__, line, peer, 200, answer);
     peer_close(peer);
 }
 

@@ -197,8 +197,7 @@ const char *peer_header(const struct peer *peer, const char *name)
     return NULL;
 }
 
-void peer_hear_response_from(const char *file, int line, struct peer *peer, unsigned status,
-                             const char *body, bool is_head)
+void peer_hear_head_from(const char *file, int line, struct peer *peer, unsigned status)
 {
     const char *at = peer->in.at == NULL ? "" : peer->in.at + peer->heard;
     const char *end = strstr(at, "\r\n\r\n");
@@ -213,17 +212,24 @@ void peer_hear_response_from(const char *file, int line, struct peer *peer, unsi
         fail_from(file, line, "another response came", at, wanted);
     }
     peer->heard += (size_t)(end - at) + 4;
+}
+
+void peer_hear_response_from(const char *file, int line, struct peer *peer, unsigned status,
+                             const char *body)
+{
+    peer_hear_head_from(file, line, peer, status);
     const char *len_text = peer_header(peer, "Content-Length");
     if (status < 200) {
         assert_null(len_text);
         return;
     }
     assert_non_null(len_text);
-    const size_t len = is_head ? 0 : strtoul(len_text, NULL, 10);
+    const size_t len = strtoul(len_text, NULL, 10);
+    const char *at = peer->in.at + peer->heard;
     if (peer->in.len - peer->heard < len) {
-        fail_from(file, line, "the body is cut short", end + 4, len_text);
+        fail_from(file, line, "the body is cut short", at, len_text);
     }
-    text_set(&peer->message, end + 4, len);
+    text_set(&peer->message, at, len);
     peer->heard += len;
     if (body != NULL && strcmp(peer->message.at, body) != 0) {
         fail_from(file, line, "another body came", peer->message.at, body);

@@ -116,10 +116,8 @@ void peer_subscribe(struct peer *peer, const char *channel);
 #define peer_hear_close(...) peer_hear_close_from(__FILE__, __LINE__, __VA_ARGS__)
 #define peer_hear_close_frame(...) peer_hear_close_frame_from(__FILE__, __LINE__, __VA_ARGS__)
 #define peer_hear_end(peer) peer_hear_end_from(__FILE__, __LINE__, (peer))
-#define peer_hear_response(peer, status, body) \
-    peer_hear_response_from(__FILE__, __LINE__, (peer), (status), (body), false)
-#define peer_hear_head(peer, status) \
-    peer_hear_response_from(__FILE__, __LINE__, (peer), (status), NULL, true)
+#define peer_hear_response(...) peer_hear_response_from(__FILE__, __LINE__, __VA_ARGS__)
+#define peer_hear_head(...) peer_hear_head_from(__FILE__, __LINE__, __VA_ARGS__)
 
 /* The next message is this text. */
 void peer_hear_from(const char *file, int line, struct peer *peer, const char *format, ...)
@@ -134,9 +132,10 @@ void peer_hear_close_frame_from(const char *file, int line, struct peer *peer, u
                                 const char *reason);
 /* Nothing more comes: the node has ended the stream. */
 void peer_hear_end_from(const char *file, int line, struct peer *peer);
-/* A response; NULL: any body. `is_head`: none comes, whatever Content-Length says. */
+/* A response; NULL: any body. And one without a body, whatever its Content-Length says. */
 void peer_hear_response_from(const char *file, int line, struct peer *peer, unsigned status,
-                             const char *body, bool is_head);
+                             const char *body);
+void peer_hear_head_from(const char *file, int line, struct peer *peer, unsigned status);
 
 /* A header of the last response, or NULL; in a buffer of the function's own. */
 const char *peer_header(const struct peer *peer, const char *name);

@@ -309,6 +309,113 @@ static void join_and_leave_are_pushed_exactly_once(void **state)
     edge_rig_stop(&rig);
 }
 
+/* What a peer has heard of the channel, a letter each: publications a..j, J and L for joins and
+ * leaves. */
+static void hear_letters(struct peer *peer, char *letters)
+{
+    while (peer_has_news(peer)) {
+        peer_hear_frame(peer, 0x81);
+        static const char key[] = "\"pub\":{\"data\":\"";
+        const char *data = strstr(peer->message.at, key);
+        if (data != NULL) {
+            *letters++ = data[sizeof(key) - 1];
+        } else if (strstr(peer->message.at, "\"join\"") != NULL) {
+            *letters++ = 'J';
+        } else if (strstr(peer->message.at, "\"leave\"") != NULL) {
+            *letters++ = 'L';
+        }
+    }
+    *letters = '\0';
+}
+
+/* Now, and without waiting for what comes of it. */
+static void send_at_once(struct peer *peer)
+{
+    (void)sim_client_send(peer->rig->sim, peer->socket, peer->out.at, peer->out.len);
+    peer->out.len = 0;
+}
+
+static void put_command(struct peer *peer, const char *name, int room)
+{
+    char text[128];
+    const int len =
+        snprintf(text, sizeof(text), "{\"id\":4,\"%s\":{\"channel\":\"r%d\"}}", name, room);
+    peer_put_frame(peer, 0x81, text, (size_t)len);
+}
+
+/* Ten publications, one client that joins and one that leaves, all in one instant. */
+static void play_room(struct edge_rig *rig, int room, struct peer *late)
+{
+    struct peer *publisher = peer_open_at(rig, (uint32_t)room % 3);
+    struct peer *leaver = peer_open_at(rig, (uint32_t)room / 3 % 3);
+    peer_connect(publisher);
+    peer_connect(leaver);
+    put_command(leaver, "subscribe", room);
+    edge_rig_settle(rig);
+    for (size_t i = 0; i < EDGE_PEERS_MAX; i++) {
+        rig->peers[i].heard = rig->peers[i].in.len;
+    }
+    for (char letter = 'a'; letter <= 'j'; letter++) {
+        char text[128];
+        const int len =
+            snprintf(text, sizeof(text),
+                     "{\"id\":3,\"publish\":{\"channel\":\"r%d\",\"data\":\"%c\"}}", room, letter);
+        peer_put_frame(publisher, 0x81, text, (size_t)len);
+        if (letter == 'a' + room % 10) {
+            /* Those before are in the shard, those behind are on their way. */
+            send_at_once(publisher);
+            put_command(late, "subscribe", room);
+            send_at_once(late);
+            put_command(leaver, "unsubscribe", room);
+            send_at_once(leaver);
+        }
+    }
+    edge_rig_settle(rig);
+    peer_close(publisher);
+    peer_close(leaver);
+}
+
+/* Every shard sees the same order, and who joins sees what the others see behind its join. */
+static void joins_stand_between_publications_for_everybody(void **state)
+{
+    (void)state;
+    static struct edge_rig rig;
+    unsigned cuts = 0; /* How often somebody joined between two publications. */
+    edge_rig_init(&rig, 3);
+    rig.options.without_namespace.presence = true;
+    rig.options.without_namespace.join_leave = true;
+    rig.options.without_namespace.force_push_join_leave = true;
+    edge_rig_start(&rig);
+    for (int room = 0; room < 60; room++) {
+        char seen[2][64];
+        char joined[64];
+        struct peer *watchers[2] = {peer_open_at(&rig, 0), peer_open_at(&rig, 1)};
+        struct peer *late = peer_open_at(&rig, 0);
+        peer_connect(late);
+        for (int i = 0; i < 2; i++) {
+            peer_connect(watchers[i]);
+            put_command(watchers[i], "subscribe", room);
+        }
+        edge_rig_settle(&rig);
+        play_room(&rig, room, late);
+        hear_letters(watchers[0], seen[0]);
+        hear_letters(watchers[1], seen[1]);
+        assert_string_equal(seen[0], seen[1]);
+        assert_int_equal(strlen(seen[0]), 12);
+        peer_hear(late, "{\"id\":4,\"subscribe\":{}}");
+        hear_letters(late, joined);
+        const char *join = strchr(seen[0], 'J');
+        assert_non_null(join);
+        assert_string_equal(joined, join);
+        cuts += join != seen[0] && join[1] != '\0';
+        peer_close(watchers[0]);
+        peer_close(watchers[1]);
+        peer_close(late);
+    }
+    assert_true(cuts > 10);
+    edge_rig_stop(&rig);
+}
+
 static void presence_lists_whoever_is_there(void **state)
 {
     (void)state;
@@ -380,6 +487,7 @@ int main(void)
         cmocka_unit_test(a_publication_reaches_every_shard_once_and_in_order),
         cmocka_unit_test(a_gap_ends_subscriptions_with_2500),
         cmocka_unit_test(join_and_leave_are_pushed_exactly_once),
+        cmocka_unit_test(joins_stand_between_publications_for_everybody),
         cmocka_unit_test(presence_lists_whoever_is_there),
         cmocka_unit_test(who_gets_join_and_leave),
     };

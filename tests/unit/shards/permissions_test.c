@@ -287,39 +287,39 @@ static void patterns_match_as_a_shell_would(void **state)
     }
 }
 
+/* The piece so many times, and a b. */
+static void repeat(char *pattern, const char *piece, size_t times)
+{
+    const size_t len = strlen(piece);
+    for (size_t i = 0; i < times; i++) {
+        memcpy(pattern + i * len, piece, len);
+    }
+    memcpy(pattern + times * len, "b", 2);
+}
+
 /* Patterns that would take an exponential time, or a deep stack, end as no match. */
 static void no_pattern_runs_for_long(void **state)
 {
     (void)state;
     char text[256];
-    char *pattern = malloc(200001);
+    char *pattern = malloc(200002);
     assert_non_null(pattern);
     memset(text, 'a', sizeof(text) - 1);
     text[sizeof(text) - 1] = '\0';
-    pattern[0] = '\0';
-    for (int i = 0; i < 60; i++) {
-        strcat(pattern, "*a");
-    }
-    strcat(pattern, "b");
+    repeat(pattern, "*a", 60);
     assert_false(glob(pattern, text));
-    pattern[0] = '\0';
-    for (int i = 0; i < 60; i++) {
-        strcat(pattern, "{a,a}");
-    }
-    strcat(pattern, "b");
+    repeat(pattern, "*a", 100000);
     assert_false(glob(pattern, text));
-    memset(pattern, '{', 200000);
-    pattern[200000] = '\0';
+    repeat(pattern, "{a,a}", 60);
     assert_false(glob(pattern, text));
-    memset(pattern, '{', 100000);
+    repeat(pattern, "{", 200000);
+    assert_false(glob(pattern, text));
+    repeat(pattern, "{", 100000);
     memset(pattern + 100000, '}', 100000);
+    pattern[200000] = '\0';
     assert_false(glob(pattern, text));
     memset(pattern, '*', 200000);
     assert_true(glob(pattern, text));
-    for (int i = 0; i < 100000; i++) {
-        memcpy(pattern + 2 * i, "*a", 2);
-    }
-    assert_false(glob(pattern, text));
     free(pattern);
 }
 

@@ -23,6 +23,13 @@ static void add_base64url(char *token, const void *at, size_t len)
     }
 }
 
+static void add_dot(char *token)
+{
+    const size_t len = strlen(token);
+    assert_true(len + 2 <= TOKEN_SIZE);
+    memcpy(token + len, ".", 2);
+}
+
 const char *token_of(const char *secret, const char *claims, ...)
 {
     static char tokens[8][TOKEN_SIZE];
@@ -39,11 +46,11 @@ const char *token_of(const char *secret, const char *claims, ...)
     assert_true(len >= 0 && len < TOKEN_SIZE);
     memset(token, 0, TOKEN_SIZE);
     add_base64url(token, header, sizeof(header) - 1);
-    strcat(token, ".");
+    add_dot(token);
     add_base64url(token, payload, (size_t)len);
     assert_non_null(HMAC(EVP_sha256(), secret, strlen(secret), (const uint8_t *)token,
                          strlen(token), signature, &signature_len));
-    strcat(token, ".");
+    add_dot(token);
     add_base64url(token, signature, signature_len);
     return token;
 }
