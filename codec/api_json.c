@@ -27,7 +27,7 @@ struct empty_body {
 
 /* publish and broadcast differ in one field; the other's is then unknown, and ignored. */
 #define PUBLISH_FIELDS \
-    JSON_FIELD(publish_body, "data", RAW, request.data), \
+    JSON_FIELD(publish_body, "data", PAYLOAD, request.data), \
         JSON_FIELD(publish_body, "b64data", BASE64, b64data), \
         JSON_FIELD(publish_body, "skip_history", BOOL, request.skip_history), \
         JSON_FIELD(publish_body, "tags", MAP, request.tags), \

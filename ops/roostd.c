@@ -20,7 +20,8 @@
 enum {
     EXIT_WRONG_CONFIGURATION = 2,
     /* How often a stopping node is looked at. */
-    DRAIN_LOOK_MS = 10, START_LOOK_MS = 1,
+    DRAIN_LOOK_MS = 10,
+    START_LOOK_MS = 1,
     /* The node cuts its clients at shutdown.timeout; this much later it is not waited for any more.
      */
     DRAIN_GRACE_MS = 2000,

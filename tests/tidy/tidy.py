@@ -185,7 +185,8 @@ def parameter_count(parameters):
     # What stands in inner parentheses belongs to one parameter: a pointer to a function.
     while re.search(r"\([^()]*\)", parameters):
         parameters = re.sub(r"\([^()]*\)", "", parameters)
-    return 0 if parameters.strip() in ("", "void") else parameters.count(",") + 1
+    names = [name.strip() for name in parameters.split(",")]
+    return len([name for name in names if name not in ("", "void", "...")])
 
 
 def check_functions(tree):
@@ -216,7 +217,8 @@ def check_words(tree):
         for match in re.finditer(r"\b(TODO|FIXME|XXX)\b", text):
             yield path, line_of(text, match.start()), "leaves work behind: %s" % match.group(1)
         if path.endswith((".c", ".h")):
-            for match in re.finditer(r"^[ \t]*typedef\s+(struct|union|enum)\b[^;(]*[{;]", code_only(text), re.MULTILINE):
+            typedef = r"^[ \t]*typedef\s+(struct|union|enum)\b[^;(]*[{;]"
+            for match in re.finditer(typedef, code_only(text), re.MULTILINE):
                 yield path, line_of(text, match.start()), "gives a second name to a %s" % match.group(1)
 
 
