@@ -33,6 +33,9 @@ enum {
     OUTQ_CHUNKS_KEPT_MAX = 512,
     FRAMES_KEPT_MAX = 256,
 
+    /* After this long without events or messages a shard gives free memory back to the system. */
+    SHARD_SILENCE_MS = 2000,
+
     /* How long a stopping node waits for the messages between its shards. */
     SHARD_STOP_MS_MAX = 2000,
 

@@ -93,6 +93,18 @@ static void shard_thread_take_arena(uint32_t id)
     (void)WARN_IF(mallctl("thread.arena", NULL, NULL, &arena, sizeof arena) != 0);
 }
 
+/* What a busy time left with the allocator goes back to the system. */
+static void shard_thread_give_memory_back(uint32_t id)
+{
+    if (mallctl == NULL || shard_arenas[id] == 0) {
+        return;
+    }
+    char name[32];
+    snprintf(name, sizeof name, "arena.%u.purge", shard_arenas[id] - 1);
+    (void)WARN_IF(mallctl("thread.tcache.flush", NULL, NULL, NULL, 0) != 0);
+    (void)WARN_IF(mallctl(name, NULL, NULL, NULL, 0) != 0);
+}
+
 /* The nth core of those allowed, modulo their number. */
 static void shard_thread_pin(const cpu_set_t *allowed, uint32_t nth)
 {
@@ -153,15 +165,37 @@ static enum shard_phase shard_set_phase(const struct shard_set *set)
     return (enum shard_phase)__atomic_load_n(&set->phase, __ATOMIC_ACQUIRE);
 }
 
+/* Makes turns until the set stops. The allocator looks at what it could give back only when it is
+ * called, so a shard that has fallen silent does that for it, once. */
+static void shard_thread_run(struct shard_thread *thread, struct clock_reading *now)
+{
+    struct shard *shard = thread->shard;
+    uint64_t silent_from_ms = now->monotonic_ns / CLOCK_NS_A_MS;
+    bool owes_memory = false;
+    while (shard_set_phase(thread->set) == SHARD_RUN) {
+        uint64_t next_ms = shard_step(shard, *now);
+        const uint64_t silent_until_ms = silent_from_ms + SHARD_SILENCE_MS;
+        if (owes_memory && next_ms > silent_until_ms) {
+            next_ms = silent_until_ms;
+        }
+        *now = shard_wait(shard, next_ms);
+        const uint64_t now_ms = now->monotonic_ns / CLOCK_NS_A_MS;
+        if (shard->events_len > 0 || mailbox_has_work(shard->mailbox)) {
+            silent_from_ms = now_ms;
+            owes_memory = true;
+        } else if (owes_memory && now_ms >= silent_until_ms) {
+            shard_thread_give_memory_back(thread->id);
+            owes_memory = false;
+        }
+    }
+}
+
 static void shard_thread_loop(struct shard_thread *thread)
 {
     struct shard *shard = thread->shard;
     struct shard_set *set = thread->set;
     struct clock_reading now = clock_read();
-    while (shard_set_phase(set) == SHARD_RUN) {
-        const uint64_t next_ms = shard_step(shard, now);
-        now = shard_wait(shard, next_ms);
-    }
+    shard_thread_run(thread, &now);
     __atomic_fetch_add(&set->settling, 1, __ATOMIC_ACQ_REL);
     while (shard_set_phase(set) == SHARD_SETTLE) {
         shard_settle(shard, now);
