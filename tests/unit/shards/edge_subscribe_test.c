@@ -8,7 +8,7 @@
 #include "shards/messages.h"
 #include "tests/unit/shards/edge_rig.h"
 
-enum { SHARDS = 4 };
+enum { SHARDS = 4, NAME_SIZE = 24 };
 
 static void open_rig(struct edge_rig *rig, bool has_presence)
 {
@@ -19,9 +19,9 @@ static void open_rig(struct edge_rig *rig, bool has_presence)
 }
 
 /* A name whose home is far from, or on, the shard: all are tried. */
-static void name_of(char name[16], int i)
+static void name_of(char name[NAME_SIZE], int i)
 {
-    (void)snprintf(name, 16, "channel%d", i);
+    (void)snprintf(name, NAME_SIZE, "channel%d", i);
 }
 
 /* ---- one after the other, in one frame ---- */
@@ -33,7 +33,7 @@ static void one_frame_may_subscribe_and_unsubscribe_again_and_again(void **state
         static struct edge_rig rig;
         open_rig(&rig, has_presence != 0);
         for (int i = 0; i < 12; i++) {
-            char name[16];
+            char name[NAME_SIZE];
             name_of(name, i);
             struct peer *peer = peer_open(&rig);
             struct peer *other = peer_open(&rig);
@@ -81,7 +81,7 @@ static void a_subscribe_under_way_is_a_subscription(void **state)
     static struct edge_rig rig;
     open_rig(&rig, false);
     for (int i = 0; i < 8; i++) {
-        char name[16];
+        char name[NAME_SIZE];
         name_of(name, i);
         struct peer *peer = peer_open(&rig);
         peer_connect(peer);
@@ -103,7 +103,7 @@ static void those_who_wait_are_answered_though_the_first_has_gone(void **state)
     static struct edge_rig rig;
     open_rig(&rig, false);
     for (int i = 0; i < 16; i++) {
-        char name[16];
+        char name[NAME_SIZE];
         char text[64];
         name_of(name, i);
         struct peer *peers[3];
