@@ -163,6 +163,8 @@ report.test('budget: what a turn brings to a connection shares one send', { ms_m
     check(sends <= deliveries / 4, `${sends} sends for ${deliveries} deliveries in bursts`);
   });
 report.test('budget: an idle node only waits', async () => {
+  // Two seconds after its last work a shard gives free memory back; from then on it is idle.
+  await sleep(4000);
   const threads = of_shards(await trace(node.pid, () => sleep(2000)), names);
   for (const [id, calls] of threads) {
     for (const call of calls.keys()) {
