@@ -13,9 +13,7 @@
 static void node_draw_uid(struct node *node, struct random *random)
 {
     uint8_t id[CLIENT_ID_LEN];
-    random_fill_secret(random, id, sizeof(id));
-    id[6] = (uint8_t)((id[6] & 0x0f) | 0x40); /* Version 4 of RFC 9562: drawn at random. */
-    id[8] = (uint8_t)((id[8] & 0x3f) | 0x80);
+    client_id_draw(random, id);
     client_id_format(id, node->uid);
     node->uid[CLIENT_ID_TEXT_LEN] = '\0';
 }

@@ -78,6 +78,13 @@ static bool client_id_has_dash_before(uint32_t byte)
     return byte == 4 || byte == 6 || byte == 8 || byte == 10;
 }
 
+void client_id_draw(struct random *random, uint8_t out[CLIENT_ID_LEN])
+{
+    random_fill_secret(random, out, CLIENT_ID_LEN);
+    out[6] = (uint8_t)((out[6] & 0x0f) | 0x40);
+    out[8] = (uint8_t)((out[8] & 0x3f) | 0x80);
+}
+
 void client_id_format(const uint8_t id[CLIENT_ID_LEN], char out[CLIENT_ID_TEXT_LEN])
 {
     static const char digits[] = "0123456789abcdef";

@@ -11,6 +11,7 @@
 
 #include "codec/client.h"
 #include "runtime/buf.h"
+#include "runtime/random.h"
 
 /* A client as others see it: 16 bytes of client id, user, conn_info, chan_info. */
 MUST_CHECK struct buf *identity_make(const uint8_t client[16], struct span user,
@@ -27,6 +28,8 @@ struct identity identity_of(const struct buf *buf);
 /* A client id as text, as a UUID is written (RFC 9562, section 4): 36 characters, not terminated.
  * Parsing takes capital digits too; on false `out` is as it was. */
 enum { CLIENT_ID_LEN = 16, CLIENT_ID_TEXT_LEN = 36 };
+/* A version 4 UUID (RFC 9562 section 5.4): others see it, so it must not be guessable. */
+void client_id_draw(struct random *random, uint8_t out[CLIENT_ID_LEN]);
 void client_id_format(const uint8_t id[CLIENT_ID_LEN], char out[CLIENT_ID_TEXT_LEN]);
 bool client_id_parse(struct span text, uint8_t out[CLIENT_ID_LEN]);
 

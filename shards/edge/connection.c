@@ -222,6 +222,12 @@ void connection_begin_closing(struct edge *edge, struct connection *conn)
 
 /* ---- input ---- */
 
+/* Nothing is read until an answer has come, or output has gone. */
+static bool connection_is_held(const struct connection *conn)
+{
+    return (conn->flags & CONNECTION_PAUSED) != 0 || conn->state == CONNECTION_HTTP_CALL;
+}
+
 static uint8_t *connection_take(struct edge *edge, struct connection *conn, uint8_t *at,
                                 uint8_t *end)
 {
@@ -268,8 +274,7 @@ static bool connection_consume(struct edge *edge, struct connection *conn, size_
         return false;
     }
     const size_t left = (size_t)(buffer + len - rest);
-    const bool stops =
-        (conn->flags & CONNECTION_PAUSED) != 0 || conn->state == CONNECTION_HTTP_CALL;
+    const bool stops = connection_is_held(conn);
     if (left > 0) {
         struct receive *receive = receive_of(edge, conn);
         if (receive == NULL || !receive_append(edge, conn, &receive->carry, rest, left)) {
@@ -320,8 +325,7 @@ static void connection_pump(struct edge *edge, struct connection *conn)
         conn->receive->lines.len > 0) {
         session_continue(edge, conn->session);
     }
-    if ((conn->flags & CONNECTION_HELD_BACK) != 0 && (conn->flags & CONNECTION_PAUSED) == 0 &&
-        conn->state != CONNECTION_HTTP_CALL &&
+    if ((conn->flags & CONNECTION_HELD_BACK) != 0 && !connection_is_held(conn) &&
         !connection_consume(edge, conn, connection_bring_carry(edge, conn))) {
         conn->flags |= CONNECTION_READABLE;
         return;
@@ -330,7 +334,7 @@ static void connection_pump(struct edge *edge, struct connection *conn)
         if (conn->state == CONNECTION_CLOSED) {
             return;
         }
-        if ((conn->flags & CONNECTION_PAUSED) != 0 || conn->state == CONNECTION_HTTP_CALL) {
+        if (connection_is_held(conn)) {
             conn->flags |= CONNECTION_READABLE;
             return;
         }
@@ -454,9 +458,7 @@ static void connection_flush(struct edge *edge, struct connection *conn)
 
 void connection_on_turn_end(struct edge *edge, struct connection *conn)
 {
-    const uint16_t waits = CONNECTION_PAUSED;
-    if ((conn->flags & CONNECTION_READABLE) != 0 && (conn->flags & waits) == 0 &&
-        conn->state != CONNECTION_HTTP_CALL) {
+    if ((conn->flags & CONNECTION_READABLE) != 0 && !connection_is_held(conn)) {
         connection_pump(edge, conn);
     }
     if (conn->state == CONNECTION_CLOSED) {
@@ -465,8 +467,7 @@ void connection_on_turn_end(struct edge *edge, struct connection *conn)
     if ((conn->flags & CONNECTION_BLOCKED) == 0) {
         connection_flush(edge, conn);
     }
-    if (conn->state != CONNECTION_CLOSED && (conn->flags & CONNECTION_READABLE) != 0 &&
-        (conn->flags & waits) == 0 && conn->state != CONNECTION_HTTP_CALL) {
+    if ((conn->flags & CONNECTION_READABLE) != 0 && !connection_is_held(conn)) {
         connection_make_ready(edge, conn);
     }
 }

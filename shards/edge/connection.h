@@ -80,7 +80,6 @@ struct receive {
     uint64_t body_left;        /* Of a Content-Length. */
     struct http1_progress progress;
     struct http1_chunked chunked;
-    uint32_t route;        /* Which handler the body is for. */
     uint32_t route_detail; /* Which method of the API. */
     uint8_t opcode;
     bool is_compressed;

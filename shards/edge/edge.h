@@ -34,7 +34,6 @@ struct edge {
     struct shard *shard;
 
     int listener; /* -1: not listening (yet, or any more). */
-    uint64_t listener_retry_ms;
     struct timer listener_timer;
     uint64_t admission_millitokens; /* Left of this shard's part of client.connection_rate_limit. */
     uint64_t admission_refilled_ms;

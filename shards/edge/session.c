@@ -10,14 +10,6 @@
 #include "shards/edge/auth.h"
 #include "shards/edge/hub.h"
 
-/* A version 4 UUID (RFC 9562 section 5.4): others see it, so it must not be guessable. */
-static void draw_client_id(struct edge *edge, uint8_t id[CLIENT_ID_LEN])
-{
-    random_fill_secret(&edge->shard->random, id, CLIENT_ID_LEN);
-    id[6] = (uint8_t)((id[6] & 0x0f) | 0x40);
-    id[8] = (uint8_t)((id[8] & 0x3f) | 0x80);
-}
-
 void session_set_due(struct edge *edge, struct session *session, uint64_t from_now_ms)
 {
     session->ping_due_ms = (uint32_t)(edge->shard->now_ms + from_now_ms);
@@ -43,7 +35,7 @@ bool session_open(struct edge *edge, struct connection *conn, struct span user_h
     session->conn = conn;
     actors_gauge_add(edge->actors, COUNTER_NUM_SESSIONS, 1);
     session_set_due(edge, session, edge->options->client.stale_close_delay_ms);
-    draw_client_id(edge, session->client_id);
+    client_id_draw(&edge->shard->random, session->client_id);
     if (!span_is_empty(user_header) && user_header.len <= USER_ID_LEN_MAX &&
         !session_set_user(edge, session, user_header)) {
         session_free(edge, session);
