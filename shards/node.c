@@ -125,6 +125,15 @@ struct shard_set_options node_shard_set_options(struct node *node)
 
 /* ---- what any thread may ask ---- */
 
+static_assert((int)GOSSIP_UID_LEN == (int)CLIENT_ID_LEN, "a node's uid is a UUID");
+
+struct gossip_uid node_uid(const struct node *node)
+{
+    struct gossip_uid uid;
+    BUG_IF(!client_id_parse(span_of_text(node->uid), uid.bytes));
+    return uid;
+}
+
 void node_stop_begin(struct node *node)
 {
     __atomic_store_n(&node->is_stopping, 1, __ATOMIC_RELEASE);

@@ -8,6 +8,7 @@
 #ifndef ROOST_SHARDS_NODE_H
 #define ROOST_SHARDS_NODE_H
 
+#include "codec/gossip.h"
 #include "runtime/shard.h"
 #include "shards/options.h"
 
@@ -67,6 +68,9 @@ static inline bool node_is_listening(const struct node *node)
 {
     return __atomic_load_n(&node->shards_listening, __ATOMIC_ACQUIRE) == node->shards;
 }
+
+/* The uid as nodes tell each other. Any thread. */
+struct gossip_uid node_uid(const struct node *node);
 
 /* The sum of a counter over all shards. Any thread. */
 uint64_t node_sum(const struct node *node, uint32_t counter);

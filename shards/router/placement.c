@@ -67,71 +67,156 @@ uint16_t placement_slot_of(struct span name)
     return (uint16_t)(hash_unkeyed(name.at, name.len) % SLOTS);
 }
 
+struct maker {
+    struct placement *placement;
+    const struct placement *previous; /* Or NULL. */
+    bool everybody_takes;
+    uint64_t *hashes;      /* [nodes] */
+    uint16_t *of_previous; /* [previous->nodes]: the index now, of those that hold as before. */
+    uint16_t *newcomers;   /* Who may take from a home that holds. */
+    uint16_t newcomers_len;
+    uint64_t table[LOG_STEPS + 1];
+};
+
 struct candidate {
     const struct placement_member *member;
     uint64_t cost;
+    uint16_t node;
 };
 
 /* Is a's cost by its weight the lesser one? Among equals the name decides. */
 static bool candidate_wins(const struct candidate *a, const struct candidate *b)
 {
+    if (b->member == NULL) {
+        return true;
+    }
     const wide left = (wide)a->cost * b->member->weight;
     const wide right = (wide)b->cost * a->member->weight;
-    if (left != right) {
-        return left < right;
-    }
-    return memcmp(a->member->uid, b->member->uid, sizeof(a->member->uid)) < 0;
+    return left != right ? left < right : a->node < b->node;
 }
 
-static void placement_choose(struct placement *placement, const struct placement_member *members,
-                             const uint64_t *hashes)
+static void candidate_try(const struct maker *maker, uint64_t slot_hash, uint16_t node,
+                          struct candidate *best)
 {
-    uint64_t table[LOG_STEPS + 1];
-    log_table_fill(table);
-    for (uint64_t slot = 0; slot < SLOTS; slot++) {
-        const uint64_t slot_hash = mix((slot + 1) * 0x9e3779b97f4a7c15ull);
-        uint16_t best_node = 0;
-        struct candidate best = {NULL, 0};
-        for (uint16_t node = 0; node < placement->nodes; node++) {
-            const struct candidate candidate = {
-                .member = &members[node],
-                .cost = negative_log2(table, mix(hashes[node] ^ slot_hash)),
-            };
-            if (best.member == NULL || candidate_wins(&candidate, &best)) {
-                best = candidate;
-                best_node = node;
-            }
+    const struct candidate candidate = {
+        .member = &maker->placement->members[node],
+        .cost = negative_log2(maker->table, mix(maker->hashes[node] ^ slot_hash)),
+        .node = node,
+    };
+    if (candidate_wins(&candidate, best)) {
+        *best = candidate;
+    }
+}
+
+static uint16_t maker_home_of(const struct maker *maker, uint16_t slot)
+{
+    const uint64_t slot_hash = mix((slot + 1ull) * 0x9e3779b97f4a7c15ull);
+    struct candidate best = {0};
+    uint16_t holder = PLACEMENT_NOBODY;
+    if (maker->previous != NULL) {
+        holder = maker->of_previous[maker->previous->node_of_slot[slot]];
+    }
+    if (holder != PLACEMENT_NOBODY) {
+        candidate_try(maker, slot_hash, holder, &best);
+        for (uint16_t i = 0; i < maker->newcomers_len; i++) {
+            candidate_try(maker, slot_hash, maker->newcomers[i], &best);
         }
-        placement->node_of_slot[slot] = best_node;
+        return best.node;
+    }
+    for (uint16_t node = 0; node < maker->placement->nodes; node++) {
+        const enum placement_share share = maker->placement->members[node].share;
+        if (share == PLACEMENT_TAKES || (share == PLACEMENT_KEEPS && maker->previous == NULL)) {
+            candidate_try(maker, slot_hash, node, &best);
+        }
+    }
+    return best.node;
+}
+
+/* Who is there already and would win what it has against all that were there. */
+static bool holds_as_before(const struct placement_member *before,
+                            const struct placement_member *now)
+{
+    return before->weight == now->weight && now->share != PLACEMENT_NOTHING;
+}
+
+static void maker_compare(struct maker *maker)
+{
+    const struct placement *previous = maker->previous;
+    for (uint32_t old = 0; previous != NULL && old < previous->nodes; old++) {
+        maker->of_previous[old] = PLACEMENT_NOBODY;
+    }
+    for (uint16_t node = 0; node < maker->placement->nodes; node++) {
+        const struct placement_member *now = &maker->placement->members[node];
+        const uint16_t old =
+            previous == NULL ? PLACEMENT_NOBODY : placement_find(previous, &now->uid);
+        bool is_newcomer = true;
+        if (old != PLACEMENT_NOBODY && holds_as_before(&previous->members[old], now)) {
+            maker->of_previous[old] = node;
+            is_newcomer = previous->members[old].share != PLACEMENT_TAKES;
+        }
+        if (is_newcomer && now->share == PLACEMENT_TAKES) {
+            maker->newcomers[maker->newcomers_len++] = node;
+        }
     }
 }
 
-struct buf *placement_make(uint64_t version, const struct placement_member *members,
-                           uint16_t members_len, uint16_t self)
+static void maker_take_members(struct maker *maker, const struct placement_members *members)
 {
-    BUG_IF(members_len == 0 || self >= members_len);
-    if (members_len > PLACEMENT_NODES_MAX) {
+    struct placement *placement = maker->placement;
+    bool somebody_takes = false;
+    for (uint32_t i = 0; i < members->len; i++) {
+        somebody_takes = somebody_takes || members->at[i].share == PLACEMENT_TAKES;
+    }
+    for (uint32_t i = 0; i < members->len; i++) {
+        struct placement_member *member = &placement->members[i];
+        *member = members->at[i];
+        BUG_IF(member->shards == 0 || member->weight == 0);
+        BUG_IF(i > 0 && memcmp(member[-1].uid.bytes, member->uid.bytes, GOSSIP_UID_LEN) >= 0);
+        if (!somebody_takes) {
+            member->share = PLACEMENT_TAKES;
+        }
+        maker->hashes[i] = hash_unkeyed(member->uid.bytes, GOSSIP_UID_LEN);
+    }
+}
+
+static bool maker_allocate(struct maker *maker, uint32_t nodes)
+{
+    const uint32_t before = maker->previous == NULL ? 0 : maker->previous->nodes;
+    maker->hashes = calloc(nodes, sizeof(*maker->hashes));
+    maker->newcomers = calloc(nodes, sizeof(*maker->newcomers));
+    maker->of_previous = calloc(before + 1, sizeof(*maker->of_previous));
+    return maker->hashes != NULL && maker->newcomers != NULL && maker->of_previous != NULL;
+}
+
+struct buf *placement_make(uint64_t version, const struct placement_members *members,
+                           const struct placement *previous)
+{
+    BUG_IF(members->len == 0 || members->self >= members->len);
+    if (members->len > PLACEMENT_NODES_MAX) {
         return NULL;
     }
-    uint64_t *hashes = calloc(members_len, sizeof(*hashes));
-    struct buf *buf =
-        buf_create((uint32_t)(sizeof(struct placement) + members_len * sizeof(uint32_t)));
-    if (hashes == NULL || buf == NULL) {
-        free(hashes);
+    struct maker maker = {.previous = previous};
+    const bool has_memory = maker_allocate(&maker, members->len);
+    struct buf *buf = buf_create(
+        (uint32_t)(sizeof(struct placement) + members->len * sizeof(struct placement_member)));
+    if (has_memory && buf != NULL) {
+        maker.placement = (struct placement *)(void *)buf->bytes;
+        maker.placement->version = version;
+        maker.placement->self = members->self;
+        maker.placement->nodes = (uint16_t)members->len;
+        log_table_fill(maker.table);
+        maker_take_members(&maker, members);
+        maker_compare(&maker);
+        for (uint16_t slot = 0; slot < SLOTS; slot++) {
+            maker.placement->node_of_slot[slot] = maker_home_of(&maker, slot);
+        }
+    } else {
         buf_release(buf);
-        return NULL;
+        buf = NULL;
     }
-    struct placement *placement = (struct placement *)(void *)buf->bytes;
-    placement->version = version;
-    placement->self = self;
-    placement->nodes = members_len;
-    for (uint16_t node = 0; node < members_len; node++) {
-        BUG_IF(members[node].shards == 0 || members[node].weight == 0);
-        hashes[node] = hash_unkeyed(members[node].uid, strlen(members[node].uid));
-        placement->shards_of_node[node] = members[node].shards;
-    }
-    placement_choose(placement, members, hashes);
-    free(hashes);
+    free(maker.hashes);
+    free(maker.newcomers);
+    free(maker.of_previous);
     return buf;
 }
 
@@ -145,6 +230,33 @@ struct placement_home placement_home_of(const struct placement *placement, uint1
     const uint16_t node = placement->node_of_slot[slot];
     return (struct placement_home){
         .node = node,
-        .shard = slot % placement->shards_of_node[node],
+        .shard = slot % placement->members[node].shards,
     };
+}
+
+uint16_t placement_find(const struct placement *placement, const struct gossip_uid *uid)
+{
+    uint32_t from = 0;
+    uint32_t to = placement->nodes;
+    while (from < to) {
+        const uint32_t middle = (from + to) / 2;
+        const int order = memcmp(uid->bytes, placement->members[middle].uid.bytes, GOSSIP_UID_LEN);
+        if (order == 0) {
+            return (uint16_t)middle;
+        }
+        from = order > 0 ? middle + 1 : from;
+        to = order < 0 ? middle : to;
+    }
+    return PLACEMENT_NOBODY;
+}
+
+uint32_t placement_slots_moved(const struct placement *before, const struct placement *after)
+{
+    uint32_t moved = 0;
+    for (uint32_t slot = 0; slot < SLOTS; slot++) {
+        const struct placement_member *was = &before->members[before->node_of_slot[slot]];
+        const struct placement_member *is = &after->members[after->node_of_slot[slot]];
+        moved += !gossip_uid_equal(&was->uid, &is->uid);
+    }
+    return moved;
 }

@@ -6,38 +6,70 @@
  * Schomaker, 2005): a slot's home is the member with the least -log2(u) / weight, where u in (0, 1)
  * is a hash of the member and the slot. The logarithm is made of integers, so that it is the same
  * number on every machine.
+ *
+ * Views of the members may differ for a while, and so may maps; what then keeps a channel's order
+ * is the tenure of its home.
  */
 #ifndef ROOST_SHARDS_ROUTER_PLACEMENT_H
 #define ROOST_SHARDS_ROUTER_PLACEMENT_H
 
+#include "codec/gossip.h"
 #include "codec/span.h"
 #include "runtime/buf.h"
 #include "shards/limits.h"
 
-enum { PLACEMENT_NODES_MAX = 1024 };
+enum {
+    PLACEMENT_NODES_MAX = 4096,
+    PLACEMENT_NOBODY = UINT16_MAX,
+};
+
+/* What of the slots a member may have. If nobody takes any, everybody does. */
+enum placement_share {
+    PLACEMENT_TAKES,   /* Its share, by its weight. */
+    PLACEMENT_KEEPS,   /* What it has and nobody new takes: it is not reachable now. */
+    PLACEMENT_NOTHING, /* It is a node and no home: it is about to leave. */
+};
 
 struct placement_member {
-    char uid[37];
+    struct gossip_uid uid;
     uint32_t shards; /* > 0 */
     uint32_t weight; /* > 0 */
+    enum placement_share share;
 };
 
-/* Immutable; shared by all shards of a node as the bytes of a buf. */
+/* Immutable; shared by all shards of a node as the bytes of a buf. Indices are this placement's
+ * own: what outlives it names nodes by their uids. */
 struct placement {
-    uint64_t version;
-    uint16_t self; /* This node's index. */
+    uint64_t version; /* Of this node: 1, 2, ... Other nodes count otherwise. */
+    uint16_t self;    /* This node's index. */
     uint16_t nodes;
     uint16_t node_of_slot[SLOTS];
-    uint32_t shards_of_node[]; /* [nodes] */
+    struct placement_member members[]; /* [nodes], the uids ascending. */
 };
 
-/* The order of the members decides their indices and nothing else. NULL: memory is out, or there
- * are more than PLACEMENT_NODES_MAX members. */
-MUST_CHECK struct buf *placement_make(uint64_t version, const struct placement_member *members,
-                                      uint16_t members_len, uint16_t self);
+struct placement_members {
+    const struct placement_member *at; /* The uids ascend. */
+    uint32_t len;
+    uint16_t self;
+};
+
+/* The map of these members, after `previous` (NULL: the first one). NULL: memory is out, or there
+ * are more than PLACEMENT_NODES_MAX members.
+ *
+ * Where nobody only KEEPS, the map follows from the members alone. A slot whose home is still there
+ * is compared with what is new, so a change costs as much in a large cluster as in a small one.
+ * Without a previous map, whoever KEEPS is taken to have what it would take. */
+MUST_CHECK struct buf *placement_make(uint64_t version, const struct placement_members *members,
+                                      const struct placement *previous);
 
 /* The bytes of a placement's buf. */
 const struct placement *placement_of(const struct buf *buf);
+
+/* A member's index, or PLACEMENT_NOBODY. */
+uint16_t placement_find(const struct placement *placement, const struct gossip_uid *uid);
+
+/* How many slots have another node in the later one. */
+uint32_t placement_slots_moved(const struct placement *before, const struct placement *after);
 
 /* The slot of a name: SipHash-1-3 under a key of zeros, modulo SLOTS. The same on every node of a
  * cluster and for ever. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The router of a cluster of one. */
+/* The router's assembly: who is a member, what follows for the homes, and who is told. */
 #include "shards/router/router.h"
 
 #include <stdio.h>
@@ -16,6 +16,8 @@ struct router {
     struct node *node;
     struct shard *shard;
     struct outbox *outbox;
+    struct gossip_uid uid;
+    struct buf *placement; /* The newest one. */
     uint64_t started_ms;
 };
 
@@ -25,25 +27,38 @@ struct router *router_create(struct node *node)
     if (router != NULL) {
         router->ops = router_actor_ops();
         router->node = node;
+        router->uid = node_uid(node);
     }
     return router;
 }
 
-/* The placement of the members as they are, to every serving shard. */
-static bool router_send_placement(struct router *router)
+/* The map that follows from the members, to every serving shard. False: memory is out. */
+static bool router_place(struct router *router, const struct placement_members *members)
 {
-    struct placement_member member = {.shards = router->node->shards, .weight = 1};
-    memcpy(member.uid, router->node->uid, sizeof(member.uid));
-    const struct message_placement body = {.placement = placement_make(1, &member, 1, 0)};
+    const struct placement *before =
+        router->placement == NULL ? NULL : placement_of(router->placement);
+    const uint64_t version = before == NULL ? 1 : before->version + 1;
+    const struct message_placement body = {.placement = placement_make(version, members, before)};
     if (body.placement == NULL) {
         return false;
     }
+    buf_release(router->placement);
+    router->placement = body.placement;
     buf_share(body.placement, router->node->shards);
     for (uint32_t shard = 0; shard < router->node->shards; shard++) {
         OUTBOX_SEND(router->outbox, shard, placement, 0, &body);
     }
-    buf_release(body.placement);
     return true;
+}
+
+static bool router_place_alone(struct router *router)
+{
+    const struct placement_member self = {
+        .uid = router->uid,
+        .shards = router->node->shards,
+        .weight = 1,
+    };
+    return router_place(router, &(struct placement_members){&self, 1, 0});
 }
 
 static bool router_start(void *actor, struct shard *shard)
@@ -53,7 +68,7 @@ static bool router_start(void *actor, struct shard *shard)
     router->started_ms = shard->now_ms;
     shard->stats = stats_create(COUNTERS_LEN, HISTS_LEN);
     router->outbox = outbox_create(shard);
-    if (shard->stats == NULL || router->outbox == NULL || !router_send_placement(router)) {
+    if (shard->stats == NULL || router->outbox == NULL || !router_place_alone(router)) {
         LOG(shard->log, LOG_ERROR, "router_start_failed", "reason=memory");
         return false;
     }
@@ -130,6 +145,7 @@ static void router_stop(void *actor)
         node_unset_stats(router->node, router->shard->id);
     }
     outbox_destroy(router->outbox);
+    buf_release(router->placement);
     free(router);
 }
 

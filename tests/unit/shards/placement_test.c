@@ -9,24 +9,34 @@
 
 #include <cmocka.h>
 
+#include "runtime/random.h"
+
 enum { NODES_MAX = 101 };
 
 /* Node i is the same in each test, whatever else there is. */
 static void make_members(struct placement_member *members, uint16_t len)
 {
     for (uint16_t i = 0; i < len; i++) {
-        snprintf(members[i].uid, sizeof(members[i].uid), "%08x-0000-4000-8000-%012x",
-                 i * 2654435761u, i);
-        members[i].shards = 1 + i % 7u;
-        members[i].weight = 1;
+        const uint32_t scattered = i * 2654435761u;
+        members[i] = (struct placement_member){.shards = 1 + i % 7u, .weight = 1};
+        members[i].uid.bytes[0] = (uint8_t)(i >> 8);
+        members[i].uid.bytes[1] = (uint8_t)i;
+        memcpy(members[i].uid.bytes + 4, &scattered, sizeof(scattered));
     }
+}
+
+static struct buf *place_after(const struct placement_member *members, uint16_t len,
+                               const struct buf *previous)
+{
+    const struct placement_members all = {members, len, 0};
+    struct buf *buf = placement_make(1, &all, previous == NULL ? NULL : placement_of(previous));
+    assert_non_null(buf);
+    return buf;
 }
 
 static struct buf *place(const struct placement_member *members, uint16_t len)
 {
-    struct buf *buf = placement_make(1, members, len, 0);
-    assert_non_null(buf);
-    return buf;
+    return place_after(members, len, NULL);
 }
 
 static void count_slots(const struct placement *placement, uint32_t *counts)
@@ -63,8 +73,9 @@ static void slots_of_names_are_fixed(void **state)
 static void a_single_node_has_every_slot(void **state)
 {
     (void)state;
-    struct placement_member member = {.uid = "a", .shards = 3, .weight = 5};
-    struct buf *buf = placement_make(42, &member, 1, 0);
+    const struct placement_member member = {.uid = {"a"}, .shards = 3, .weight = 5};
+    const struct placement_members members = {&member, 1, 0};
+    struct buf *buf = placement_make(42, &members, NULL);
     assert_non_null(buf);
     const struct placement *placement = placement_of(buf);
     assert_int_equal(placement->version, 42);
@@ -183,37 +194,160 @@ static void a_heavier_node_takes_and_never_gives(void **state)
     buf_release(after);
 }
 
-static void the_order_of_members_does_not_matter(void **state)
+/* ---- one map after another ---- */
+
+static void assert_same_map(const struct buf *a, const struct buf *b)
+{
+    const struct placement *left = placement_of(a);
+    const struct placement *right = placement_of(b);
+    assert_int_equal(left->nodes, right->nodes);
+    assert_memory_equal(left->node_of_slot, right->node_of_slot, sizeof(left->node_of_slot));
+    assert_int_equal(placement_slots_moved(left, right), 0);
+}
+
+/* Members come, go, grow, drain and come back: the map that was changed step by step is the one
+ * that is made of the members alone. */
+static void a_changed_map_is_the_map_of_its_members(void **state)
 {
     (void)state;
-    enum { LEN = 20 };
-    struct placement_member members[LEN];
-    struct placement_member reversed[LEN];
-    make_members(members, LEN);
-    for (uint32_t i = 0; i < LEN; i++) {
-        members[i].weight = 1 + i % 3;
-        reversed[LEN - 1 - i] = members[i];
+    enum { ALL = 24, STEPS = 200 };
+    struct placement_member all[ALL];
+    struct random random;
+    bool is_there[ALL] = {true};
+    make_members(all, ALL);
+    random_init_seeded(&random, 7);
+    struct buf *before = place(all, 1);
+    for (uint32_t step = 0; step < STEPS; step++) {
+        for (uint64_t changes = random_below(&random, 3); changes > 0; changes--) {
+            const uint64_t i = random_below(&random, ALL);
+            is_there[i] = i == 0 || random_below(&random, 3) > 0;
+            all[i].weight = 1 + (uint32_t)random_below(&random, 3);
+            all[i].share = random_below(&random, 4) == 0 ? PLACEMENT_NOTHING : PLACEMENT_TAKES;
+        }
+        struct placement_member members[ALL];
+        uint16_t len = 0;
+        for (uint32_t i = 0; i < ALL; i++) {
+            if (is_there[i]) {
+                members[len++] = all[i];
+            }
+        }
+        struct buf *after = place_after(members, len, before);
+        struct buf *afresh = place(members, len);
+        assert_same_map(after, afresh);
+        buf_release(before);
+        buf_release(afresh);
+        before = after;
     }
-    struct buf *a = place(members, LEN);
-    struct buf *b = placement_make(1, reversed, LEN, LEN - 1);
-    assert_non_null(b);
-    for (uint16_t slot = 0; slot < SLOTS; slot++) {
-        const struct placement_home here = placement_home_of(placement_of(a), slot);
-        const struct placement_home there = placement_home_of(placement_of(b), slot);
-        assert_int_equal(here.node, LEN - 1 - there.node);
-        assert_int_equal(here.shard, there.shard);
+    buf_release(before);
+}
+
+static uint32_t slots_of(const struct buf *buf, uint16_t node)
+{
+    uint32_t counts[NODES_MAX];
+    count_slots(placement_of(buf), counts);
+    return counts[node];
+}
+
+/* Nothing fails over from who is not reachable, and nothing new goes there; when it is back, the
+ * map is as if nothing had been. */
+static void the_unreachable_keeps_what_it_has(void **state)
+{
+    (void)state;
+    struct placement_member members[5];
+    make_members(members, 5);
+    struct buf *all = place(members, 5);
+    members[2].share = PLACEMENT_KEEPS;
+    struct buf *cut = place_after(members, 5, all);
+    assert_int_equal(placement_slots_moved(placement_of(all), placement_of(cut)), 0);
+
+    /* A fresh node takes it for what it was. */
+    struct buf *afresh = place(members, 5);
+    assert_same_map(cut, afresh);
+
+    /* Another one goes: nobody heeds the unreachable one. */
+    struct buf *fewer = place_after(members, 4, cut);
+    assert_int_equal(slots_of(fewer, 2), slots_of(cut, 2));
+    assert_int_equal(placement_slots_moved(placement_of(cut), placement_of(fewer)),
+                     slots_of(cut, 4));
+
+    members[2].share = PLACEMENT_TAKES;
+    struct buf *back = place_after(members, 4, fewer);
+    struct buf *never_cut = place(members, 4);
+    assert_same_map(back, never_cut);
+    assert_true(slots_of(back, 2) > slots_of(fewer, 2));
+    struct buf *const made[] = {all, cut, afresh, fewer, back, never_cut};
+    for (size_t i = 0; i < sizeof(made) / sizeof(made[0]); i++) {
+        buf_release(made[i]);
     }
-    buf_release(a);
-    buf_release(b);
+}
+
+static void who_drains_has_nothing_unless_all_do(void **state)
+{
+    (void)state;
+    struct placement_member members[3];
+    make_members(members, 3);
+    struct buf *before = place(members, 3);
+    members[0].share = PLACEMENT_NOTHING;
+    struct buf *draining = place_after(members, 3, before);
+    assert_int_equal(slots_of(draining, 0), 0);
+    assert_int_equal(placement_slots_moved(placement_of(before), placement_of(draining)),
+                     slots_of(before, 0));
+    members[1].share = PLACEMENT_NOTHING;
+    members[2].share = PLACEMENT_NOTHING;
+    struct buf *all_drain = place_after(members, 3, draining);
+    assert_same_map(all_drain, before);
+    buf_release(before);
+    buf_release(draining);
+    buf_release(all_drain);
+}
+
+/* In a cluster of any size a member's coming or going moves its share: at most a tenth more than
+ * the ideal, and five standard deviations. */
+static void changes_move_the_ideal_share(void **state)
+{
+    (void)state;
+    struct placement_member members[NODES_MAX];
+    make_members(members, NODES_MAX);
+    for (uint16_t nodes = 1; nodes < NODES_MAX; nodes++) {
+        struct buf *before = place(members, nodes);
+        struct buf *after = place_after(members, nodes + 1, before);
+        struct buf *again = place_after(members, nodes, after);
+        const double ideal = (double)SLOTS / (nodes + 1);
+        const uint32_t moved = placement_slots_moved(placement_of(before), placement_of(after));
+        const double off = moved - ideal;
+        assert_true(off * off < 25 * ideal);
+        assert_true(nodes > 10 || (off < ideal / 10 && -off < ideal / 10));
+        assert_int_equal(placement_slots_moved(placement_of(after), placement_of(again)), moved);
+        assert_same_map(before, again);
+        buf_release(before);
+        buf_release(after);
+        buf_release(again);
+    }
+}
+
+static void members_are_found_by_their_uids(void **state)
+{
+    (void)state;
+    struct placement_member members[NODES_MAX];
+    make_members(members, NODES_MAX);
+    struct buf *buf = place(members, NODES_MAX - 1);
+    for (uint16_t i = 0; i < NODES_MAX - 1; i++) {
+        assert_int_equal(placement_find(placement_of(buf), &members[i].uid), i);
+    }
+    assert_int_equal(placement_find(placement_of(buf), &members[NODES_MAX - 1].uid),
+                     PLACEMENT_NOBODY);
+    buf_release(buf);
 }
 
 static void too_many_members_are_refused(void **state)
 {
     (void)state;
-    struct placement_member *members = calloc(PLACEMENT_NODES_MAX + 1, sizeof(*members));
+    const uint16_t len = PLACEMENT_NODES_MAX + 1;
+    struct placement_member *members = calloc(len, sizeof(*members));
     assert_non_null(members);
-    make_members(members, PLACEMENT_NODES_MAX + 1);
-    assert_null(placement_make(1, members, PLACEMENT_NODES_MAX + 1, 0));
+    make_members(members, len);
+    const struct placement_members too_many = {members, len, 0};
+    assert_null(placement_make(1, &too_many, NULL));
     free(members);
 }
 
@@ -227,7 +361,11 @@ int main(void)
         cmocka_unit_test(only_the_ratio_of_weights_counts),
         cmocka_unit_test(a_node_that_comes_or_goes_moves_its_share_only),
         cmocka_unit_test(a_heavier_node_takes_and_never_gives),
-        cmocka_unit_test(the_order_of_members_does_not_matter),
+        cmocka_unit_test(a_changed_map_is_the_map_of_its_members),
+        cmocka_unit_test(the_unreachable_keeps_what_it_has),
+        cmocka_unit_test(who_drains_has_nothing_unless_all_do),
+        cmocka_unit_test(changes_move_the_ideal_share),
+        cmocka_unit_test(members_are_found_by_their_uids),
         cmocka_unit_test(too_many_members_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

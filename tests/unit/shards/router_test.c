@@ -106,9 +106,11 @@ static void every_shard_is_told_the_placement(void **state)
         first = first == NULL ? buf : first;
         assert_ptr_equal(buf, first);
         assert_int_equal(placement->nodes, 1);
-        assert_int_equal(placement->shards_of_node[0], SERVING);
+        assert_int_equal(placement->members[0].shards, SERVING);
+        const struct gossip_uid uid = node_uid(node);
+        assert_int_equal(placement_find(placement, &uid), placement->self);
     }
-    assert_int_equal(first->refs, SERVING);
+    assert_int_equal(first->refs, SERVING + 1); /* The router keeps one. */
 
     /* With it a shard knows the home of every name. */
     const struct actors actors = {.node = node, .placement = placement_of(first)};
@@ -122,11 +124,11 @@ static void every_shard_is_told_the_placement(void **state)
 static void a_home_elsewhere_is_the_routers_business(void **state)
 {
     (void)state;
-    struct placement_member members[2] = {
-        {.uid = "a", .shards = 1, .weight = 1},
-        {.uid = "b", .shards = 1, .weight = 1},
+    const struct placement_member members[2] = {
+        {.uid = {"a"}, .shards = 1, .weight = 1},
+        {.uid = {"b"}, .shards = 1, .weight = 1},
     };
-    struct buf *buf = placement_make(1, members, 2, 1);
+    struct buf *buf = placement_make(1, &(struct placement_members){members, 2, 1}, NULL);
     assert_non_null(buf);
     const struct actors actors = {.node = node, .placement = placement_of(buf)};
     uint32_t here = 0;
