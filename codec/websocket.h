@@ -158,14 +158,21 @@ const char *websocket_error_text(enum websocket_error error);
  */
 uint32_t websocket_mask(uint8_t *at, size_t len, uint32_t mask);
 
+/* What websocket_encode_header() without a mask returns for this length. */
+static inline size_t websocket_server_header_len(uint64_t len)
+{
+    return len <= 125 ? 2 : len <= 0xffff ? 4 : WEBSOCKET_SERVER_HEADER_LEN_MAX;
+}
+
 /*
- * Writes a frame header and returns its length, at most WEBSOCKET_HEADER_LEN_MAX. `first` is an
+ * Writes a frame header and returns its length, at most WEBSOCKET_HEADER_LEN_MAX (so much room is
+ * needed with a mask). `first` is an
  * opcode with its bits, such as WEBSOCKET_FIN | WEBSOCKET_TEXT. `mask` is NULL for a server, or the
  * four bytes that the client will mask the payload with. The shortest form of the length is taken,
  * as section 5.2 demands.
  */
-static inline size_t websocket_encode_header(uint8_t out[WEBSOCKET_HEADER_LEN_MAX], unsigned first,
-                                             uint64_t len, const uint8_t *mask);
+static inline size_t websocket_encode_header(uint8_t *out, unsigned first, uint64_t len,
+                                             const uint8_t *mask);
 
 /*
  * Whole control frames; they return the frame's length, at most WEBSOCKET_CONTROL_FRAME_LEN_MAX
@@ -221,8 +228,8 @@ static inline enum websocket_result websocket_decode(struct websocket_decoder *d
     return WEBSOCKET_DATA;
 }
 
-static inline size_t websocket_encode_header(uint8_t out[WEBSOCKET_HEADER_LEN_MAX], unsigned first,
-                                             uint64_t len, const uint8_t *mask)
+static inline size_t websocket_encode_header(uint8_t *out, unsigned first, uint64_t len,
+                                             const uint8_t *mask)
 {
     uint8_t mask_bit = mask == NULL ? 0 : 0x80;
     size_t at = 2;

@@ -10,6 +10,7 @@
 
 /* Headers of wrapping frames are taken and given back for each publication on each shard. */
 static _Thread_local struct recycle frames_kept;
+static _Thread_local struct recycle blocks_kept;
 
 struct buf *buf_create(uint32_t len)
 {
@@ -53,9 +54,9 @@ void buf_release(struct buf *buf)
     }
 }
 
-struct frame *frame_create(uint32_t room)
+/* NULL stays NULL. */
+static struct frame *frame_of_memory(struct frame *frame, uint32_t room)
 {
-    struct frame *frame = malloc(sizeof *frame + room);
     if (frame != NULL) {
         frame->refs = 1;
         frame->len = 0;
@@ -64,6 +65,17 @@ struct frame *frame_create(uint32_t room)
         frame->room = room;
     }
     return frame;
+}
+
+struct frame *frame_create(uint32_t room)
+{
+    return frame_of_memory(malloc(sizeof(struct frame) + room), room);
+}
+
+struct frame *frame_create_block(void)
+{
+    struct frame *kept = recycle_take(&blocks_kept);
+    return kept == NULL ? frame_create(FRAME_BLOCK_ROOM) : frame_of_memory(kept, FRAME_BLOCK_ROOM);
 }
 
 struct frame *frame_wrap(struct buf *buf, uint32_t offset, uint32_t len)
@@ -87,6 +99,10 @@ struct frame *frame_wrap(struct buf *buf, uint32_t offset, uint32_t len)
 
 void frame_free(struct frame *frame)
 {
+    if (frame_is_block(frame)) {
+        recycle_give(&blocks_kept, frame, FRAME_BLOCKS_KEPT_MAX);
+        return;
+    }
     if (frame->shared == NULL) {
         free(frame);
         return;
@@ -95,7 +111,8 @@ void frame_free(struct frame *frame)
     recycle_give(&frames_kept, frame, FRAMES_KEPT_MAX);
 }
 
-void frame_thread_end(void)
+void frame_free_kept(void)
 {
     recycle_clear(&frames_kept);
+    recycle_clear(&blocks_kept);
 }

@@ -13,6 +13,7 @@
 #ifndef ROOST_RUNTIME_BUF_H
 #define ROOST_RUNTIME_BUF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,6 +36,8 @@ void buf_share(struct buf *buf, uint32_t more);
 /* Gives one count back; the last one frees. NULL is allowed. Any shard. */
 void buf_release(struct buf *buf);
 
+enum { FRAME_BLOCK_ROOM = 32 * 1024 };
+
 /* Owned by one shard, all its holders are that shard's. */
 struct frame {
     uint32_t refs;
@@ -50,6 +53,14 @@ MUST_CHECK struct frame *frame_create(uint32_t room);
 static inline uint8_t *frame_bytes(struct frame *frame)
 {
     return (uint8_t *)(frame + 1);
+}
+
+/* A large frame, mostly one that was just freed and is still in the cache: to be filled and sent
+ * within the turn. FRAME_BLOCK_ROOM bytes of room. As frame_create otherwise. */
+MUST_CHECK struct frame *frame_create_block(void);
+static inline bool frame_is_block(const struct frame *frame)
+{
+    return frame->room == FRAME_BLOCK_ROOM;
 }
 
 /* A frame over `len` bytes at `offset` of a shared buf; takes over the caller's count of the buf,
@@ -72,7 +83,8 @@ static inline void frame_release(struct frame *frame)
     }
 }
 
-/* Frees the frame headers that the calling thread kept for their next use; as the thread ends. */
-void frame_thread_end(void);
+/* Frees the blocks and frame headers that the calling thread kept for their next use: when it has
+ * fallen silent, and as it ends. */
+void frame_free_kept(void);
 
 #endif

@@ -2,7 +2,10 @@
 /* A queue of frame pointers, and the writev that empties it.
  *
  * Most connections get one frame a turn: that one is in the queue's own pointer, and no other
- * memory is touched for it. More go into chunks of two cache lines. These come from a list that the
+ * memory is touched for it. The first answer of a turn is written into a block that the thread
+ * keeps for that, and those that follow behind it; what the socket did not take of a block moves to
+ * memory of its own length, so that a connection that waits pins no more than it must. Further
+ * frames go into chunks of two cache lines. These come from a list that the
  * thread keeps; the last one freed is the first one taken, so it is still in the cache.
  */
 #include "runtime/outq.h"
@@ -16,9 +19,10 @@
 
 enum {
     OUTQ_CHUNK_FRAMES = 14,
-    /* Own bytes are collected in blocks of at least this size, so that small replies merge. */
-    OUTQ_OWN_BLOCK_SIZE = 256,
-    OUTQ_OWN_BLOCK_SIZE_MAX = 32 * 1024,
+    /* Behind other frames own bytes are collected in frames of at least this size, so that small
+       replies merge. */
+    OUTQ_OWN_FRAME_SIZE = 256,
+    OUTQ_OWN_FRAME_SIZE_MAX = 16 * 1024,
 };
 
 /* Frames begin .. end-1 wait; a chunk in a queue is never empty. */
@@ -33,7 +37,7 @@ static_assert(sizeof(struct outq_chunk) == 128, "two cache lines");
 
 static _Thread_local struct recycle chunks_kept;
 
-void outq_thread_end(void)
+void outq_free_kept(void)
 {
     recycle_clear(&chunks_kept);
 }
@@ -112,26 +116,41 @@ bool outq_append(struct outq *outq, struct frame *frame, uint32_t bytes_max)
     return true;
 }
 
+/* NULL while the queue is empty. */
+static struct frame *outq_last_frame(const struct outq *outq)
+{
+    const struct outq_chunk *last = outq->last;
+    return last == NULL ? outq->first : last->frames[last->end - 1];
+}
+
 /* The last frame, when nobody else holds it and `len` more bytes fit behind its own. */
 static struct frame *outq_open_frame(const struct outq *outq, uint32_t len)
 {
-    if (outq->first == NULL) {
+    struct frame *frame = outq_last_frame(outq);
+    if (frame == NULL) {
         return NULL;
     }
-    const struct outq_chunk *last = outq->last;
-    struct frame *frame = last == NULL ? outq->first : last->frames[last->end - 1];
     const bool is_own = frame->shared == NULL && frame->refs == 1;
     return is_own && frame->room - frame->len >= len ? frame : NULL;
 }
 
-/* Where much waits, or comes, more is likely: larger blocks make fewer slices of many answers. */
-static uint32_t outq_own_block_size(const struct outq *outq, uint32_t len)
+/* Where much waits, or comes, more is likely: larger frames make fewer slices of many answers. */
+static uint32_t outq_own_frame_size(const struct outq *outq, uint32_t len)
 {
     const uint64_t size = 8 * ((uint64_t)outq->bytes + len);
-    if (size <= OUTQ_OWN_BLOCK_SIZE) {
-        return OUTQ_OWN_BLOCK_SIZE;
+    if (size <= OUTQ_OWN_FRAME_SIZE) {
+        return OUTQ_OWN_FRAME_SIZE;
     }
-    return size >= OUTQ_OWN_BLOCK_SIZE_MAX ? OUTQ_OWN_BLOCK_SIZE_MAX : (uint32_t)size;
+    return size >= OUTQ_OWN_FRAME_SIZE_MAX ? OUTQ_OWN_FRAME_SIZE_MAX : (uint32_t)size;
+}
+
+static struct frame *outq_create_own(const struct outq *outq, uint32_t len)
+{
+    if (outq->bytes == 0 && len <= FRAME_BLOCK_ROOM) {
+        return frame_create_block();
+    }
+    const uint32_t room_min = outq_own_frame_size(outq, len) - (uint32_t)sizeof(struct frame);
+    return frame_create(len > room_min ? len : room_min);
 }
 
 uint8_t *outq_reserve(struct outq *outq, uint32_t len, uint32_t bytes_max)
@@ -141,8 +160,7 @@ uint8_t *outq_reserve(struct outq *outq, uint32_t len, uint32_t bytes_max)
     }
     struct frame *frame = outq_open_frame(outq, len);
     if (frame == NULL) {
-        const uint32_t room_min = outq_own_block_size(outq, len) - (uint32_t)sizeof *frame;
-        frame = frame_create(len > room_min ? len : room_min);
+        frame = outq_create_own(outq, len);
         if (frame == NULL) {
             return NULL;
         }
@@ -182,8 +200,8 @@ static void outq_drop_empty_last(struct outq *outq)
 
 void outq_commit(struct outq *outq, uint32_t len)
 {
-    struct frame *frame = outq_open_frame(outq, len);
-    BUG_IF(frame == NULL); /* More than was reserved, or nothing was. */
+    struct frame *frame = outq_last_frame(outq);
+    BUG_IF(len > frame->room - frame->len); /* More than was reserved. */
     frame->len += len;
     outq->bytes += len;
     if (frame->len == 0) {
@@ -254,6 +272,34 @@ static void outq_consume(struct outq *outq, size_t sent)
     outq->head_sent = (uint32_t)left;
 }
 
+/* The socket is full. Only the first frame can be a block, since one is taken for an empty queue.
+ * Without memory the block stays, which costs memory alone. */
+static enum outq_result outq_block(struct outq *outq)
+{
+    struct outq_chunk *chunk = outq->first;
+    struct frame *block = outq->last == NULL ? outq->first : chunk->frames[chunk->begin];
+    if (!frame_is_block(block)) {
+        return OUTQ_BLOCKED;
+    }
+    /* The last byte that went comes along, so that head_sent still tells that there was one. */
+    const uint32_t sent = outq->head_sent > 0 ? 1 : 0;
+    const uint32_t from = outq->head_sent - sent;
+    struct frame *own = frame_create(block->len - from);
+    if (own == NULL) {
+        return OUTQ_BLOCKED;
+    }
+    memcpy(frame_bytes(own), block->bytes + from, block->len - from);
+    own->len = block->len - from;
+    outq->head_sent = sent;
+    if (outq->last == NULL) {
+        outq->first = own;
+    } else {
+        chunk->frames[chunk->begin] = own;
+    }
+    frame_release(block);
+    return OUTQ_BLOCKED;
+}
+
 enum outq_result outq_flush(struct outq *outq, struct stream *stream, struct poller *poller,
                             uint64_t *sent)
 {
@@ -264,7 +310,7 @@ enum outq_result outq_flush(struct outq *outq, struct stream *stream, struct pol
         const size_t offered = outq_gather(outq, slices, &count);
         const ssize_t taken = stream_send(stream, poller, slices, count);
         if (taken < 0) {
-            return taken == POLLER_AGAIN ? OUTQ_BLOCKED : OUTQ_GONE;
+            return taken == POLLER_AGAIN ? outq_block(outq) : OUTQ_GONE;
         }
         *sent += (uint64_t)taken;
         BUG_IF((size_t)taken > offered);
@@ -276,7 +322,7 @@ enum outq_result outq_flush(struct outq *outq, struct stream *stream, struct pol
         if ((size_t)taken < offered) {
             /* The socket is full, and will tell when it is not: asking again would be one more
              * system call for nothing. */
-            return OUTQ_BLOCKED;
+            return outq_block(outq);
         }
     }
     return OUTQ_DONE;

@@ -70,7 +70,8 @@ static inline bool outq_is_empty(const struct outq *outq)
 /* Bytes of memory the queue itself pins (chunks and own frames, not shared bytes). */
 size_t outq_memory(const struct outq *outq);
 
-/* Frees the chunks that the calling thread kept for their next use; as the thread ends. */
-void outq_thread_end(void);
+/* Frees the chunks that the calling thread kept for their next use: when it has fallen
+ * silent, and as it ends. */
+void outq_free_kept(void);
 
 #endif

@@ -96,6 +96,8 @@ static void shard_thread_take_arena(uint32_t id)
 /* What a busy time left with the allocator goes back to the system. */
 static void shard_thread_give_memory_back(uint32_t id)
 {
+    outq_free_kept();
+    frame_free_kept();
     if (mallctl == NULL || shard_arenas[id] == 0) {
         return;
     }
@@ -214,8 +216,8 @@ static void *shard_thread_main(void *argument)
     thread->ops->stop(thread->actor);
     thread->actor = NULL;
     mailbox_disclaim(mailbox_of(thread->set->matrix, thread->id));
-    outq_thread_end();
-    frame_thread_end();
+    outq_free_kept();
+    frame_free_kept();
     return NULL;
 }
 

@@ -45,8 +45,8 @@ void sim_destroy(struct sim *sim)
     free(sim->order);
     free(sim->nodes);
     free(sim);
-    outq_thread_end();
-    frame_thread_end();
+    outq_free_kept();
+    frame_free_kept();
 }
 
 static struct clock_reading sim_clock(const struct sim *sim)

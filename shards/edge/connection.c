@@ -284,7 +284,9 @@ static bool connection_consume(struct edge *edge, struct connection *conn, size_
             conn->flags |= CONNECTION_HELD_BACK;
         }
     }
-    receive_settle(edge, conn);
+    if (conn->receive != NULL) {
+        receive_settle(edge, conn);
+    }
     return !stops;
 }
 
@@ -292,10 +294,10 @@ static bool connection_consume(struct edge *edge, struct connection *conn, size_
 static size_t connection_bring_carry(struct edge *edge, struct connection *conn)
 {
     struct receive *receive = conn->receive;
-    if (receive == NULL || receive->carry.len == 0) {
+    const size_t len = receive->carry.len;
+    if (len == 0) {
         return 0;
     }
-    const size_t len = receive->carry.len;
     BUG_IF(len >= RECEIVE_BUFFER_SIZE);
     memcpy(edge->shard->receive_buffer, receive->carry.at, len);
     receive_clear(edge, conn, &receive->carry);
@@ -338,7 +340,7 @@ static void connection_pump(struct edge *edge, struct connection *conn)
             conn->flags |= CONNECTION_READABLE;
             return;
         }
-        const size_t carried = connection_bring_carry(edge, conn);
+        const size_t carried = conn->receive == NULL ? 0 : connection_bring_carry(edge, conn);
         const size_t room = RECEIVE_BUFFER_SIZE - carried;
         const size_t wanted = connection_read_size(conn);
         const size_t asked = wanted < room ? wanted : room;

@@ -50,24 +50,22 @@ static bool frames_make_room(struct edge *edge, struct connection *conn)
 static bool frames_put(struct edge *edge, struct connection *conn, unsigned first,
                        struct span payload)
 {
-    uint8_t header[WEBSOCKET_HEADER_LEN_MAX];
-    const size_t header_len = websocket_encode_header(header, first, payload.len, NULL);
-    const size_t len = header_len + payload.len;
-    if (len > UINT32_MAX / 2) {
+    if (payload.len > UINT32_MAX / 2) {
         return false;
     }
-    uint8_t *to = outq_reserve(&conn->outq, (uint32_t)len, output_limit(edge, conn));
+    const uint32_t len = (uint32_t)(websocket_server_header_len(payload.len) + payload.len);
+    uint8_t *to = outq_reserve(&conn->outq, len, output_limit(edge, conn));
     if (to == NULL && frames_make_room(edge, conn)) {
-        to = outq_reserve(&conn->outq, (uint32_t)len, output_limit(edge, conn));
+        to = outq_reserve(&conn->outq, len, output_limit(edge, conn));
     }
     if (to == NULL) {
         return false;
     }
-    memcpy(to, header, header_len);
+    const size_t header_len = websocket_encode_header(to, first, payload.len, NULL);
     if (payload.len > 0) {
         memcpy(to + header_len, payload.at, payload.len);
     }
-    outq_commit(&conn->outq, (uint32_t)len);
+    outq_commit(&conn->outq, len);
     return true;
 }
 
@@ -95,21 +93,26 @@ static uint8_t *frames_deflate(struct edge *edge, unsigned window_bits, struct s
     return room;
 }
 
-bool connection_send_message(struct edge *edge, struct connection *conn,
-                             enum websocket_opcode opcode, struct span payload)
+static bool frames_put_message(struct edge *edge, struct connection *conn,
+                               enum websocket_opcode opcode, struct span payload)
 {
-    bool fits;
     size_t len = 0;
     uint8_t *deflated = (conn->flags & CONNECTION_DEFLATE) == 0
                             ? NULL
                             : frames_deflate(edge, conn->window_bits, payload, &len);
     if (deflated == NULL) {
-        fits = frames_put(edge, conn, WEBSOCKET_FIN | (unsigned)opcode, payload);
-    } else {
-        fits = frames_put(edge, conn, WEBSOCKET_FIN | WEBSOCKET_RSV1 | (unsigned)opcode,
-                          span_of(deflated, len));
-        free(deflated);
+        return frames_put(edge, conn, WEBSOCKET_FIN | (unsigned)opcode, payload);
     }
+    const bool fits = frames_put(edge, conn, WEBSOCKET_FIN | WEBSOCKET_RSV1 | (unsigned)opcode,
+                                 span_of(deflated, len));
+    free(deflated);
+    return fits;
+}
+
+bool connection_send_message(struct edge *edge, struct connection *conn,
+                             enum websocket_opcode opcode, struct span payload)
+{
+    const bool fits = frames_put_message(edge, conn, opcode, payload);
     if (fits) {
         connection_make_ready(edge, conn);
     }
@@ -188,7 +191,7 @@ static void frames_deliver(struct edge *edge, struct connection *conn, uint8_t o
     }
     actors_count(edge->actors, COUNTER_TRANSPORT_RECEIVED_ECHO);
     actors_count(edge->actors, COUNTER_TRANSPORT_SENT_ECHO);
-    if (!connection_send_message(edge, conn, opcode, message)) {
+    if (!frames_put_message(edge, conn, opcode, message)) {
         actors_count(edge->actors, COUNTER_REFUSED_MEMORY);
         connection_close(edge, conn);
         return;

@@ -98,7 +98,7 @@ static void many_frames_come_and_go(void **state)
         assert_int_equal(buf->refs, 1);
         buf_release(buf);
     }
-    frame_thread_end();
+    frame_free_kept();
 }
 
 static void *read_and_release(void *argument)
@@ -110,7 +110,7 @@ static void *read_and_release(void *argument)
     }
     struct frame *frame = frame_wrap(buf, 0, buf->len);
     frame_release(frame);
-    frame_thread_end();
+    frame_free_kept();
     return (void *)sum;
 }
 

@@ -337,6 +337,41 @@ static void a_full_socket_is_asked_once(void **state)
     assert_idle(&outq);
 }
 
+static void what_waits_is_no_block(void **state)
+{
+    (void)state;
+    static uint8_t answers[5000];
+    for (size_t i = 0; i < sizeof(answers); i++) {
+        answers[i] = (uint8_t)(i * 7);
+    }
+    struct frame *frame = frame_of("publication");
+    for (int drops = 0; drops < 2; drops++) {
+        for (int behind = 0; behind < 2; behind++) {
+            (void)open_sink(NULL);
+            struct outq outq = {NULL, NULL, 0, 0};
+            for (size_t at = 0; at < sizeof(answers); at += 100) {
+                assert_true(outq_append_bytes(&outq, answers + at, 100, 0));
+            }
+            assert_true(outq_memory(&outq) > FRAME_BLOCK_ROOM);
+            assert_true(behind == 0 || outq_append(&outq, frame, 0));
+            sink.room = 4990;
+            assert_int_equal(flush(&outq, 4990), OUTQ_BLOCKED);
+            assert_int_equal(sink.slices_max, 1 + behind);
+            assert_true(outq_memory(&outq) < 256);
+            assert_true(drops == 0 || outq_drop_unsent(&outq));
+            const bool has_frame = behind == 1 && drops == 0;
+            sink.room = SIZE_MAX;
+            assert_int_equal(flush(&outq, 10 + (has_frame ? frame->len : 0)), OUTQ_DONE);
+            assert_memory_equal(sink.bytes, answers, sizeof(answers));
+            assert_memory_equal(sink.bytes + sizeof(answers), "publication", has_frame ? 11 : 0);
+            assert_idle(&outq);
+        }
+    }
+    assert_int_equal(frame->refs, 1);
+    frame_release(frame);
+    frame_free_kept();
+}
+
 static void memory_is_what_the_queue_pins(void **state)
 {
     (void)state;
@@ -397,8 +432,8 @@ static void a_long_random_life_loses_no_byte(void **state)
     assert_memory_equal(sink.bytes, model, model_len);
     assert_idle(&outq);
     free(model);
-    outq_thread_end();
-    frame_thread_end();
+    outq_free_kept();
+    frame_free_kept();
 }
 
 int main(void)
@@ -415,6 +450,7 @@ int main(void)
         cmocka_unit_test_setup(any_partial_write_goes_on_where_it_stopped, open_sink),
         cmocka_unit_test_setup(what_was_begun_is_finished_when_the_rest_is_dropped, open_sink),
         cmocka_unit_test_setup(a_full_socket_is_asked_once, open_sink),
+        cmocka_unit_test_setup(what_waits_is_no_block, open_sink),
         cmocka_unit_test_setup(memory_is_what_the_queue_pins, open_sink),
         cmocka_unit_test_setup(a_long_random_life_loses_no_byte, open_sink),
     };
