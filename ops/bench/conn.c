@@ -23,19 +23,20 @@ enum { CONNECTIONS_AN_ADDRESS = 10000, JOIN_SIZE = 512, REQUEST_SIZE = 512 };
 
 void channel_name(uint32_t channel, char out[CHANNEL_NAME_SIZE])
 {
-    if (channel == UINT32_MAX) {
-        snprintf(out, CHANNEL_NAME_SIZE, "bench-idle");
-    } else {
-        snprintf(out, CHANNEL_NAME_SIZE, "bench%u", channel);
-    }
+    snprintf(out, CHANNEL_NAME_SIZE, "bench%u", channel);
 }
 
-/* The channel that it subscribes to: those that only fill the server share a silent one. */
-static uint32_t conn_join_channel(const struct worker *worker, const struct conn *conn,
-                                  uint32_t index)
+/* Those that only fill the server share a silent channel; an echo needs one of its own. */
+void conn_channel_name(const struct worker *worker, uint32_t index, char out[CHANNEL_NAME_SIZE])
 {
-    const bool listens = (conn->flags & (CONN_SUBSCRIBER | CONN_LISTENER | CONN_PUBLISHER)) != 0;
-    return listens ? conn_channel(worker, index) : UINT32_MAX;
+    const uint8_t listens = CONN_SUBSCRIBER | CONN_LISTENER | CONN_PUBLISHER;
+    if (worker->engine->plan.is_echo) {
+        snprintf(out, CHANNEL_NAME_SIZE, "echo%u", (unsigned)conn_number(worker, index));
+    } else if ((worker->conns[index].flags & listens) != 0) {
+        channel_name(conn_channel(worker, index), out);
+    } else {
+        snprintf(out, CHANNEL_NAME_SIZE, "bench-idle");
+    }
 }
 
 /*
@@ -160,6 +161,9 @@ static void conn_keep_rest(struct worker *worker, uint32_t index, const uint8_t 
 void conn_send(struct worker *worker, uint32_t index, const uint8_t *at, size_t len)
 {
     struct conn *conn = &worker->conns[index];
+    if (conn->state == CONN_CLOSED) {
+        return;
+    }
     if (conn->rest_len > 0) {
         conn_keep_rest(worker, index, at, len);
         return;
@@ -225,18 +229,20 @@ static void conn_path(const struct worker *worker, uint32_t index, char *out, si
 {
     const struct engine *engine = worker->engine;
     const struct protocol *protocol = engine->protocol;
-    const bool publishes = conn_is_publisher(worker, index) && protocol->path_publish != NULL;
     const char *path = engine->options->path;
-    if (path == NULL) {
-        path = publishes ? protocol->path_publish : protocol->path;
+    if (path == NULL && engine->plan.is_echo) {
+        path = protocol->path_echo;
+    } else if (path == NULL && conn_is_publisher(worker, index)) {
+        path = protocol->path_publish;
     }
+    path = path == NULL ? protocol->path : path;
     const char *hole = strstr(path, "%s");
     if (hole == NULL) {
         snprintf(out, size, "%s", path);
         return;
     }
     char name[CHANNEL_NAME_SIZE];
-    channel_name(conn_join_channel(worker, &worker->conns[index], index), name);
+    conn_channel_name(worker, index, name);
     snprintf(out, size, "%.*s%s%s", (int)(hole - path), path, name, hole + 2);
 }
 
@@ -286,7 +292,7 @@ static bool conn_upgraded(struct worker *worker, uint32_t index, const uint8_t *
     uint8_t message[JOIN_SIZE];
     char name[CHANNEL_NAME_SIZE];
     struct writer out = writer_of(message, sizeof message);
-    channel_name(conn_join_channel(worker, &worker->conns[index], index), name);
+    conn_channel_name(worker, index, name);
     worker->conns[index].state = CONN_JOINING;
     protocol->join(&out, conn_is_publisher(worker, index) ? NULL : name);
     conn_send_message(worker, index, writer_written(&out));

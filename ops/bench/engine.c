@@ -196,6 +196,7 @@ void engine_destroy(struct engine *engine)
         free(worker->conns);
         free(worker->in);
         free(worker->out);
+        free(worker->payload);
         free(worker->echo_frame);
         free(worker->dirty);
     }

@@ -109,8 +109,9 @@ struct worker {
     uint8_t *in;
     uint8_t *out;
     uint32_t out_len;
-    uint32_t out_conn; /* whose bytes `out` holds */
-    uint8_t *echo_frame;
+    uint32_t out_conn;   /* whose bytes `out` holds */
+    uint8_t *payload;    /* of all that is sent, but for the stamp */
+    uint8_t *echo_frame; /* where an echo is a bare payload: all but for the stamp, masked */
     uint32_t echo_frame_len;
     uint32_t *dirty; /* worker 0: channels whose window may be open */
     uint32_t dirty_len;
@@ -183,6 +184,9 @@ static inline uint32_t conn_channel(const struct worker *worker, uint32_t index)
 
 enum { CHANNEL_NAME_SIZE = 24 };
 void channel_name(uint32_t channel, char out[CHANNEL_NAME_SIZE]);
+
+/* The channel that a connection subscribes (or publishes) to. */
+void conn_channel_name(const struct worker *worker, uint32_t index, char out[CHANNEL_NAME_SIZE]);
 
 /* Remembers the first failure of this thread, as a sentence. */
 void worker_fail(struct worker *worker, const char *what, struct span detail);

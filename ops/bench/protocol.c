@@ -28,9 +28,10 @@ const struct protocol protocol_broadcast = {
 
 const struct protocol protocol_nchan = {
     .name = "nchan",
-    .about = "nchan: subscribers on /sub/CHANNEL, a publisher on /pub/CHANNEL",
+    .about = "nchan: subscribers on /sub/CHANNEL, publishers on /pub/, both on /pubsub/",
     .path = "/sub/%s",
     .path_publish = "/pub/%s",
+    .path_echo = "/pubsub/%s",
     .mask = MASK,
     .has_channels = true,
 };
@@ -49,6 +50,8 @@ const struct protocol *const protocols[] = {
     &protocol_nchan,
     &protocol_centrifuge_json,
     &protocol_centrifuge_protobuf,
+    &protocol_nats,
+    &protocol_socketio,
     &protocol_floor,
     NULL,
 };

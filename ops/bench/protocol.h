@@ -25,6 +25,7 @@ struct protocol {
     /* One %s or none: the channel's name. A %s means one publishing connection for each channel. */
     const char *path;
     const char *path_publish; /* NULL: the same */
+    const char *path_echo;    /* where a connection hears what it says; NULL: the same */
     const char *subprotocol;  /* Sec-WebSocket-Protocol, or NULL */
     struct span pong;         /* the message that answers a PROTOCOL_PING */
     uint8_t mask[4];
@@ -36,6 +37,9 @@ struct protocol {
     void (*join)(struct writer *out, const char *channel);
     /* Writes the message that publishes a payload. NULL: the payload is the message. */
     void (*publish)(struct writer *out, const char *channel, struct span payload);
+    /* Writes the message that comes back to its sender as a publication. NULL: an echo is a
+     * publication into a channel that the connection alone is on. */
+    void (*echo)(struct writer *out, const char *channel, struct span payload);
     /* Takes the next event off the front of *rest. NULL: each message is one publication. */
     enum protocol_event (*next)(struct span *rest, struct span *out);
 };
@@ -52,5 +56,7 @@ extern const struct protocol protocol_nchan;
 extern const struct protocol protocol_floor;
 extern const struct protocol protocol_centrifuge_json;
 extern const struct protocol protocol_centrifuge_protobuf;
+extern const struct protocol protocol_nats;
+extern const struct protocol protocol_socketio;
 
 #endif

@@ -96,23 +96,28 @@ static void receive_publication(struct worker *worker, uint32_t index, struct sp
     }
 }
 
+static void receive_payload(struct worker *worker, uint32_t index, struct span payload)
+{
+    if (worker->engine->plan.is_echo) {
+        receive_echo(worker, index, payload);
+    } else {
+        receive_publication(worker, index, payload);
+    }
+}
+
 static bool receive_message(struct worker *worker, uint32_t index, struct span message)
 {
     const struct protocol *protocol = worker->engine->protocol;
     struct conn *conn = &worker->conns[index];
     if (protocol->next == NULL) {
-        if (worker->engine->plan.is_echo) {
-            receive_echo(worker, index, message);
-        } else {
-            receive_publication(worker, index, message);
-        }
+        receive_payload(worker, index, message);
         return true;
     }
     struct span out;
     enum protocol_event event;
     while (conn->state != CONN_CLOSED && (event = protocol->next(&message, &out)) != PROTOCOL_END) {
         if (event == PROTOCOL_PUBLICATION) {
-            receive_publication(worker, index, out);
+            receive_payload(worker, index, out);
         } else if (event == PROTOCOL_PING) {
             counter_add(&worker->counters.pings, 1);
             conn_send_message(worker, index, protocol->pong);

@@ -17,12 +17,11 @@ static bool traffic_publishes(const struct worker *worker)
            !worker->engine->options->no_publish;
 }
 
-/* The frame of an echo but for its stamp, masked; only the stamp is written again. */
+/* The frame of a bare payload but for its stamp, masked; only the stamp is written again. */
 static bool traffic_prepare_echo(struct worker *worker)
 {
     const struct protocol *protocol = worker->engine->protocol;
     const uint32_t size = (uint32_t)worker->engine->options->size;
-    const struct payload_stamp stamp = {0};
     uint32_t mask;
     worker->echo_frame = malloc(WEBSOCKET_HEADER_LEN_MAX + size);
     if (worker->echo_frame == NULL) {
@@ -32,7 +31,7 @@ static bool traffic_prepare_echo(struct worker *worker)
         WEBSOCKET_FIN | (protocol->is_binary ? WEBSOCKET_BINARY : WEBSOCKET_TEXT);
     const size_t header_len =
         websocket_encode_header(worker->echo_frame, first, size, protocol->mask);
-    payload_write(worker->echo_frame + header_len, size, &stamp);
+    memcpy(worker->echo_frame + header_len, worker->payload, size);
     memcpy(&mask, protocol->mask, sizeof mask);
     websocket_mask(worker->echo_frame + header_len, size, mask);
     worker->echo_frame_len = (uint32_t)header_len + size;
@@ -41,22 +40,79 @@ static bool traffic_prepare_echo(struct worker *worker)
 
 bool traffic_prepare(struct worker *worker)
 {
+    const uint32_t size = (uint32_t)worker->engine->options->size;
+    const struct payload_stamp stamp = {0};
     worker->dirty = calloc(worker->engine->channels_len, sizeof worker->dirty[0]);
-    return worker->dirty != NULL && traffic_prepare_echo(worker);
+    worker->payload = malloc(size);
+    if (worker->dirty == NULL || worker->payload == NULL) {
+        return false;
+    }
+    payload_write(worker->payload, size, &stamp);
+    return traffic_prepare_echo(worker);
+}
+
+/* What one message takes at most. */
+static size_t traffic_frame_len_max(const struct worker *worker)
+{
+    return WEBSOCKET_HEADER_LEN_MAX + PUBLISH_OVERHEAD_MAX + worker->engine->options->size;
+}
+
+/* Writes a message with its frame at `at`, as the protocol wants it; returns how long it is. */
+static size_t traffic_put(struct worker *worker, uint8_t *at, const char *channel,
+                          const struct payload_stamp *stamp)
+{
+    const struct engine *engine = worker->engine;
+    const struct protocol *protocol = engine->protocol;
+    const struct span payload = span_of(worker->payload, engine->options->size);
+    /* The message is made behind the largest header, and moved to where its header ends. */
+    uint8_t *body = at + WEBSOCKET_HEADER_LEN_MAX;
+    struct writer out = writer_of(body, payload.len + PUBLISH_OVERHEAD_MAX);
+    payload_stamp_write(worker->payload, stamp);
+    if (engine->plan.is_echo && protocol->echo != NULL) {
+        protocol->echo(&out, channel, payload);
+    } else if (protocol->publish != NULL) {
+        protocol->publish(&out, channel, payload);
+    } else {
+        writer_put(&out, payload);
+    }
+    const size_t len = writer_written_len(&out);
+    const unsigned first =
+        WEBSOCKET_FIN | (protocol->is_binary ? WEBSOCKET_BINARY : WEBSOCKET_TEXT);
+    const size_t header_len = websocket_encode_header(at, first, len, protocol->mask);
+    uint32_t mask;
+    memcpy(&mask, protocol->mask, sizeof mask);
+    memmove(at + header_len, body, len);
+    websocket_mask(at + header_len, len, mask);
+    return header_len + len;
+}
+
+/* The same where the message is the payload: the frame is there but for its stamp. */
+static size_t traffic_put_bare(struct worker *worker, uint8_t *at,
+                               const struct payload_stamp *stamp)
+{
+    const size_t header_len = worker->echo_frame_len - worker->engine->options->size;
+    uint32_t mask;
+    memcpy(&mask, worker->engine->protocol->mask, sizeof mask);
+    memcpy(at, worker->echo_frame, worker->echo_frame_len);
+    payload_stamp_write(at + header_len, stamp);
+    websocket_mask(at + header_len, PAYLOAD_STAMP_LEN, mask);
+    return worker->echo_frame_len;
 }
 
 void traffic_echo_send(struct worker *worker, uint32_t index, uint32_t count, uint64_t due_ns)
 {
     struct conn *conn = &worker->conns[index];
+    const struct protocol *protocol = worker->engine->protocol;
     if (!worker_stage(worker)->has_traffic) {
         return;
     }
-    const uint32_t size = (uint32_t)worker->engine->options->size;
-    const uint32_t header_len = worker->echo_frame_len - size;
-    uint32_t mask;
-    memcpy(&mask, worker->engine->protocol->mask, sizeof mask);
+    const bool is_bare = protocol->echo == NULL && protocol->publish == NULL;
+    char name[CHANNEL_NAME_SIZE] = "";
+    if (!is_bare) {
+        conn_channel_name(worker, index, name);
+    }
     uint8_t *at = worker->out;
-    const uint8_t *full = worker->out + ENGINE_OUT_SIZE - worker->echo_frame_len;
+    const uint8_t *full = worker->out + ENGINE_OUT_SIZE - traffic_frame_len_max(worker);
     for (uint32_t i = 0; i < count; i++) {
         if (at > full) {
             conn_send(worker, index, worker->out, (size_t)(at - worker->out));
@@ -67,10 +123,8 @@ void traffic_echo_send(struct worker *worker, uint32_t index, uint32_t count, ui
             .number = conn->sent++,
             .channel = (uint16_t)conn_number(worker, index),
         };
-        memcpy(at, worker->echo_frame, worker->echo_frame_len);
-        payload_stamp_write(at + header_len, &stamp);
-        websocket_mask(at + header_len, PAYLOAD_STAMP_LEN, mask);
-        at += worker->echo_frame_len;
+        at +=
+            is_bare ? traffic_put_bare(worker, at, &stamp) : traffic_put(worker, at, name, &stamp);
     }
     counter_add(&worker->counters.sent, count);
     conn_send(worker, index, worker->out, (size_t)(at - worker->out));
@@ -87,16 +141,13 @@ static void traffic_flush(struct worker *worker)
 /* Publications of one turn to one publisher leave in one send. */
 static void traffic_publish(struct worker *worker, uint32_t channel_index, uint64_t due_ns)
 {
-    const struct engine *engine = worker->engine;
-    const struct protocol *protocol = engine->protocol;
-    struct channel *channel = &engine->channels[channel_index];
-    const uint32_t size = (uint32_t)engine->options->size;
+    struct channel *channel = &worker->engine->channels[channel_index];
     const uint32_t index = worker->conns_len + (worker->publishers_len > 1 ? channel_index : 0);
     if (worker->conns[index].state != CONN_READY) {
         return;
     }
     if (worker->out_conn != index ||
-        worker->out_len + size + PUBLISH_OVERHEAD_MAX > ENGINE_OUT_SIZE) {
+        worker->out_len + traffic_frame_len_max(worker) > ENGINE_OUT_SIZE) {
         traffic_flush(worker);
         worker->out_conn = index;
     }
@@ -105,29 +156,9 @@ static void traffic_publish(struct worker *worker, uint32_t channel_index, uint6
         .number = channel->published,
         .channel = (uint16_t)channel_index,
     };
-    /* The message is made behind the largest header, and moved to where its header ends. */
-    uint8_t *at = worker->out + worker->out_len;
-    uint8_t *body = at + WEBSOCKET_HEADER_LEN_MAX;
-    size_t body_len = size;
-    if (protocol->publish == NULL) {
-        payload_write(body, size, &stamp);
-    } else {
-        char name[CHANNEL_NAME_SIZE];
-        uint8_t *payload = body + PUBLISH_OVERHEAD_MAX / 2 + size;
-        struct writer out = writer_of(body, PUBLISH_OVERHEAD_MAX / 2 + size);
-        channel_name(channel_index, name);
-        payload_write(payload, size, &stamp);
-        protocol->publish(&out, name, span_of(payload, size));
-        body_len = writer_written_len(&out);
-    }
-    uint32_t mask;
-    memcpy(&mask, protocol->mask, sizeof mask);
-    const unsigned first =
-        WEBSOCKET_FIN | (protocol->is_binary ? WEBSOCKET_BINARY : WEBSOCKET_TEXT);
-    const size_t header_len = websocket_encode_header(at, first, body_len, protocol->mask);
-    memmove(at + header_len, body, body_len);
-    websocket_mask(at + header_len, body_len, mask);
-    worker->out_len += (uint32_t)(header_len + body_len);
+    char name[CHANNEL_NAME_SIZE];
+    channel_name(channel_index, name);
+    worker->out_len += (uint32_t)traffic_put(worker, worker->out + worker->out_len, name, &stamp);
     __atomic_store_n(&channel->published, channel->published + 1, __ATOMIC_RELEASE);
     counter_add(&worker->counters.sent, 1);
 }

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The npm package ws as a peer: /echo returns each message, any other path gives it to all others.
-import {WebSocketServer, WebSocket} from 'ws';
+import {createRequire} from 'node:module';
+
+// Found from the folder that this is started in: there `npm install ws` was run.
+const {WebSocketServer, WebSocket} = createRequire(`${process.cwd()}/`)('ws');
 
 const port = Number(process.argv[2] ?? 9002);
-const server = new WebSocketServer({host: '127.0.0.1', port, perMessageDeflate: false, clientTracking: true});
+const server = new WebSocketServer({host: '127.0.0.1', port, backlog: 4096, perMessageDeflate: false, clientTracking: true});
 server.on('connection', (socket, request) => {
     socket.path = request.url;
     socket.on('error', () => {});

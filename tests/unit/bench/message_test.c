@@ -157,6 +157,108 @@ static void centrifuge_protobuf_is_understood(void **state)
     assert_string_equal(events_of(protocol, span_of(torn, sizeof torn), &payload), "E");
 }
 
+static void nats_is_understood(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *message;
+        const char *events;
+    } cases[] = {
+        {"INFO {\"server_id\":\"x\"} \r\nPONG\r\n", "oJ"},
+        {"PING\r\n", "p"},
+        {"+OK\r\n", "o"},
+        {"MSG c 1 3\r\nabc\r\n", "P"},
+        {"MSG c 1 reply.to 3\r\nabc\r\nPING\r\nMSG c 1 3\r\nabc\r\n", "PpP"},
+        {"-ERR 'Unknown Protocol Operation'\r\n", "E"},
+        {"HMSG c 1 12 15\r\n", "E"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct span payload = SPAN_EMPTY;
+        assert_string_equal(events_of(&protocol_nats, span_of_text(cases[i].message), &payload),
+                            cases[i].events);
+        if (payload.len > 0) {
+            assert_true(span_equal(payload, SPAN_LITERAL("abc")));
+        }
+    }
+}
+
+/* A message that is not whole is said to be wrong: never half a payload, never a byte too far. */
+static void torn_messages_of_nats_are_errors(void **state)
+{
+    (void)state;
+    static const char whole[] = "MSG c 1 3\r\nabc\r\n";
+    for (size_t len = 1; len < sizeof whole - 1; len++) {
+        struct span rest = span_of(whole, len);
+        struct span out;
+        assert_int_equal(protocol_nats.next(&rest, &out), PROTOCOL_ERROR);
+    }
+    static const char *const wrong[] = {
+        "MSG c 1 4\r\nabc\r\n", "MSG c 1 2\r\nabc\r\n",    "MSG \r\nabc\r\n",
+        "MSG c 1 x\r\nabc\r\n", "MSG 99999999\r\nabc\r\n", "MSG 3\r\nabc",
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct span rest = span_of_text(wrong[i]);
+        struct span out;
+        assert_int_equal(protocol_nats.next(&rest, &out), PROTOCOL_ERROR);
+    }
+}
+
+static void socketio_is_understood(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *message;
+        const char *events;
+    } cases[] = {
+        {"0{\"sid\":\"x\",\"pingInterval\":25000}", "o"},
+        {"2", "p"},
+        {"40{\"sid\":\"y\"}", "J"},
+        {"42[\"message\",\"abc\"]", "P"},
+        {"42[\"other\",\"abc\"]", "o"},
+        {"42[\"message\",", "o"},
+        {"42", "o"},
+        {"430[]", "o"},
+        {"44{\"message\":\"no\"}", "E"},
+        {"41", "E"},
+        {"4", "E"},
+        {"1", "E"},
+        {"x", "E"},
+        {"", ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct span payload = SPAN_EMPTY;
+        assert_string_equal(events_of(&protocol_socketio, span_of_text(cases[i].message), &payload),
+                            cases[i].events);
+        if (payload.len > 0) {
+            assert_true(span_equal(payload, SPAN_LITERAL("\"abc\"")));
+        }
+    }
+}
+
+static void peers_are_told_what_they_want(void **state)
+{
+    (void)state;
+    uint8_t bytes[256];
+    struct writer out = writer_of(bytes, sizeof bytes);
+    protocol_nats.join(&out, "c");
+    protocol_nats.publish(&out, "c", SPAN_LITERAL("\"x\""));
+    protocol_nats.join(&out, NULL);
+    assert_true(span_equal(writer_written(&out),
+                           SPAN_LITERAL("CONNECT {\"verbose\":false,\"pedantic\":false}\r\n"
+                                        "SUB c 1\r\nPING\r\n"
+                                        "PUB c 3\r\n\"x\"\r\n"
+                                        "CONNECT {\"verbose\":false,\"pedantic\":false}\r\n"
+                                        "PING\r\n")));
+    out = writer_of(bytes, sizeof bytes);
+    protocol_socketio.join(&out, "c");
+    protocol_socketio.publish(&out, "c", SPAN_LITERAL("\"x\""));
+    protocol_socketio.echo(&out, "c", SPAN_LITERAL("\"x\""));
+    protocol_socketio.join(&out, NULL);
+    assert_true(span_equal(writer_written(&out),
+                           SPAN_LITERAL("40{\"room\":\"c\"}42[\"publish\",\"c\",\"x\"]"
+                                        "42[\"echo\",\"x\"]40")));
+}
+
 static void commands_are_what_the_protocol_wants(void **state)
 {
     (void)state;
@@ -186,6 +288,10 @@ int main(void)
         cmocka_unit_test(broken_frames_are_refused),
         cmocka_unit_test(centrifuge_json_is_understood),
         cmocka_unit_test(centrifuge_protobuf_is_understood),
+        cmocka_unit_test(nats_is_understood),
+        cmocka_unit_test(torn_messages_of_nats_are_errors),
+        cmocka_unit_test(socketio_is_understood),
+        cmocka_unit_test(peers_are_told_what_they_want),
         cmocka_unit_test(commands_are_what_the_protocol_wants),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
