@@ -103,6 +103,8 @@ static void actors_on_message(void *actor, const struct message *message)
     case MESSAGE_NODES:
         edge_on_message(actors->edge, message);
         break;
+    case MESSAGE_HISTORY_ASK:
+    case MESSAGE_HISTORY:
     case MESSAGE_NODES_ASK:
     case MESSAGE_TYPE_NONE:
     case MESSAGE_TYPES_LEN:

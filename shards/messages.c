@@ -53,6 +53,15 @@ void message_release(const struct message *message)
     case MESSAGE_PRESENCE:
         presence_snapshot_release(message_as_presence(message).snapshot);
         break;
+    case MESSAGE_SUBSCRIBED:
+        stream_page_release(message_as_subscribed(message).page);
+        break;
+    case MESSAGE_HISTORY_ASK:
+        buf_release(message_as_history_ask(message).channel);
+        break;
+    case MESSAGE_HISTORY:
+        stream_page_release(message_as_history(message).page);
+        break;
     case MESSAGE_USER_ADD:
         buf_release(message_as_user_add(message).user);
         break;
@@ -77,7 +86,6 @@ void message_release(const struct message *message)
     case MESSAGE_NODES:
         buf_release(message_as_nodes(message).nodes);
         break;
-    case MESSAGE_SUBSCRIBED:
     case MESSAGE_PUBLISHED:
     case MESSAGE_USER_ADDED:
     case MESSAGE_NODES_ASK:

@@ -36,6 +36,8 @@
     X(PUBLICATION, publication, HOME, EDGE, MESSAGE_REPLY) \
     X(PRESENCE_ASK, presence_ask, EDGE, HOME, MESSAGE_REQUEST) \
     X(PRESENCE, presence, HOME, EDGE, MESSAGE_REPLY) \
+    X(HISTORY_ASK, history_ask, EDGE, HOME, MESSAGE_REQUEST) \
+    X(HISTORY, history, HOME, EDGE, MESSAGE_REPLY) \
     X(USER_ADD, user_add, EDGE, DIRECTORY, MESSAGE_REQUEST) \
     X(USER_ADDED, user_added, DIRECTORY, EDGE, MESSAGE_REPLY) \
     X(USER_REMOVE, user_remove, EDGE, DIRECTORY, MESSAGE_REPLY) \
@@ -65,23 +67,48 @@ enum subscribe_flag {
     SUBSCRIBE_FIRST = 1u << 0,
     SUBSCRIBE_PRESENCE = 1u << 1, /* Enter the identity into the channel's presence. */
     SUBSCRIBE_JOIN = 1u << 2,     /* Tell the others. */
+    /* The client is to know its position, so that the channel has to keep one. The flags below are
+     * for such subscriptions. */
+    SUBSCRIBE_POSITIONED = 1u << 3,
+    SUBSCRIBE_RECOVERABLE = 1u << 4,
+    SUBSCRIBE_RECOVER = 1u << 5, /* Bring what came after `since`, */
+    SUBSCRIBE_CACHE = 1u << 6,   /* or only the newest, unless the client has it. */
+    /* Where it cannot be recovered, do not register the client. */
+    SUBSCRIBE_REJECT_UNRECOVERED = 1u << 7,
+};
+
+/* A place in a channel's stream. */
+struct stream_position {
+    uint64_t offset;
+    uint64_t epoch; /* 0: whichever it is. */
 };
 
 /* handle: the edge's hub channel. */
 struct message_subscribe {
-    struct buf *channel;  /* The name. */
-    struct buf *identity; /* NULL unless PRESENCE or JOIN. */
-    uint32_t connection;  /* Comes back in SUBSCRIBED. */
+    struct buf *channel;          /* The name. */
+    struct buf *identity;         /* NULL unless PRESENCE or JOIN. */
+    struct stream_position since; /* With RECOVER. */
+    uint32_t connection;          /* Comes back in SUBSCRIBED. */
     uint32_t flags;
+    uint32_t limit;      /* Of the publications that RECOVER may bring, */
+    uint32_t bytes_max;  /* and of what they weigh. */
+    uint32_t meta_ttl_s; /* With POSITIONED: how long the position outlives the last subscriber. */
+};
+
+enum subscribed_flag {
+    SUBSCRIBED_RECOVERED = 1u << 16,
+    SUBSCRIBED_REJECTED = 1u << 17, /* See SUBSCRIBE_REJECT_UNRECOVERED. */
 };
 
 /* handle: the edge's hub channel. A publication that arrives later is later in the channel's
  * order. */
 struct message_subscribed {
-    uint64_t epoch;
-    uint64_t offset; /* Of the newest publication. */
+    struct buf *page;              /* stream_page_of(): what was recovered. NULL: nothing. */
+    struct stream_position newest; /* As of now. */
+    uint64_t since_offset;         /* As it was given. */
     uint32_t connection;
     uint32_t error; /* 0, or an enum client_error: nothing was registered. */
+    uint32_t flags; /* Those of SUBSCRIBE, and enum subscribed_flag. */
 };
 
 enum unsubscribe_flag {
@@ -103,12 +130,17 @@ struct message_publish {
     struct buf *identity; /* Of the publishing client, or NULL (server API). */
     uint32_t cookie;
     uint32_t origin;
+    /* What the channel's namespace keeps of its publications; 0 publications: nothing, and the
+     * publication has no offset. */
+    uint32_t history_size;
+    uint32_t history_ttl_s;
+    uint32_t meta_ttl_s;
 };
 
 /* handle: the asker's. */
 struct message_published {
     uint64_t epoch;
-    uint64_t offset; /* 0: the channel keeps no history. */
+    uint64_t offset; /* 0: it was not kept in any history. */
     uint32_t cookie;
     uint32_t origin;
     uint32_t error; /* 0, or an enum client_error. */
@@ -122,6 +154,7 @@ struct message_publication {
     /* One more than that of the message before, for this shard and channel; the first is 1. A gap:
      * join or leave pushes were given up, since the shard took nothing for too long. */
     uint64_t sequence;
+    uint64_t offset;     /* In the channel's stream; 0: it has no place there. */
     uint64_t sent_ns;    /* When the home accepted it. */
     uint32_t payload_at; /* Where the JSON begins in the frame. */
     uint32_t kind;
@@ -143,6 +176,33 @@ struct message_presence {
     uint32_t cookie;
     uint32_t origin;
     uint32_t stats_only;
+    uint32_t error; /* 0, or an enum client_error. */
+};
+
+enum history_flag {
+    HISTORY_SINCE = 1u << 0,   /* Only what lies beyond `since` (in the direction of reading). */
+    HISTORY_REVERSE = 1u << 1, /* The newest first. */
+    HISTORY_REMOVE = 1u << 2,  /* Forget all publications; the position stays. No page. */
+};
+
+/* handle: the asker's. */
+struct message_history_ask {
+    struct buf *channel;
+    struct stream_position since; /* Its epoch is compared also without SINCE. */
+    uint32_t cookie;
+    uint32_t origin;
+    uint32_t flags;
+    uint32_t limit;     /* Publications; 0: only the position. */
+    uint32_t bytes_max; /* Of what they weigh: the page may be shorter, but not empty. */
+    uint32_t meta_ttl_s;
+};
+
+/* handle: the asker's. */
+struct message_history {
+    struct buf *page; /* stream_page_of(); NULL: no publications. */
+    struct stream_position newest;
+    uint32_t cookie;
+    uint32_t origin;
     uint32_t error; /* 0, or an enum client_error. */
 };
 

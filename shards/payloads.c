@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "codec/writer.h"
+
 enum { PARTS_MAX = 6 };
 
 /* Fills in the lengths, too. NULL: memory is out, or the whole is larger than a buf. */
@@ -146,15 +148,81 @@ struct client_info identity_info(const struct buf *buf, char id_text[CLIENT_ID_T
 
 struct buf *publish_request_make(const struct publish_request *request)
 {
-    const struct span parts[] = {request->channel, request->data, request->tags};
-    return pack(NULL, 0, parts, 3);
+    const struct span parts[] = {request->channel, request->data, request->tags,
+                                 request->idempotency_key, request->version_epoch};
+    return pack(&request->version, sizeof(request->version), parts, 5);
 }
 
 struct publish_request publish_request_of(const struct buf *buf)
 {
-    struct span parts[3];
-    unpack(buf, 0, parts, 3);
-    return (struct publish_request){.channel = parts[0], .data = parts[1], .tags = parts[2]};
+    struct publish_request request;
+    struct span parts[5];
+    unpack(buf, sizeof(request.version), parts, 5);
+    memcpy(&request.version, buf->bytes, sizeof(request.version));
+    request.channel = parts[0];
+    request.data = parts[1];
+    request.tags = parts[2];
+    request.idempotency_key = parts[3];
+    request.version_epoch = parts[4];
+    return request;
+}
+
+/* ---- streams ---- */
+
+struct buf *stream_page_make(uint32_t len)
+{
+    const uint64_t size =
+        sizeof(struct stream_page) + (uint64_t)len * sizeof(struct stream_page_entry);
+    struct buf *buf = size > UINT32_MAX ? NULL : buf_create((uint32_t)size);
+    if (buf != NULL) {
+        stream_page_of(buf)->len = len;
+    }
+    return buf;
+}
+
+/* A buf's bytes begin 8 bytes behind what malloc gave, so pointers fit there. */
+struct stream_page *stream_page_of(struct buf *buf)
+{
+    return (struct stream_page *)(void *)buf->bytes;
+}
+
+void stream_page_release(struct buf *buf)
+{
+    if (buf == NULL) {
+        return;
+    }
+    const struct stream_page *page = stream_page_of(buf);
+    for (uint64_t i = 0; i < page->len; i++) {
+        buf_release(page->entries[i].request);
+        buf_release(page->entries[i].identity);
+    }
+    buf_release(buf);
+}
+
+/* Homes draw odd numbers. */
+enum { EPOCH_FOREIGN = 2 };
+
+struct span epoch_format(uint64_t epoch, uint8_t room[EPOCH_TEXT_LEN_MAX])
+{
+    struct writer out = writer_of(room, EPOCH_TEXT_LEN_MAX);
+    if (epoch != 0) {
+        writer_put_u64(&out, epoch);
+    }
+    return writer_written(&out);
+}
+
+uint64_t epoch_parse(struct span text)
+{
+    uint8_t room[EPOCH_TEXT_LEN_MAX];
+    uint64_t epoch = 0;
+    if (text.len > EPOCH_TEXT_LEN_MAX) {
+        return EPOCH_FOREIGN;
+    }
+    for (size_t i = 0; i < text.len; i++) {
+        epoch = epoch * 10 + (uint64_t)(text.at[i] - '0');
+    }
+    /* Whatever that came to: only its own text is an epoch's. */
+    return span_equal(epoch_format(epoch, room), text) ? epoch : EPOCH_FOREIGN;
 }
 
 /* ---- presence ---- */

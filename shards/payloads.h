@@ -36,14 +36,39 @@ bool client_id_parse(struct span text, uint8_t out[CLIENT_ID_LEN]);
 /* The identity as the protocol's ClientInfo; `id_text` is room that must live as long. */
 struct client_info identity_info(const struct buf *buf, char id_text[CLIENT_ID_TEXT_LEN]);
 
-/* A publication on its way to the home. */
+/* A publication on its way to the home, and as a history keeps it. */
 struct publish_request {
     struct span channel;
     struct span data;
     struct span tags; /* JSON object or empty */
+    struct span idempotency_key;
+    struct span version_epoch;
+    uint64_t version; /* 0: none */
 };
 MUST_CHECK struct buf *publish_request_make(const struct publish_request *request);
 struct publish_request publish_request_of(const struct buf *buf);
+
+/* Publications of a stream, in the order in which they were asked for, one count of each buf. The
+ * page has one holder: buf_share is not for it. */
+struct stream_page_entry {
+    struct buf *request;  /* publish_request_of() */
+    struct buf *identity; /* Of the publishing client, or NULL. */
+    uint64_t offset;
+};
+struct stream_page {
+    uint64_t len;
+    struct stream_page_entry entries[];
+};
+/* The maker fills in `entries` before anybody else sees the buf. */
+MUST_CHECK struct buf *stream_page_make(uint32_t len);
+struct stream_page *stream_page_of(struct buf *buf);
+void stream_page_release(struct buf *buf); /* NULL is allowed. Any shard. */
+
+/* An epoch as clients see it. Parsing gives 0 for an empty text, and for one that is no epoch of
+ * ours a number that no epoch has. */
+enum { EPOCH_TEXT_LEN_MAX = 20 };
+struct span epoch_format(uint64_t epoch, uint8_t room[EPOCH_TEXT_LEN_MAX]);
+uint64_t epoch_parse(struct span text);
 
 /* A list of identities, one count of each. Several shards may hold one list: its holders are
  * counted in it, so that the last of them gives the identities back. buf_share and buf_release are

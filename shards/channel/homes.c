@@ -298,7 +298,7 @@ void homes_on_subscribe(struct homes *homes, const struct message *message)
     }
     if (channel != NULL) {
         answer.error = homes_subscribe(homes, channel, &body, message);
-        answer.epoch = channel->epoch;
+        answer.newest.epoch = channel->epoch;
     }
     OUTBOX_SEND(homes->actors->outbox, message->from, subscribed, message->handle, &answer);
     if (answer.error == 0 && (body.flags & SUBSCRIBE_JOIN) != 0) {

@@ -11,17 +11,6 @@
 #include "shards/payloads.h"
 #include "shards/router/router.h"
 
-enum { EPOCH_TEXT_LEN_MAX = 20 };
-
-static struct span epoch_text(uint64_t epoch, uint8_t room[EPOCH_TEXT_LEN_MAX])
-{
-    struct writer out = writer_of(room, EPOCH_TEXT_LEN_MAX);
-    if (epoch != 0) {
-        writer_put_u64(&out, epoch);
-    }
-    return writer_written(&out);
-}
-
 static void encode_broadcast(struct writer *out, const struct call *call)
 {
     api_json_encode_broadcast_begin(out);
@@ -30,7 +19,7 @@ static void encode_broadcast(struct writer *out, const struct call *call)
         const struct call_outcome *at = &call->outcomes[i];
         const struct api_publish_outcome outcome = {
             .error = at->error,
-            .result = {.offset = at->offset, .epoch = epoch_text(at->epoch, room)},
+            .result = {.offset = at->offset, .epoch = epoch_format(at->epoch, room)},
         };
         api_json_encode_broadcast_item(out, i == 0, &outcome);
     }
@@ -138,7 +127,7 @@ static void encode_call(struct writer *out, const void *what)
     case API_METHOD_PUBLISH: {
         const struct api_publish_result result = {.offset = call->outcomes[0].offset,
                                                   .epoch =
-                                                      epoch_text(call->outcomes[0].epoch, room)};
+                                                      epoch_format(call->outcomes[0].epoch, room)};
         api_json_encode_publish(out, &result);
         break;
     }

@@ -96,7 +96,7 @@ struct message_subscribed hears_subscribed(uint32_t edge, uint32_t error)
     assert_int_equal(message.from, RIG_HOME);
     assert_int_equal(body.connection, 77);
     assert_int_equal(body.error, error);
-    assert_int_equal(body.offset, 0);
+    assert_int_equal(body.newest.offset, 0);
     return body;
 }
 

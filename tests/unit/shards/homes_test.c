@@ -188,9 +188,9 @@ static void an_epoch_is_of_one_tenure(void **state)
     subscribes(2, "c", SUBSCRIBE_FIRST, NULL);
     publishes(2, "c", "1");
     rig_settle(&rig);
-    const uint64_t epoch = hears_subscribed(1, 0).epoch;
+    const uint64_t epoch = hears_subscribed(1, 0).newest.epoch;
     assert_int_not_equal(epoch, 0);
-    assert_int_equal(hears_subscribed(2, 0).epoch, epoch);
+    assert_int_equal(hears_subscribed(2, 0).newest.epoch, epoch);
     rig_drop(&rig, 1);
     rig_drop(&rig, 2);
     unsubscribes(1, "c", UNSUBSCRIBE_LAST, NULL);
@@ -201,7 +201,7 @@ static void an_epoch_is_of_one_tenure(void **state)
     assert_int_equal(rig_counter(&rig, COUNTER_NUM_CHANNELS), 0);
     subscribes(1, "c", SUBSCRIBE_FIRST, NULL);
     rig_settle(&rig);
-    assert_int_not_equal(hears_subscribed(1, 0).epoch, epoch);
+    assert_int_not_equal(hears_subscribed(1, 0).newest.epoch, epoch);
 }
 
 static void presence_keeps_a_channel(void **state)
@@ -229,7 +229,7 @@ static void channels_beyond_the_limit_are_refused(void **state)
     subscribes(1, "one more", SUBSCRIBE_FIRST | SUBSCRIBE_PRESENCE | SUBSCRIBE_JOIN,
                rig_identity(0x11, "u", "", ""));
     rig_settle(&rig);
-    assert_int_equal(hears_subscribed(1, CLIENT_ERROR_INTERNAL).epoch, 0);
+    assert_int_equal(hears_subscribed(1, CLIENT_ERROR_INTERNAL).newest.epoch, 0);
     assert_int_equal(rig_counter(&rig, COUNTER_CHANNELS_REFUSED), 1);
     assert_int_equal(rig_counter(&rig, COUNTER_NUM_CHANNELS), CHANNELS_MAX);
     assert_int_equal(rig_counter(&rig, COUNTER_NUM_PRESENCE_ENTRIES), 0);

@@ -116,6 +116,9 @@ static void a_publish_request_comes_back(void **state)
         .channel = SPAN_LITERAL("news:1"),
         .data = SPAN_LITERAL("{\"n\":\"\xff\"}"),
         .tags = SPAN_LITERAL("{\"t\":\"u\"}"),
+        .idempotency_key = SPAN_LITERAL("once"),
+        .version_epoch = SPAN_LITERAL("ve"),
+        .version = 1ull << 63 | 5,
     };
     struct buf *buf = publish_request_make(&request);
     assert_non_null(buf);
@@ -123,7 +126,60 @@ static void a_publish_request_comes_back(void **state)
     assert_true(span_equal(out.channel, request.channel));
     assert_true(span_equal(out.data, request.data));
     assert_true(span_equal(out.tags, request.tags));
+    assert_true(span_equal(out.idempotency_key, request.idempotency_key));
+    assert_true(span_equal(out.version_epoch, request.version_epoch));
+    assert_true(out.version == request.version);
     buf_release(buf);
+}
+
+/* Whoever has the page has a count of each of its bufs, and gives them back with it. */
+static void a_stream_page_holds_what_is_in_it(void **state)
+{
+    (void)state;
+    struct buf *request =
+        publish_request_make(&(struct publish_request){.data = SPAN_LITERAL("1")});
+    struct buf *page = stream_page_make(2);
+    assert_non_null(request);
+    assert_non_null(page);
+    assert_int_equal(stream_page_of(page)->len, 2);
+    for (uint32_t i = 0; i < 2; i++) {
+        buf_share(request, 1);
+        stream_page_of(page)->entries[i] =
+            (struct stream_page_entry){.request = request, .offset = i + 1};
+    }
+    assert_int_equal(request->refs, 3);
+    stream_page_release(page);
+    assert_int_equal(request->refs, 1);
+    buf_release(request);
+    stream_page_release(NULL);
+    assert_null(stream_page_make(UINT32_MAX));
+}
+
+static void epochs_come_back_from_their_texts_alone(void **state)
+{
+    (void)state;
+    static const uint64_t epochs[] = {1, 7, 1234567890123456789ull, UINT64_MAX};
+    uint8_t room[EPOCH_TEXT_LEN_MAX];
+    for (size_t i = 0; i < sizeof(epochs) / sizeof(epochs[0]); i++) {
+        assert_true(epoch_parse(epoch_format(epochs[i], room)) == epochs[i]);
+    }
+    assert_int_equal(epoch_format(0, room).len, 0);
+    assert_int_equal(epoch_parse(SPAN_EMPTY), 0);
+    static const char *const foreign[] = {
+        "0",
+        "01",
+        "-1",
+        "7 ",
+        "abcd",
+        "\xff\xff",
+        "18446744073709551617",
+        "184467440737095516150",
+        "1e3",
+    };
+    for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++) {
+        const uint64_t epoch = epoch_parse(span_of_text(foreign[i]));
+        assert_true(epoch != 0 && epoch % 2 == 0);
+    }
 }
 
 static void a_session_command_comes_back(void **state)
@@ -239,6 +295,8 @@ int main(void)
         cmocka_unit_test(client_ids_are_uuids),
         cmocka_unit_test(other_texts_are_no_client_ids),
         cmocka_unit_test(a_publish_request_comes_back),
+        cmocka_unit_test(a_stream_page_holds_what_is_in_it),
+        cmocka_unit_test(epochs_come_back_from_their_texts_alone),
         cmocka_unit_test(a_session_command_comes_back),
         cmocka_unit_test(the_last_holder_of_a_snapshot_gives_the_identities_back),
         cmocka_unit_test(a_survey_is_walked_in_order),
