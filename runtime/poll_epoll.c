@@ -174,6 +174,137 @@ static int epoll_accept(struct poller *poller, int listener, struct socket_addre
     return socket;
 }
 
+/* ---- connections that begin here ---- */
+
+static int failure_of_connect(int error)
+{
+    if (is_exhaustion(error) || error == EADDRNOTAVAIL) {
+        return POLLER_EXHAUSTED; /* EADDRNOTAVAIL: all ports towards that address are in use. */
+    }
+    switch (error) {
+    case ETIMEDOUT:
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+    case EHOSTDOWN:
+    case ENETDOWN:
+        return POLLER_GONE;
+    default:
+        return POLLER_REFUSED;
+    }
+}
+
+static int fail_and_close(int socket)
+{
+    const int error = errno;
+    close(socket);
+    errno = error;
+    return failure_of_connect(error);
+}
+
+static int epoll_connect(struct poller *poller, const struct socket_address *address)
+{
+    (void)poller;
+    union system_address system;
+    const socklen_t len = address_to_system(address, &system);
+    if (len == 0) {
+        errno = EAFNOSUPPORT;
+        return POLLER_REFUSED;
+    }
+    const int conn = socket(system.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (conn < 0) {
+        return is_exhaustion(errno) ? POLLER_EXHAUSTED : POLLER_REFUSED;
+    }
+    if (!option_on(conn, IPPROTO_TCP, TCP_NODELAY) ||
+        (connect(conn, &system.any, len) != 0 && errno != EINPROGRESS && errno != EINTR)) {
+        return fail_and_close(conn);
+    }
+    return conn;
+}
+
+static int epoll_connected(struct poller *poller, int socket)
+{
+    (void)poller;
+    int error = 0;
+    socklen_t len = sizeof(error);
+    if (getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &len) != 0) {
+        return POLLER_GONE;
+    }
+    if (error != 0) {
+        return failure_of_connect(error) == POLLER_REFUSED ? POLLER_REFUSED : POLLER_GONE;
+    }
+    union system_address peer;
+    len = sizeof(peer);
+    return getpeername(socket, &peer.any, &len) == 0 ? 0 : POLLER_AGAIN;
+}
+
+/* ---- datagrams ---- */
+
+static int epoll_open_datagram(struct poller *poller, const struct socket_address *address)
+{
+    (void)poller;
+    union system_address system;
+    const socklen_t len = address_to_system(address, &system);
+    if (len == 0) {
+        errno = EAFNOSUPPORT;
+        return POLLER_REFUSED;
+    }
+    const int opened = socket(system.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (opened < 0) {
+        return is_exhaustion(errno) ? POLLER_EXHAUSTED : POLLER_REFUSED;
+    }
+    const bool is_ipv6 = address->family == 6;
+    if ((is_ipv6 && !option_on(opened, IPPROTO_IPV6, IPV6_V6ONLY)) ||
+        bind(opened, &system.any, len) != 0) {
+        const int error = errno;
+        close(opened);
+        errno = error;
+        return is_exhaustion(error) ? POLLER_EXHAUSTED : POLLER_REFUSED;
+    }
+    return opened;
+}
+
+static ssize_t epoll_receive_from(struct poller *poller, int socket, struct socket_address *from,
+                                  void *into, size_t len)
+{
+    (void)poller;
+    BUG_IF(len == 0);
+    union system_address system;
+    ssize_t received;
+    uint32_t tries =
+        TURN_ACCEPTS; /* As with accept: errors of the network are not this socket's. */
+    do {
+        socklen_t system_len = sizeof(system);
+        received = recvfrom(socket, into, len, 0, &system.any, &system_len);
+    } while (received < 0 && errno != EAGAIN && --tries > 0);
+    if (received < 0) {
+        return errno == EAGAIN ? POLLER_AGAIN : POLLER_GONE;
+    }
+    address_from_system(&system, from);
+    return received;
+}
+
+static ssize_t epoll_send_to(struct poller *poller, int socket, const struct socket_address *to,
+                             const void *at, size_t len)
+{
+    (void)poller;
+    union system_address system;
+    const socklen_t system_len = address_to_system(to, &system);
+    if (system_len == 0) {
+        return POLLER_REFUSED;
+    }
+    ssize_t sent;
+    do {
+        sent = sendto(socket, at, len, MSG_NOSIGNAL, &system.any, system_len);
+    } while (sent < 0 && errno == EINTR);
+    if (sent >= 0) {
+        return sent;
+    }
+    if (errno == EAGAIN) {
+        return POLLER_AGAIN;
+    }
+    return is_exhaustion(errno) ? POLLER_EXHAUSTED : POLLER_REFUSED;
+}
+
 static bool epoll_watch(struct poller *poller, int socket, uint64_t token)
 {
     BUG_IF(token == POLLER_TOKEN_NONE);
@@ -318,6 +449,11 @@ static void epoll_destroy(struct poller *poller)
 static const struct poller_ops epoll_ops = {
     .listen = epoll_listen,
     .accept = epoll_accept,
+    .connect = epoll_connect,
+    .connected = epoll_connected,
+    .open_datagram = epoll_open_datagram,
+    .receive_from = epoll_receive_from,
+    .send_to = epoll_send_to,
     .watch = epoll_watch,
     .receive = epoll_receive,
     .send = epoll_send,

@@ -8,7 +8,7 @@
  * went than was asked for, and accept until POLLER_AGAIN. After a POLLER_HANGUP read until 0 or a
  * failure: the end of a stream is no byte that a short read would leave. An event tells everything
  * that is true of the socket at that moment, so one that comes for new bytes is also WRITABLE when
- * there is room, although nothing changed about that.
+ * there is room, although nothing changed about that. Datagrams are received until POLLER_AGAIN.
  *
  * A poller belongs to its shard's thread, except poller_wake.
  */
@@ -46,17 +46,25 @@ struct poller_event {
 /* A token that no socket may have. */
 #define POLLER_TOKEN_NONE UINT64_MAX
 
-/* What receive, send, accept and listen return below zero. */
+/* What the calls below return when it is below zero. */
 enum poller_failure {
     POLLER_AGAIN = -1,     /* Nothing now; an event will tell. */
     POLLER_GONE = -2,      /* The peer is gone (reset, broken pipe, timeout). */
     POLLER_EXHAUSTED = -3, /* Descriptors or memory are out; no event tells when they are back. */
-    POLLER_REFUSED = -4,   /* Any other failure, e.g. the address is in use (listen). */
+    POLLER_REFUSED = -4,   /* Any other failure, e.g. the address is in use (listen), nobody listens
+                              there (connect), or a rule or a limit forbids it (send_to). */
 };
 
 struct poller_ops {
     int (*listen)(struct poller *, const struct socket_address *, int backlog);
     int (*accept)(struct poller *, int listener, struct socket_address *peer);
+    int (*connect)(struct poller *, const struct socket_address *);
+    int (*connected)(struct poller *, int socket);
+    int (*open_datagram)(struct poller *, const struct socket_address *);
+    ssize_t (*receive_from)(struct poller *, int socket, struct socket_address *from, void *into,
+                            size_t len);
+    ssize_t (*send_to)(struct poller *, int socket, const struct socket_address *to, const void *at,
+                       size_t len);
     bool (*watch)(struct poller *, int socket, uint64_t token);
     ssize_t (*receive)(struct poller *, int socket, void *into, size_t len);
     ssize_t (*send)(struct poller *, int socket, const struct iovec *slices, int count);
@@ -80,7 +88,8 @@ MUST_CHECK struct poller *poller_create_epoll(void);
  * unshare(CLONE_FILES); before any other call but poller_wake. False with errno set. */
 MUST_CHECK bool poller_open_private(struct poller *poller);
 
-/* The address a listener is bound to; only of the kernel's pollers. False when it has none. */
+/* The address a listener or a datagram socket is bound to; only of the kernel's pollers. False when
+ * it has none. */
 bool poller_epoll_local_address(const struct poller *poller, int listener,
                                 struct socket_address *out);
 
@@ -97,6 +106,45 @@ static inline int poller_listen(struct poller *p, const struct socket_address *a
 static inline int poller_accept(struct poller *p, int listener, struct socket_address *peer)
 {
     return p->ops->accept(p, listener, peer);
+}
+
+/* Begins a connection (non-blocking, close-on-exec, TCP_NODELAY) and returns its socket, to be
+ * watched: WRITABLE or HANGUP tell that it was made or failed, and poller_connected which. A
+ * failure that is known at once is returned instead. Giving up after a time is the caller's: the
+ * system takes minutes. */
+static inline int poller_connect(struct poller *p, const struct socket_address *address)
+{
+    return p->ops->connect(p, address);
+}
+
+/* How what poller_connect began has gone: 0 connected, POLLER_AGAIN under way, POLLER_REFUSED
+ * nobody listens there, POLLER_GONE the address is not reached. Asked once it has failed or
+ * succeeded, and before anything else is done with the socket. */
+static inline int poller_connected(struct poller *p, int socket)
+{
+    return p->ops->connected(p, socket);
+}
+
+/* A socket for datagrams on an address (port 0 and "::" as poller_listen), or a failure. */
+static inline int poller_open_datagram(struct poller *p, const struct socket_address *address)
+{
+    return p->ops->open_datagram(p, address);
+}
+
+/* The length of the next datagram (0 is one too), or a failure. One that is longer than `len` > 0
+ * is cut to it: offer one byte more than may come, and refuse what fills it. */
+static inline ssize_t poller_receive_from(struct poller *p, int socket, struct socket_address *from,
+                                          void *into, size_t len)
+{
+    return p->ops->receive_from(p, socket, from, into, len);
+}
+
+/* `len`, or a failure: then nothing was sent. Whether it arrives is not told, and what failed is
+ * not worth keeping: whoever sends datagrams must bear their loss. */
+static inline ssize_t poller_send_to(struct poller *p, int socket, const struct socket_address *to,
+                                     const void *at, size_t len)
+{
+    return p->ops->send_to(p, socket, to, at, len);
 }
 
 /* Reports all events of the socket with this token (not POLLER_TOKEN_NONE), edge-triggered, until

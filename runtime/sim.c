@@ -49,12 +49,12 @@ void sim_destroy(struct sim *sim)
     frame_free_kept();
 }
 
-static struct clock_reading sim_clock(const struct sim *sim)
+static struct clock_reading sim_clock(const struct sim *sim, const struct sim_node *node)
 {
     const uint64_t now_ns = sim->network.now_ns;
     return (struct clock_reading){
         .monotonic_ns = now_ns,
-        .wall_ms = SIM_START_WALL_MS + (int64_t)(now_ns / CLOCK_NS_A_MS),
+        .wall_ms = SIM_START_WALL_MS + (int64_t)(now_ns / CLOCK_NS_A_MS) + node->wall_ahead_ms,
     };
 }
 
@@ -134,6 +134,7 @@ static void node_create_shards(struct sim *sim, struct sim_node *node, uint32_t 
         BUG_IF(poller == NULL);
         struct mailbox *mailbox = mailbox_of(node->matrix, i);
         mailbox_set_poller(mailbox, poller);
+        node->shards[i].node = number;
         node->shards[i].shard = shard_create(i, node->count, poller, mailbox);
         BUG_IF(node->shards[i].shard == NULL);
         random_init_seeded(&node->shards[i].shard->random, random_next(&sim->random));
@@ -144,25 +145,24 @@ static bool node_start(struct sim *sim, struct sim_node *node)
 {
     for (uint32_t i = 0; i < node->count; i++) {
         struct sim_shard *at = &node->shards[i];
-        if (!shard_start(at->shard, at->ops, at->actor, sim_clock(sim))) {
+        if (!shard_start(at->shard, at->ops, at->actor, sim_clock(sim, node))) {
             return false;
         }
     }
     return true;
 }
 
-uint32_t sim_add_node(struct sim *sim, const struct shard_set_options *options)
+/* A life at a place where none is. */
+static bool node_live(struct sim *sim, uint32_t number, const struct shard_set_options *options)
 {
     BUG_IF(options->count == 0 || options->count > SHARDS_MAX);
-    const uint32_t number = sim->nodes_len++;
     const size_t order_room = sim->order_room + options->count;
-    sim->nodes = realloc(sim->nodes, sim->nodes_len * sizeof(*sim->nodes));
     sim->order = realloc(sim->order, order_room * sizeof(struct sim_shard *));
+    BUG_IF(sim->order == NULL);
     sim->order_room = order_room;
-    BUG_IF(sim->nodes == NULL || sim->order == NULL);
 
     struct sim_node *node = &sim->nodes[number];
-    node->count = options->count;
+    *node = (struct sim_node){.count = options->count};
     node->matrix = mailbox_matrix_create(options->count);
     node->shards = calloc(options->count, sizeof(*node->shards));
     BUG_IF(node->matrix == NULL || node->shards == NULL);
@@ -170,15 +170,38 @@ uint32_t sim_add_node(struct sim *sim, const struct shard_set_options *options)
     if (!node_create_actors(node, options)) {
         node_stop_actors(sim, node);
         node_free(node);
-        return SIM_NODE_NONE;
+        return false;
     }
     node_create_shards(sim, node, number);
     if (!node_start(sim, node)) {
         node_stop_actors(sim, node);
         node_free(node);
-        return SIM_NODE_NONE;
+        return false;
     }
-    return number;
+    return true;
+}
+
+uint32_t sim_add_node(struct sim *sim, const struct shard_set_options *options)
+{
+    const uint32_t number = sim->nodes_len++;
+    sim->nodes = realloc(sim->nodes, sim->nodes_len * sizeof(*sim->nodes));
+    BUG_IF(sim->nodes == NULL);
+    return node_live(sim, number, options) ? number : SIM_NODE_NONE;
+}
+
+bool sim_restart_node(struct sim *sim, uint32_t number, const struct shard_set_options *options)
+{
+    BUG_IF(number >= sim->nodes_len || sim->nodes[number].shards != NULL);
+    return node_live(sim, number, options);
+}
+
+void sim_node_address(uint32_t node, uint16_t port, struct socket_address *out)
+{
+    *out = (struct socket_address){
+        .family = 4,
+        .bytes = {10, 1, (uint8_t)(node >> 8), (uint8_t)node},
+        .port = port,
+    };
 }
 
 /* Messages may own memory: they are handled before their actors go. */
@@ -190,7 +213,7 @@ static void node_settle(struct sim *sim, struct sim_node *node)
         for (uint32_t i = 0; i < node->count; i++) {
             struct shard *shard = node->shards[i].shard;
             if (mailbox_has_work(shard->mailbox)) {
-                shard_settle(shard, sim_clock(sim));
+                shard_settle(shard, sim_clock(sim, node));
                 any = true;
             }
         }
@@ -214,6 +237,11 @@ void sim_remove_node(struct sim *sim, uint32_t number)
 
 /* ---- time ---- */
 
+static bool is_paused(const struct sim *sim, const struct sim_node *node)
+{
+    return node->paused_until_ms > sim_now_ms(sim);
+}
+
 static bool is_runnable(const struct sim *sim, const struct sim_shard *at)
 {
     return at->next_ms <= sim_now_ms(sim) || mailbox_has_work(at->shard->mailbox) ||
@@ -225,7 +253,10 @@ static size_t collect_runnable(struct sim *sim)
     size_t count = 0;
     for (uint32_t n = 0; n < sim->nodes_len; n++) {
         struct sim_node *node = &sim->nodes[n];
-        for (uint32_t i = 0; node->shards != NULL && i < node->count; i++) {
+        if (node->shards == NULL || is_paused(sim, node)) {
+            continue;
+        }
+        for (uint32_t i = 0; i < node->count; i++) {
             if (is_runnable(sim, &node->shards[i])) {
                 /* Each at a place by chance among those before it. */
                 const size_t place = (size_t)random_below(&sim->random, count + 1);
@@ -239,7 +270,7 @@ static size_t collect_runnable(struct sim *sim)
 
 static void step(struct sim *sim, struct sim_shard *at)
 {
-    at->next_ms = shard_step(at->shard, sim_clock(sim));
+    at->next_ms = shard_step(at->shard, sim_clock(sim, &sim->nodes[at->node]));
     sim_network_note(&sim->network, at->next_ms ^ (uint64_t)at->shard->id << 56);
     write_log(sim, at->shard);
 }
@@ -271,7 +302,8 @@ static uint64_t next_ns(const struct sim *sim)
     for (uint32_t n = 0; n < sim->nodes_len; n++) {
         const struct sim_node *node = &sim->nodes[n];
         for (uint32_t i = 0; node->shards != NULL && i < node->count; i++) {
-            const uint64_t ms = node->shards[i].next_ms;
+            const uint64_t wants_ms = node->shards[i].next_ms;
+            const uint64_t ms = is_paused(sim, node) ? node->paused_until_ms : wants_ms;
             if (ms < UINT64_MAX / CLOCK_NS_A_MS && ms * CLOCK_NS_A_MS < next) {
                 next = ms * CLOCK_NS_A_MS;
             }
@@ -290,4 +322,45 @@ void sim_advance_ms(struct sim *sim, uint64_t ms)
     }
     sim->network.now_ns = end_ns;
     sim_settle(sim);
+}
+
+/* ---- what goes wrong ---- */
+
+static uint64_t until_ns(const struct sim *sim, uint64_t for_ms)
+{
+    return for_ms == SIM_FOR_EVER ? UINT64_MAX : sim->network.now_ns + for_ms * CLOCK_NS_A_MS;
+}
+
+void sim_cut(struct sim *sim, uint32_t from, uint32_t to, uint64_t for_ms)
+{
+    BUG_IF(from >= sim->nodes_len || to >= sim->nodes_len);
+    sim_network_path(&sim->network, from, to)->cut_until_ns = until_ns(sim, for_ms);
+}
+
+void sim_clog(struct sim *sim, uint32_t from, uint32_t to, uint64_t for_ms)
+{
+    BUG_IF(from >= sim->nodes_len || to >= sim->nodes_len);
+    sim_network_path(&sim->network, from, to)->clogged_until_ns = until_ns(sim, for_ms);
+}
+
+void sim_heal(struct sim *sim)
+{
+    sim_network_heal(&sim->network);
+}
+
+void sim_pause_node(struct sim *sim, uint32_t node, uint64_t for_ms)
+{
+    BUG_IF(node >= sim->nodes_len || for_ms == SIM_FOR_EVER);
+    sim->nodes[node].paused_until_ms = sim_now_ms(sim) + for_ms;
+}
+
+void sim_jump_wall_clock(struct sim *sim, uint32_t node, int64_t by_ms)
+{
+    BUG_IF(node >= sim->nodes_len);
+    sim->nodes[node].wall_ahead_ms += by_ms;
+}
+
+uint64_t sim_faults(const struct sim *sim)
+{
+    return sim->network.faults;
 }

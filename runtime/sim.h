@@ -13,7 +13,9 @@
  *
  * Sockets behave as the kernel's do towards poll_epoll.c: an edge for each arrival, bounded buffers
  * that tell of room once they were full, resets for unread bytes, connections queueing at the
- * listener. The whole world belongs to the thread that made it.
+ * listener. Nodes reach each other at sim_node_address(), by connections and by datagrams, and the
+ * ways between them can be cut and clogged, each direction by itself. The whole world belongs to
+ * the thread that made it.
  */
 #ifndef ROOST_RUNTIME_SIM_H
 #define ROOST_RUNTIME_SIM_H
@@ -30,6 +32,12 @@ struct sim_options {
     uint32_t socket_buffer_bytes; /* What a socket takes before it is full; 0: 64 KiB. */
     uint32_t step_skip_percent;   /* How often a runnable shard is passed over; at most 90. */
     bool writes_logs;             /* The shards' lines go to stderr; otherwise nowhere. */
+
+    /* Of datagrams: how often one is lost, comes twice, or is late by up to datagram_late_us. */
+    uint32_t datagram_lost_percent;
+    uint32_t datagram_twice_percent;
+    uint32_t datagram_late_percent;
+    uint64_t datagram_late_us;
 };
 
 /* NULL when memory is out. Beyond this call the simulator aborts when it finds no memory. */
@@ -48,8 +56,15 @@ MUST_CHECK uint32_t sim_add_node(struct sim *sim, const struct shard_set_options
 
 /* The node is gone at once: its connections are reset, nothing that it sent arrives from now on.
  * Messages under way between its shards are still handled (they may own memory), then the actors
- * get `stop`. Its number is not used again. */
+ * get `stop`. Only sim_restart_node uses its number again. */
 void sim_remove_node(struct sim *sim, uint32_t node);
+
+/* A new life of a removed node, under its number and so at its address. False as SIM_NODE_NONE. */
+MUST_CHECK bool sim_restart_node(struct sim *sim, uint32_t node,
+                                 const struct shard_set_options *options);
+
+/* Where other nodes find it, if it listens there or on "0.0.0.0". 127.0.0.1 is each node's own. */
+void sim_node_address(uint32_t node, uint16_t port, struct socket_address *out);
 
 /* NULL when the node was removed. */
 struct shard *sim_shard(struct sim *sim, uint32_t node, uint32_t shard);
@@ -83,8 +98,36 @@ void sim_client_pause(struct sim *sim, int client, bool paused);
 /* An orderly end, or a reset. The client's number may be used again by a later connection. */
 void sim_client_close(struct sim *sim, int client, bool reset);
 
-/* Connections that this node's shards hold or have queued: for tests that nothing leaks. */
+/* Connections that this node's shards hold or have queued, both those that came and those that it
+ * made: for tests that nothing leaks. */
 uint32_t sim_node_connections(const struct sim *sim, uint32_t node);
+
+/* ---- what goes wrong between nodes ----
+ *
+ * Of one way, from one node to another: cut both for a partition. A new call for the same way
+ * replaces the one before; 0 ms ends it. What connections carry is sent again until it arrives, as
+ * TCP does it: a while after the way is open again.
+ */
+
+#define SIM_FOR_EVER UINT64_MAX
+
+/* Nothing passes: datagrams are lost. */
+void sim_cut(struct sim *sim, uint32_t from, uint32_t to, uint64_t for_ms);
+
+/* What is on its way waits there, and comes at the end of it. */
+void sim_clog(struct sim *sim, uint32_t from, uint32_t to, uint64_t for_ms);
+
+/* All ways are open, now. */
+void sim_heal(struct sim *sim);
+
+/* The node is not run for a while, as by SIGSTOP or a machine that is starved. Its sockets fill. */
+void sim_pause_node(struct sim *sim, uint32_t node, uint64_t for_ms);
+
+/* Its wall clock is set that much forward or back. */
+void sim_jump_wall_clock(struct sim *sim, uint32_t node, int64_t by_ms);
+
+/* How often something of this has hurt: datagrams lost, doubled, late; arrivals held back. */
+uint64_t sim_faults(const struct sim *sim);
 
 /* A digest of everything that happened (events, bytes, order): equal for equal seeds. */
 uint64_t sim_digest(const struct sim *sim);

@@ -17,7 +17,7 @@ int sim_client_connect(struct sim *sim, uint32_t node, const struct socket_addre
     if (sim_network_listener(&sim->network, node, address) == NULL) {
         return -1;
     }
-    struct sim_socket *socket = sim_network_open(&sim->network, node, address);
+    struct sim_socket *socket = sim_network_open(&sim->network, SIM_NODE_NONE, node, address);
     sim_network_number(&sim->network, socket);
     return socket->number;
 }
@@ -61,9 +61,11 @@ uint32_t sim_node_connections(const struct sim *sim, uint32_t node)
     const struct list *head = &sim->network.connections;
     for (struct list *at = head->next; at != head; at = at->next) {
         const struct sim_connection *connection = CONTAINER_OF(at, struct sim_connection, link);
-        const struct sim_socket *socket = &connection->ends[1];
-        const bool has_come = socket->owner != NULL || list_is_linked(&socket->wait);
-        count += connection->node == node && has_come && !socket->is_closed;
+        for (int i = 0; i < 2; i++) {
+            const struct sim_socket *socket = &connection->ends[i];
+            const bool is_there = socket->owner != NULL || list_is_linked(&socket->wait);
+            count += connection->nodes[i] == node && is_there && !socket->is_closed;
+        }
     }
     return count;
 }

@@ -13,8 +13,10 @@ enum {
     CLIENT_PORT_FIRST = 32768,
 };
 
-/* A connection that finds the listener's queue full tries again, as a kernel's SYN would. */
+/* A connection that finds the listener's queue full tries again, as a kernel's SYN would; and a
+ * shard's own connection gives up after as long as a kernel's. */
 #define CONNECT_AGAIN_NS CLOCK_NS_A_S
+#define CONNECT_NS_MAX (127 * CLOCK_NS_A_S)
 
 void sim_network_init(struct sim_network *network, const struct sim_options *options,
                       struct random *random)
@@ -26,13 +28,19 @@ void sim_network_init(struct sim_network *network, const struct sim_options *opt
     network->next_client_port = CLIENT_PORT_FIRST;
     list_init(&network->connections);
     list_init(&network->listeners);
+    list_init(&network->datagram_sockets);
 }
 
 static void connection_free(struct sim_connection *connection)
 {
     list_remove(&connection->link);
-    free(connection->ends[0].bytes.at);
-    free(connection->ends[1].bytes.at);
+    for (int i = 0; i < 2; i++) {
+        struct sim_socket *end = &connection->ends[i];
+        while (!list_is_empty(&end->held)) {
+            free(CONTAINER_OF(list_take_first(&end->held), struct sim_held, link));
+        }
+        free(end->bytes.at);
+    }
     free(connection);
 }
 
@@ -41,7 +49,11 @@ void sim_network_clear(struct sim_network *network)
     while (!list_is_empty(&network->connections)) {
         connection_free(CONTAINER_OF(network->connections.next, struct sim_connection, link));
     }
+    for (size_t i = 0; i < network->events.count; i++) {
+        free(network->events.heap[i].datagram);
+    }
     sim_events_clear(&network->events);
+    sim_network_heal(network);
     free(network->sockets);
     network->sockets = NULL;
     network->sockets_end = 0;
@@ -65,7 +77,7 @@ bool sim_network_chance(struct sim_network *network, uint32_t percent)
     return percent > 0 && random_below(network->random, 100) < percent;
 }
 
-static uint64_t latency_ns(struct sim_network *network)
+uint64_t sim_network_latency_ns(struct sim_network *network)
 {
     const struct sim_options *options = &network->options;
     const uint64_t min_ns = options->latency_us_min * 1000;
@@ -93,14 +105,14 @@ static void schedule(struct sim_network *network, struct sim_socket *socket, uin
 static void send_off(struct sim_network *network, struct sim_socket *to, enum sim_event_kind kind,
                      size_t len)
 {
-    const uint64_t at_ns = network->now_ns + latency_ns(network);
+    const uint64_t at_ns = network->now_ns + sim_network_latency_ns(network);
     to->arrival_ns = at_ns > to->arrival_ns ? at_ns : to->arrival_ns;
     schedule(network, to, to->arrival_ns, kind, len);
 }
 
 /* ---- edges ---- */
 
-static void edge(struct sim_socket *socket)
+void sim_socket_edge(struct sim_socket *socket)
 {
     if (socket->is_watched && !list_is_linked(&socket->edge)) {
         list_append(&socket->owner->edges, &socket->edge);
@@ -126,6 +138,13 @@ uint32_t sim_socket_readiness(const struct sim_network *network, struct sim_sock
     if (socket->is_listener) {
         return list_is_empty(&socket->waiting) ? 0 : POLLER_READABLE;
     }
+    if (socket->is_datagram) {
+        return list_is_empty(&socket->datagrams) ? POLLER_WRITABLE
+                                                 : POLLER_WRITABLE | POLLER_READABLE;
+    }
+    if (socket->is_connecting) {
+        return 0;
+    }
     uint32_t events = 0;
     const bool is_over = socket->input_ended || socket->is_reset;
     if (is_over || socket->bytes.arrived > 0) {
@@ -146,7 +165,7 @@ static void tell_room(const struct sim_network *network, struct sim_socket *sock
 {
     if (socket->wants_room && is_writable(network, socket)) {
         socket->wants_room = false;
-        edge(socket);
+        sim_socket_edge(socket);
     }
 }
 
@@ -188,8 +207,8 @@ ssize_t sim_socket_receive(struct sim_network *network, struct sim_socket *socke
     const size_t taken = socket->bytes.arrived < len ? socket->bytes.arrived : len;
     if (taken > 0) {
         bytes_take(&socket->bytes, into, taken);
-        schedule(network, peer_of(socket), network->now_ns + latency_ns(network), SIM_EVENT_TAKEN,
-                 taken);
+        schedule(network, peer_of(socket), network->now_ns + sim_network_latency_ns(network),
+                 SIM_EVENT_TAKEN, taken);
         sim_network_note_bytes(network, into, taken);
         return (ssize_t)taken;
     }
@@ -222,7 +241,7 @@ static size_t cut_write(struct sim_network *network, struct sim_socket *socket, 
         return len;
     }
     socket->is_squeezed = true;
-    schedule(network, socket, network->now_ns + latency_ns(network), SIM_EVENT_ROOM, 0);
+    schedule(network, socket, network->now_ns + sim_network_latency_ns(network), SIM_EVENT_ROOM, 0);
     return 1 + (size_t)random_below(network->random, len - 1);
 }
 
@@ -231,6 +250,9 @@ ssize_t sim_socket_send(struct sim_network *network, struct sim_socket *socket,
 {
     if (socket->is_reset || socket->output_ended) {
         return POLLER_GONE;
+    }
+    if (socket->is_connecting) {
+        return POLLER_AGAIN;
     }
     size_t offered = 0;
     for (int i = 0; i < count; i++) {
@@ -281,6 +303,10 @@ void sim_socket_break(struct sim_network *network, struct sim_socket *socket)
         socket->address.family = 0; /* No address is like this one. */
         return;
     }
+    if (socket->is_datagram) {
+        socket->address.family = 0;
+        return;
+    }
     struct sim_socket *peer = peer_of(socket);
     if (!peer->is_closed && !socket->is_reset) {
         peer->bytes.len = peer->bytes.arrived;
@@ -303,11 +329,15 @@ void sim_socket_close(struct sim_network *network, struct sim_socket *socket, bo
         free(socket);
         return;
     }
+    if (socket->is_datagram) {
+        sim_datagram_close(network, socket);
+        return;
+    }
     struct sim_socket *peer = peer_of(socket);
     socket->is_closed = true;
     socket->is_watched = false;
     if (!peer->is_closed && !socket->is_reset) {
-        if (reset || socket->bytes.arrived > 0) {
+        if (reset || socket->is_connecting || socket->bytes.arrived > 0) {
             send_off(network, peer, SIM_EVENT_RESET, 0);
         } else if (!socket->output_ended) {
             send_off(network, peer, SIM_EVENT_END, 0);
@@ -318,42 +348,86 @@ void sim_socket_close(struct sim_network *network, struct sim_socket *socket, bo
     }
 }
 
-struct sim_socket *sim_network_open(struct sim_network *network, uint32_t node,
+uint32_t sim_network_node_at(uint32_t node, const struct socket_address *address)
+{
+    struct socket_address own;
+    struct socket_address first;
+    socket_address_parse("::1", address->port, &own);
+    sim_node_address(0, address->port, &first);
+    if (address->family == 6) {
+        return memcmp(address->bytes, own.bytes, sizeof(own.bytes)) == 0 ? node : SIM_NODE_NONE;
+    }
+    if (address->bytes[0] == 127) {
+        return node;
+    }
+    const bool is_node = address->family == 4 && memcmp(address->bytes, first.bytes, 2) == 0;
+    return is_node ? (uint32_t)address->bytes[2] << 8 | address->bytes[3] : SIM_NODE_NONE;
+}
+
+/* Where a connection seems to come from. */
+static struct socket_address address_of_caller(struct sim_network *network, uint32_t from,
+                                               const struct socket_address *to)
+{
+    struct socket_address address = {.family = 4, .bytes = {10, 0, 0, 1}};
+    if (from != SIM_NODE_NONE) {
+        sim_node_address(from, 0, &address);
+        if (sim_network_node_at(SIM_NODE_NONE, to) == SIM_NODE_NONE) {
+            address = *to; /* Its own, by 127.0.0.1. */
+        }
+    }
+    address.port = network->next_client_port++;
+    if (network->next_client_port == 0) {
+        network->next_client_port = CLIENT_PORT_FIRST;
+    }
+    return address;
+}
+
+struct sim_socket *sim_network_open(struct sim_network *network, uint32_t from, uint32_t to,
                                     const struct socket_address *address)
 {
     struct sim_connection *connection = calloc(1, sizeof(*connection));
     BUG_IF(connection == NULL);
     list_append(&network->connections, &connection->link);
-    connection->node = node;
+    connection->nodes[0] = from;
+    connection->nodes[1] = to;
     for (int i = 0; i < 2; i++) {
         connection->ends[i].connection = connection;
         connection->ends[i].number = -1;
+        list_init(&connection->ends[i].held);
     }
     connection->ends[0].address = *address;
-    connection->ends[1].address = (struct socket_address){.family = 4,
-                                                          .bytes = {10, 0, 0, 1},
-                                                          .port = network->next_client_port++};
-    if (network->next_client_port == 0) {
-        network->next_client_port = CLIENT_PORT_FIRST;
-    }
+    connection->ends[1].address = address_of_caller(network, from, address);
     send_off(network, &connection->ends[1], SIM_EVENT_CONNECT, 0);
     return &connection->ends[0];
+}
+
+void sim_socket_await_connection(struct sim_network *network, struct sim_socket *socket)
+{
+    socket->is_connecting = true;
+    schedule(network, socket, network->now_ns + CONNECT_NS_MAX, SIM_EVENT_GIVE_UP, 0);
 }
 
 /* ---- arrivals ---- */
 
 static void arrive_connect(struct sim_network *network, struct sim_socket *socket)
 {
-    const struct socket_address *address = &peer_of(socket)->address;
-    struct sim_socket *listener = sim_network_listener(network, socket->connection->node, address);
+    struct sim_socket *caller = peer_of(socket);
+    const uint32_t node = socket->connection->nodes[1];
+    struct sim_socket *listener = sim_network_listener(network, node, &caller->address);
     if (listener == NULL) {
-        sim_socket_close(network, socket, true);
+        if (!caller->is_closed) {
+            send_off(network, caller, SIM_EVENT_RESET, 1);
+        }
+        socket->is_closed = true;
     } else if (listener->waiting_count >= listener->backlog) {
         schedule(network, socket, network->now_ns + CONNECT_AGAIN_NS, SIM_EVENT_CONNECT, 0);
     } else {
         list_append(&listener->waiting, &socket->wait);
         listener->waiting_count++;
-        edge(listener);
+        sim_socket_edge(listener);
+        if (caller->is_connecting) {
+            send_off(network, caller, SIM_EVENT_CONNECTED, 0);
+        }
     }
 }
 
@@ -370,7 +444,7 @@ static void arrive_bytes(struct sim_network *network, struct sim_socket *socket,
     struct sim_bytes *bytes = &socket->bytes;
     const size_t under_way = bytes->len - bytes->arrived;
     bytes->arrived += len < under_way ? len : under_way;
-    edge(socket);
+    sim_socket_edge(socket);
 }
 
 static void arrive(struct sim_network *network, const struct sim_event *event)
@@ -397,21 +471,64 @@ static void arrive(struct sim_network *network, const struct sim_event *event)
         break;
     case SIM_EVENT_END:
         socket->input_ended = true;
-        edge(socket);
+        sim_socket_edge(socket);
         if (event->len > 0) {
-            schedule(network, peer_of(socket), network->now_ns + latency_ns(network),
+            schedule(network, peer_of(socket), network->now_ns + sim_network_latency_ns(network),
                      SIM_EVENT_END_SEEN, 0);
         }
         break;
     case SIM_EVENT_END_SEEN:
-        edge(socket);
+        sim_socket_edge(socket);
         break;
     case SIM_EVENT_RESET:
         socket->is_reset = true;
-        edge(socket);
+        socket->is_refused = event->len > 0;
+        socket->is_connecting = false;
+        sim_socket_edge(socket);
         break;
+    case SIM_EVENT_CONNECTED:
+        socket->is_connecting = false;
+        sim_socket_edge(socket);
+        break;
+    case SIM_EVENT_GIVE_UP:
+        if (socket->is_connecting) {
+            send_off(network, peer_of(socket), SIM_EVENT_RESET, 0);
+            socket->is_reset = true;
+            socket->is_connecting = false;
+            sim_socket_edge(socket);
+        }
+        break;
+    case SIM_EVENT_RETRY:
+    case SIM_EVENT_DATAGRAM:
     case SIM_EVENT_BYTES:
         break;
+    }
+}
+
+static void arrive_held(struct sim_network *network, struct sim_socket *socket)
+{
+    for (struct sim_held *held; (held = sim_socket_take_held(network, socket)) != NULL;) {
+        arrive(network, &held->event);
+        socket->connection->events--;
+        free(held);
+    }
+}
+
+/* What happens at one end of a connection. */
+static void happen(struct sim_network *network, const struct sim_event *event)
+{
+    struct sim_connection *connection = event->socket->connection;
+    if (sim_socket_hold(network, event)) {
+        return;
+    }
+    if (event->kind == SIM_EVENT_RETRY) {
+        arrive_held(network, event->socket);
+    } else {
+        arrive(network, event);
+    }
+    connection->events--;
+    if (connection->events == 0 && connection->ends[0].is_closed && connection->ends[1].is_closed) {
+        connection_free(connection);
     }
 }
 
@@ -420,13 +537,11 @@ bool sim_network_deliver(struct sim_network *network)
     bool any = false;
     while (sim_events_next_ns(&network->events) <= network->now_ns) {
         const struct sim_event event = sim_events_take(&network->events);
-        struct sim_connection *connection = event.socket->connection;
         sim_network_note(network, event.at_ns ^ (uint64_t)event.kind << 60 ^ event.len << 44);
-        arrive(network, &event);
-        connection->events--;
-        if (connection->events == 0 && connection->ends[0].is_closed &&
-            connection->ends[1].is_closed) {
-            connection_free(connection);
+        if (event.kind == SIM_EVENT_DATAGRAM) {
+            sim_datagram_arrive(network, event.datagram);
+        } else {
+            happen(network, &event);
         }
         any = true;
     }

@@ -113,6 +113,30 @@ static int sim_accept(struct poller *base, int number, struct socket_address *pe
 
 /* ---- connections ---- */
 
+static int sim_connect(struct poller *base, const struct socket_address *address)
+{
+    struct sim_poller *poller = sim_poller_of(base);
+    struct sim_network *network = poller->network;
+    if (address->family == 0 || address->port == 0) {
+        return POLLER_REFUSED;
+    }
+    const uint32_t to = sim_network_node_at(poller->node, address);
+    struct sim_socket *socket = sim_network_open(network, poller->node, to, address);
+    socket->owner = poller;
+    sim_socket_await_connection(network, socket);
+    sim_network_number(network, socket);
+    return socket->number;
+}
+
+static int sim_connected(struct poller *base, int number)
+{
+    const struct sim_socket *socket = own_socket(sim_poller_of(base), number);
+    if (socket->is_reset) {
+        return socket->is_refused ? POLLER_REFUSED : POLLER_GONE;
+    }
+    return socket->is_connecting ? POLLER_AGAIN : 0;
+}
+
 static bool sim_watch(struct poller *base, int number, uint64_t token)
 {
     struct sim_poller *poller = sim_poller_of(base);
@@ -147,6 +171,32 @@ static void sim_shutdown_output(struct poller *base, int number)
 {
     struct sim_poller *poller = sim_poller_of(base);
     sim_socket_end_output(poller->network, own_socket(poller, number));
+}
+
+/* ---- datagrams ---- */
+
+static int sim_open_datagram(struct poller *base, const struct socket_address *address)
+{
+    struct sim_socket *socket = sim_datagram_open(sim_poller_of(base), address);
+    return socket == NULL ? POLLER_REFUSED : socket->number;
+}
+
+static ssize_t sim_receive_from(struct poller *base, int number, struct socket_address *from,
+                                void *into, size_t len)
+{
+    struct sim_poller *poller = sim_poller_of(base);
+    BUG_IF(len == 0);
+    const struct iovec room = {.iov_base = into, .iov_len = len};
+    return sim_datagram_receive(poller->network, own_socket(poller, number), from, room);
+}
+
+static ssize_t sim_send_to(struct poller *base, int number, const struct socket_address *to,
+                           const void *at, size_t len)
+{
+    struct sim_poller *poller = sim_poller_of(base);
+    /* Only read, but the type cannot say so. */
+    const struct iovec bytes = {.iov_base = (void *)(uintptr_t)at, .iov_len = len};
+    return sim_datagram_send(poller->network, own_socket(poller, number), to, bytes);
 }
 
 /* ---- waiting ---- */
@@ -223,6 +273,11 @@ static void sim_poller_destroy(struct poller *base)
 static const struct poller_ops sim_poller_ops = {
     .listen = sim_listen,
     .accept = sim_accept,
+    .connect = sim_connect,
+    .connected = sim_connected,
+    .open_datagram = sim_open_datagram,
+    .receive_from = sim_receive_from,
+    .send_to = sim_send_to,
     .watch = sim_watch,
     .receive = sim_receive,
     .send = sim_send,

@@ -7,6 +7,7 @@
 
 struct sim_shard {
     struct shard *shard;
+    uint32_t node;
     const struct shard_actor *ops;
     void *actor;      /* NULL once stopped. */
     uint64_t next_ms; /* When it wants its next turn at the latest. */
@@ -16,6 +17,8 @@ struct sim_node {
     struct mailbox_matrix *matrix;
     struct sim_shard *shards; /* NULL once removed. */
     uint32_t count;
+    uint64_t paused_until_ms;
+    int64_t wall_ahead_ms;
 };
 
 struct sim {

@@ -151,7 +151,8 @@ static void simulator_close(struct ground *ground)
 
 static int simulator_client_connect(struct ground *ground)
 {
-    struct sim_socket *socket = sim_network_open(network_of(ground), 0, &ground->address);
+    struct sim_socket *socket =
+        sim_network_open(network_of(ground), SIM_NODE_NONE, 0, &ground->address);
     sim_network_number(network_of(ground), socket);
     return socket->number;
 }

@@ -330,6 +330,189 @@ static void a_closed_listener_resets_those_in_its_queue(struct ground *ground)
     close_ground(ground, -1, client);
 }
 
+/* ---- connections that begin here ---- */
+
+static void a_connection_is_told_and_carries_both_ways(struct ground *ground)
+{
+    const int conn = poller_connect(ground->poller, &ground->address);
+    assert_true(conn >= 0);
+    expect_events(ground, GROUND_LISTENER_TOKEN, R);
+    const int accepted = accept_one(ground);
+    assert_true(poller_watch(ground->poller, conn, GROUND_CONN_TOKEN));
+    expect_events(ground, GROUND_CONN_TOKEN, W);
+    assert_int_equal(poller_connected(ground->poller, conn), 0);
+    assert_int_equal(send_bytes(ground, accepted, 5), 5);
+    expect_events(ground, GROUND_CONN_TOKEN, R | W);
+    assert_int_equal(receive(ground, conn, 16), 5);
+    assert_int_equal(send_bytes(ground, conn, 7), 7);
+    ground->ops->pass(ground);
+    ground->ops->pass(ground);
+    assert_int_equal(receive(ground, accepted, 16), 7);
+    poller_close(ground->poller, accepted);
+    expect_events(ground, GROUND_CONN_TOKEN, R | W | H);
+    assert_int_equal(receive(ground, conn, 16), 0);
+    close_ground(ground, conn, -1);
+}
+
+static void a_caller_is_seen_at_its_address(struct ground *ground)
+{
+    struct socket_address peer;
+    const int conn = poller_connect(ground->poller, &ground->address);
+    expect_events(ground, GROUND_LISTENER_TOKEN, R);
+    const int accepted = poller_accept(ground->poller, ground->listener, &peer);
+    assert_true(accepted >= 0);
+    assert_int_equal(peer.family, 4);
+    assert_memory_equal(peer.bytes, ground->address.bytes, 4);
+    assert_true(peer.port != 0 && peer.port != ground->address.port);
+    poller_close(ground->poller, accepted);
+    close_ground(ground, conn, -1);
+}
+
+static void nobody_listening_is_a_refusal(struct ground *ground)
+{
+    struct socket_address address = ground->address;
+    poller_close(ground->poller, ground->listener);
+    const int conn = poller_connect(ground->poller, &address);
+    if (conn >= 0) { /* The kernel may know at once. */
+        assert_true(poller_watch(ground->poller, conn, GROUND_CONN_TOKEN));
+        expect_events(ground, GROUND_CONN_TOKEN, R | W | H);
+        assert_int_equal(poller_connected(ground->poller, conn), POLLER_REFUSED);
+        assert_int_equal(send_bytes(ground, conn, 4), POLLER_GONE);
+    } else {
+        assert_int_equal(conn, POLLER_REFUSED);
+    }
+    ground->listener = poller_listen(ground->poller, &address, 16);
+    assert_true(ground->listener >= 0);
+    close_ground(ground, conn, -1);
+}
+
+static void no_address_connects_nowhere(struct ground *ground)
+{
+    const struct socket_address none = {.family = 0};
+    assert_int_equal(poller_connect(ground->poller, &none), POLLER_REFUSED);
+    assert_int_equal(poller_open_datagram(ground->poller, &none), POLLER_REFUSED);
+    close_ground(ground, -1, -1);
+}
+
+/* ---- datagrams ---- */
+
+/* Two sockets at the listener's address, which is another matter, and one port further. */
+static void open_datagrams(struct ground *ground, int sockets[2], struct socket_address at[2])
+{
+    for (int i = 0; i < 2; i++) {
+        at[i] = ground->address;
+        at[i].port = (uint16_t)(ground->address.port ^ i);
+        sockets[i] = poller_open_datagram(ground->poller, &at[i]);
+        assert_true(sockets[i] >= 0);
+    }
+}
+
+static void expect_datagram(struct ground *ground, int socket, const struct socket_address *from,
+                            const char *text)
+{
+    char buffer[64];
+    struct socket_address seen;
+    ssize_t received = POLLER_AGAIN;
+    for (int i = 0; i < PASSES_MAX && received == POLLER_AGAIN; i++) {
+        ground->ops->pass(ground);
+        received = poller_receive_from(ground->poller, socket, &seen, buffer, sizeof(buffer));
+    }
+    assert_int_equal(received, strlen(text));
+    assert_memory_equal(buffer, text, strlen(text));
+    assert_int_equal(seen.port, from->port);
+    assert_memory_equal(seen.bytes, from->bytes, sizeof(seen.bytes));
+}
+
+static void send_text(struct ground *ground, int socket, const struct socket_address *to,
+                      const char *text)
+{
+    const ssize_t sent = poller_send_to(ground->poller, socket, to, text, strlen(text));
+    assert_int_equal(sent, strlen(text));
+}
+
+static void datagrams_come_whole_with_their_sender(struct ground *ground)
+{
+    int sockets[2];
+    struct socket_address at[2];
+    open_datagrams(ground, sockets, at);
+    assert_true(poller_watch(ground->poller, sockets[1], GROUND_CONN_TOKEN));
+    expect_events(ground, GROUND_CONN_TOKEN, W);
+    send_text(ground, sockets[0], &at[1], "one");
+    expect_events(ground, GROUND_CONN_TOKEN, R | W);
+    expect_datagram(ground, sockets[1], &at[0], "one");
+    send_text(ground, sockets[0], &at[1], "");
+    expect_events(ground, GROUND_CONN_TOKEN, R | W);
+    expect_datagram(ground, sockets[1], &at[0], "");
+    send_text(ground, sockets[1], &at[0], "an answer");
+    expect_datagram(ground, sockets[0], &at[1], "an answer");
+    poller_close(ground->poller, sockets[0]);
+    close_ground(ground, sockets[1], -1);
+}
+
+static void a_long_datagram_is_cut(struct ground *ground)
+{
+    int sockets[2];
+    char buffer[3];
+    struct socket_address at[2];
+    struct socket_address from;
+    open_datagrams(ground, sockets, at);
+    send_text(ground, sockets[0], &at[1], "four");
+    send_text(ground, sockets[0], &at[1], "next");
+    ssize_t received = POLLER_AGAIN;
+    for (int i = 0; i < PASSES_MAX && received == POLLER_AGAIN; i++) {
+        ground->ops->pass(ground);
+        received = poller_receive_from(ground->poller, sockets[1], &from, buffer, sizeof(buffer));
+    }
+    assert_int_equal(received, sizeof(buffer));
+    /* Either may come first. */
+    assert_true(memcmp(buffer, "fou", 3) == 0 || memcmp(buffer, "nex", 3) == 0);
+    expect_datagram(ground, sockets[1], &at[0], buffer[0] == 'f' ? "next" : "four");
+    poller_close(ground->poller, sockets[0]);
+    close_ground(ground, sockets[1], -1);
+}
+
+static void a_datagram_to_nobody_is_lost(struct ground *ground)
+{
+    int sockets[2];
+    struct socket_address at[2];
+    open_datagrams(ground, sockets, at);
+    poller_close(ground->poller, sockets[1]);
+    for (int i = 0; i < 3; i++) {
+        send_text(ground, sockets[0], &at[1], "lost");
+        ground->ops->pass(ground);
+    }
+    char buffer[8];
+    struct socket_address from;
+    assert_int_equal(poller_receive_from(ground->poller, sockets[0], &from, buffer, 8),
+                     POLLER_AGAIN);
+    close_ground(ground, sockets[0], -1);
+}
+
+static void an_address_is_taken_once(struct ground *ground)
+{
+    int sockets[2];
+    struct socket_address at[2];
+    open_datagrams(ground, sockets, at);
+    assert_int_equal(poller_open_datagram(ground->poller, &at[0]), POLLER_REFUSED);
+    poller_close(ground->poller, sockets[0]);
+    sockets[0] = poller_open_datagram(ground->poller, &at[0]);
+    assert_true(sockets[0] >= 0);
+    poller_close(ground->poller, sockets[0]);
+    close_ground(ground, sockets[1], -1);
+}
+
+static void a_datagram_has_a_limit(struct ground *ground)
+{
+    static const char bytes[65508];
+    int sockets[2];
+    struct socket_address at[2];
+    open_datagrams(ground, sockets, at);
+    assert_int_equal(poller_send_to(ground->poller, sockets[0], &at[1], bytes, sizeof(bytes)),
+                     POLLER_REFUSED);
+    poller_close(ground->poller, sockets[0]);
+    close_ground(ground, sockets[1], -1);
+}
+
 struct likeness_case {
     const char *name;
     void (*play)(struct ground *);
@@ -350,6 +533,15 @@ static const struct likeness_case cases[] = {
     {"writing_to_a_closed_peer_fails_the_second_time",
      writing_to_a_closed_peer_fails_the_second_time},
     {"a_closed_listener_resets_those_in_its_queue", a_closed_listener_resets_those_in_its_queue},
+    {"a_connection_is_told_and_carries_both_ways", a_connection_is_told_and_carries_both_ways},
+    {"a_caller_is_seen_at_its_address", a_caller_is_seen_at_its_address},
+    {"nobody_listening_is_a_refusal", nobody_listening_is_a_refusal},
+    {"no_address_connects_nowhere", no_address_connects_nowhere},
+    {"datagrams_come_whole_with_their_sender", datagrams_come_whole_with_their_sender},
+    {"a_long_datagram_is_cut", a_long_datagram_is_cut},
+    {"a_datagram_to_nobody_is_lost", a_datagram_to_nobody_is_lost},
+    {"an_address_is_taken_once", an_address_is_taken_once},
+    {"a_datagram_has_a_limit", a_datagram_has_a_limit},
 };
 
 enum { CASES = sizeof(cases) / sizeof(cases[0]) };
