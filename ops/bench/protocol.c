@@ -20,8 +20,8 @@ const struct protocol protocol_echo = {
 
 const struct protocol protocol_broadcast = {
     .name = "broadcast",
-    .about = "plain WebSocket, what one sends goes to all",
-    .path = "/",
+    .about = "plain WebSocket, what one sends goes to all on its path",
+    .path = "/%s",
     .mask = MASK,
     .is_binary = true,
 };

@@ -22,7 +22,7 @@ enum protocol_event {
 struct protocol {
     const char *name;
     const char *about;
-    /* One %s or none: the channel's name. A %s means one publishing connection for each channel. */
+    /* One %s or none: the channel's name. In path_publish it means one publisher a channel. */
     const char *path;
     const char *path_publish; /* NULL: the same */
     const char *path_echo;    /* where a connection hears what it says; NULL: the same */
