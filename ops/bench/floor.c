@@ -9,27 +9,26 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "codec/websocket.h"
+#include "ops/bench/floor_clients.h"
+#include "ops/bench/floor_uring.h"
 
-enum { IN_SIZE = 1 << 20, EVENTS = 512, BACKLOG = 4096 };
+enum { IN_SIZE = 1 << 20, EVENTS = 512, BACKLOG = 4096, DESCRIPTORS_MAX = 2000000 };
 
 struct floor {
+    struct floor_clients clients;
     int epoll;
     int listener;
-    bool is_broadcast;
-    char answer[256]; /* to every upgrade */
-    size_t answer_len;
-    bool *is_upgraded; /* by descriptor */
-    int *open;         /* descriptors that are upgraded */
-    uint32_t *at;      /* by descriptor: where in `open` */
-    uint32_t open_len;
-    uint32_t descriptors_max;
     uint8_t *in;
 };
+
+bool floor_poller_find(const char *name, enum floor_poller *out)
+{
+    *out = strcmp(name, "io_uring") == 0 ? FLOOR_IO_URING : FLOOR_EPOLL;
+    return *out == FLOOR_IO_URING || strcmp(name, "epoll") == 0;
+}
 
 int floor_listen(uint16_t *port)
 {
@@ -45,6 +44,7 @@ int floor_listen(uint16_t *port)
         return -1;
     }
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* Connections inherit it. */
     if (bind(listener, (const struct sockaddr *)&address, sizeof address) != 0 ||
         listen(listener, BACKLOG) != 0 ||
         getsockname(listener, (struct sockaddr *)&address, &len) != 0) {
@@ -57,31 +57,22 @@ int floor_listen(uint16_t *port)
 
 static void floor_accept(struct floor *floor)
 {
-    const int on = 1;
     for (;;) {
         const int fd = accept4(floor->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
             return;
         }
         struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        if ((uint32_t)fd >= floor->descriptors_max ||
+        if ((uint32_t)fd >= floor->clients.descriptors_max ||
             epoll_ctl(floor->epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
             close(fd);
-            continue;
         }
-        floor->is_upgraded[fd] = false;
     }
 }
 
 static void floor_close(struct floor *floor, int fd)
 {
-    if (floor->is_upgraded[fd]) {
-        const uint32_t at = floor->at[fd];
-        const int last = floor->open[--floor->open_len];
-        floor->open[at] = last;
-        floor->at[last] = at;
-    }
+    floor_clients_leave(&floor->clients, fd);
     close(fd);
 }
 
@@ -101,20 +92,19 @@ static void floor_read(struct floor *floor, int fd)
         floor_close(floor, fd);
         return;
     }
-    if (!floor->is_upgraded[fd]) {
-        floor->is_upgraded[fd] = true;
-        floor->at[fd] = floor->open_len;
-        floor->open[floor->open_len++] = fd;
-        floor_send(fd, floor->answer, floor->answer_len);
+    struct floor_clients *clients = &floor->clients;
+    if (!clients->is_upgraded[fd]) {
+        floor_clients_join(clients, fd);
+        floor_send(fd, clients->answer, clients->answer_len);
         return;
     }
-    if (!floor->is_broadcast) {
+    if (!clients->is_broadcast) {
         floor_send(fd, floor->in, (size_t)len);
         return;
     }
-    for (uint32_t i = 0; i < floor->open_len; i++) {
-        if (floor->open[i] != fd) {
-            floor_send(floor->open[i], floor->in, (size_t)len);
+    for (uint32_t i = 0; i < clients->open_len; i++) {
+        if (clients->open[i] != fd) {
+            floor_send(clients->open[i], floor->in, (size_t)len);
         }
     }
 }
@@ -129,42 +119,18 @@ static void floor_pin(uint64_t cpu)
     }
 }
 
-static bool floor_create(struct floor *floor, int listener, bool is_broadcast)
-{
-    struct rlimit limit = {0};
-    char key[WEBSOCKET_ACCEPT_LEN];
-    getrlimit(RLIMIT_NOFILE, &limit);
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-    websocket_accept_key(SPAN_LITERAL("cm9vc3QtYmVuY2gga2V5IQ=="), key);
-    *floor = (struct floor){
-        .epoll = epoll_create1(EPOLL_CLOEXEC),
-        .listener = listener,
-        .is_broadcast = is_broadcast,
-        .descriptors_max = (uint32_t)(limit.rlim_max < 2000000 ? limit.rlim_max : 2000000),
-    };
-    floor->answer_len =
-        (size_t)snprintf(floor->answer, sizeof floor->answer,
-                         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-                         "Connection: Upgrade\r\nSec-WebSocket-Accept: %.*s\r\n\r\n",
-                         WEBSOCKET_ACCEPT_LEN, key);
-    floor->is_upgraded = calloc(floor->descriptors_max, sizeof floor->is_upgraded[0]);
-    floor->open = calloc(floor->descriptors_max, sizeof floor->open[0]);
-    floor->at = calloc(floor->descriptors_max, sizeof floor->at[0]);
-    floor->in = malloc(IN_SIZE);
-    struct epoll_event event = {.events = EPOLLIN, .data.fd = listener};
-    return floor->epoll >= 0 && floor->is_upgraded != NULL && floor->open != NULL &&
-           floor->at != NULL && floor->in != NULL &&
-           epoll_ctl(floor->epoll, EPOLL_CTL_ADD, listener, &event) == 0;
-}
-
-_Noreturn void floor_serve(int listener, bool is_broadcast, uint64_t cpu)
+static void floor_epoll_serve(int listener, bool is_broadcast)
 {
     static struct epoll_event events[EVENTS];
     static struct floor floor;
-    floor_pin(cpu);
-    if (!floor_create(&floor, listener, is_broadcast)) {
-        _exit(1);
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = listener};
+    floor.epoll = epoll_create1(EPOLL_CLOEXEC);
+    floor.listener = listener;
+    floor.in = malloc(IN_SIZE);
+    if (floor.epoll < 0 || floor.in == NULL ||
+        !floor_clients_init(&floor.clients, is_broadcast, DESCRIPTORS_MAX) ||
+        epoll_ctl(floor.epoll, EPOLL_CTL_ADD, listener, &event) != 0) {
+        return;
     }
     for (;;) {
         const int count = epoll_wait(floor.epoll, events, EVENTS, -1);
@@ -177,4 +143,16 @@ _Noreturn void floor_serve(int listener, bool is_broadcast, uint64_t cpu)
             }
         }
     }
+}
+
+_Noreturn void floor_serve(int listener, bool is_broadcast, uint64_t cpu, enum floor_poller poller)
+{
+    floor_pin(cpu);
+    if (poller == FLOOR_IO_URING) {
+        floor_uring_serve(listener, is_broadcast);
+    } else {
+        floor_epoll_serve(listener, is_broadcast);
+    }
+    perror("roost-bench: the floor cannot serve");
+    _exit(1);
 }

@@ -35,6 +35,8 @@ bool load_floor(const struct options *options, struct span scenario, struct resu
     struct options own = *options;
     struct result result;
     uint16_t port = 0;
+    enum floor_poller poller;
+    (void)floor_poller_find(options->floor_poller, &poller); /* Checked with the other options. */
     if (options->channels > 1) {
         result_warn(out, "no floor: it has one channel, not %llu",
                     (unsigned long long)options->channels);
@@ -48,7 +50,7 @@ bool load_floor(const struct options *options, struct span scenario, struct resu
     const pid_t child = fork();
     if (child == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        floor_serve(listener, options->mode != MODE_ECHO, options->floor_cpu);
+        floor_serve(listener, options->mode != MODE_ECHO, options->floor_cpu, poller);
     }
     close(listener);
     own.host = "127.0.0.1";

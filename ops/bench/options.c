@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ops/bench/floor.h"
 #include "ops/bench/payload.h"
 
 const char *const mode_names[MODE_COUNT] = {"idle",  "connect", "echo", "fanout",
@@ -54,6 +55,7 @@ static const struct flag flags[] = {
     FLAG("--cpu", NUMBER, cpu, "pin the bench to this CPU"),
     FLAG("--floor", BOOL, floor, "measure the barest server too, and say how far from it"),
     FLAG("--floor-cpu", NUMBER, floor_cpu, "pin the barest server to this CPU"),
+    FLAG("--floor-poller", TEXT, floor_poller, "what it waits with: epoll, io_uring (epoll)"),
     FLAG("--perf", BOOL, perf, "count the server's instructions, user and kernel"),
     FLAG("--json", TEXT, json_path, "write the result to this file"),
     FLAG("--label", TEXT, label, "name of this result in tables and plots"),
@@ -178,6 +180,10 @@ static const char *options_complaint(const struct options *out)
     if (out->protocol == NULL) {
         return "--protocol: there is none of that name; --help lists them";
     }
+    enum floor_poller poller;
+    if (!floor_poller_find(out->floor_poller, &poller)) {
+        return "--floor-poller must be epoll or io_uring";
+    }
     if (out->port == 0 || out->port > 65535) {
         return "--port must be 1 to 65535";
     }
@@ -224,6 +230,7 @@ bool options_parse(int argc, char **argv, struct options *out, char error[256])
         .churn = 100,
         .cpu = UINT64_MAX,
         .floor_cpu = UINT64_MAX,
+        .floor_poller = "epoll",
         .mode = MODE_COUNT,
     };
     for (unsigned i = 0; argc > 0 && i < MODE_COUNT; i++) {
@@ -252,7 +259,7 @@ void options_usage(void)
          "usage: roost-bench MODE --port N [flags]\n"
          "       roost-bench merge A.json B.json... [--json FILE]\n"
          "       roost-bench plot RESULT.json... --html FILE\n"
-         "       roost-bench floor --port N [--broadcast] [--cpu N]\n\n"
+         "       roost-bench floor --port N [--broadcast] [--cpu N] [--poller P]\n\n"
          "modes\n"
          "  idle      hold connections: memory and CPU of one\n"
          "  connect   open connections: rate, and CPU of one\n"

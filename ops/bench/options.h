@@ -30,6 +30,7 @@ struct options {
     const char *json_path;
     const char *scenario_path;
     const char *label;
+    const char *floor_poller; /* By name. */
     uint64_t port;
     uint64_t connections;    /* those that are established before anything is measured */
     uint64_t connect_rate;   /* a second; 0: as fast as handshakes end */

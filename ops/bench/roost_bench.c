@@ -101,13 +101,17 @@ static int run_floor(int argc, char **argv)
     uint64_t port = 0;
     uint64_t cpu = UINT64_MAX;
     bool is_broadcast = false;
+    enum floor_poller poller = FLOOR_EPOLL;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--broadcast") == 0) {
             is_broadcast = true;
         } else if (i + 1 == argc ||
                    !((strcmp(argv[i], "--port") == 0 && options_number(argv[i + 1], &port)) ||
-                     (strcmp(argv[i], "--cpu") == 0 && options_number(argv[i + 1], &cpu)))) {
-            return complain("usage: roost-bench floor --port N [--broadcast] [--cpu N]");
+                     (strcmp(argv[i], "--cpu") == 0 && options_number(argv[i + 1], &cpu)) ||
+                     (strcmp(argv[i], "--poller") == 0 &&
+                      floor_poller_find(argv[i + 1], &poller)))) {
+            return complain("usage: roost-bench floor --port N [--broadcast] [--cpu N] "
+                            "[--poller epoll|io_uring]");
         } else {
             i++;
         }
@@ -119,7 +123,7 @@ static int run_floor(int argc, char **argv)
     }
     printf("the floor listens on port %u\n", bound);
     fflush(stdout);
-    floor_serve(listener, is_broadcast, cpu);
+    floor_serve(listener, is_broadcast, cpu, poller);
 }
 
 int main(int argc, char **argv)

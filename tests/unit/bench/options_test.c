@@ -71,6 +71,7 @@ static void wrong_lines_are_named(void **state)
         {"echo --port 80 --size 27", "--size"},
         {"echo --port 80 --window 0", "--window"},
         {"echo --port 80 --connections 0", "--connections"},
+        {"echo --port 80 --floor-poller kqueue", "--floor-poller"},
         {"echo --port 80 --nonsense 1", "--nonsense"},
         {"echo --port 80 --protocol carrier-pigeon", "--protocol"},
         {"echo --port 80 --window", "--window"},
