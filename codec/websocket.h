@@ -174,6 +174,13 @@ static inline size_t websocket_server_header_len(uint64_t len)
 static inline size_t websocket_encode_header(uint8_t *out, unsigned first, uint64_t len,
                                              const uint8_t *mask);
 
+/* What stands behind the header of a whole frame that a server has made. */
+static inline struct span websocket_frame_payload(struct span frame)
+{
+    const uint8_t len = frame.at[1];
+    return span_skip(frame, len < 126 ? 2 : len == 126 ? 4 : WEBSOCKET_SERVER_HEADER_LEN_MAX);
+}
+
 /*
  * Whole control frames; they return the frame's length, at most WEBSOCKET_CONTROL_FRAME_LEN_MAX
  * (127 without a mask). The payload of a ping or pong is cut after 125 bytes. The reason of a close

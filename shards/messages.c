@@ -45,7 +45,7 @@ void message_release(const struct message *message)
         buf_release(message_as_publish(message).identity);
         break;
     case MESSAGE_PUBLICATION:
-        buf_release(message_as_publication(message).frame);
+        buf_release(message_as_publication(message).frames);
         break;
     case MESSAGE_PRESENCE_ASK:
         buf_release(message_as_presence_ask(message).channel);

@@ -22,7 +22,7 @@
 
 #include <string.h>
 
-#include "codec/client.h"
+#include "codec/client_protocol.h"
 #include "runtime/buf.h"
 #include "runtime/mailbox.h"
 
@@ -77,6 +77,16 @@ enum subscribe_flag {
     SUBSCRIBE_REJECT_UNRECOVERED = 1u << 7,
 };
 
+/* Beside the flags of SUBSCRIBE: a set of protocols in which the shard wants publications from now
+ * on, with those that it has named before. Beside those of UNSUBSCRIBE: in which it wants them no
+ * longer (with LAST: in none). */
+enum { FLAGS_PROTOCOLS_SHIFT = 8 };
+#define FLAGS_PROTOCOL(protocol) (CLIENT_PROTOCOL_BIT(protocol) << FLAGS_PROTOCOLS_SHIFT)
+static inline uint32_t flags_protocols(uint32_t flags)
+{
+    return flags >> FLAGS_PROTOCOLS_SHIFT & (CLIENT_PROTOCOL_BIT(CLIENT_PROTOCOLS) - 1);
+}
+
 /* A place in a channel's stream. */
 struct stream_position {
     uint64_t offset;
@@ -108,7 +118,7 @@ struct message_subscribed {
     uint64_t since_offset;         /* As it was given. */
     uint32_t connection;
     uint32_t error; /* 0, or an enum client_error: nothing was registered. */
-    uint32_t flags; /* Those of SUBSCRIBE, and enum subscribed_flag. */
+    uint32_t flags; /* Those of SUBSCRIBE with its protocols, and enum subscribed_flag. */
 };
 
 enum unsubscribe_flag {
@@ -150,13 +160,15 @@ enum publication_kind { PUBLICATION_DATA, PUBLICATION_JOIN, PUBLICATION_LEAVE };
 
 /* handle: the receiver's hub channel. */
 struct message_publication {
-    struct buf *frame; /* A whole WebSocket text frame with the JSON push in it. */
+    /* A whole WebSocket frame for each protocol that a shard has named (channel/push_frame.h). None
+     * for JSON: nobody has named it, or the publication's bytes are no JSON. */
+    struct buf *frames;
     /* One more than that of the message before, for this shard and channel; the first is 1. A gap:
      * join or leave pushes were given up, since the shard took nothing for too long. */
     uint64_t sequence;
-    uint64_t offset;     /* In the channel's stream; 0: it has no place there. */
-    uint64_t sent_ns;    /* When the home accepted it. */
-    uint32_t payload_at; /* Where the JSON begins in the frame. */
+    uint64_t offset;  /* In the channel's stream; 0: it has no place there. */
+    uint64_t sent_ns; /* When the home accepted it. */
+    uint32_t protobuf_at;
     uint32_t kind;
 };
 

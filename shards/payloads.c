@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "codec/json.h"
 #include "codec/writer.h"
 
 enum { PARTS_MAX = 6 };
@@ -55,23 +56,39 @@ static void unpack(const struct buf *buf, size_t head_len, struct span *parts, u
 
 /* ---- identities ---- */
 
+/* The client id, and whether the infos are JSON. */
+enum { IDENTITY_HEAD_LEN = CLIENT_ID_LEN + 1 };
+
+static bool is_json_or_empty(struct span text)
+{
+    return span_is_empty(text) || json_check(text) == JSON_OK;
+}
+
 struct buf *identity_make(const uint8_t client[16], struct span user, struct span conn_info,
                           struct span chan_info)
 {
     const struct span parts[] = {user, conn_info, chan_info};
-    return pack(client, CLIENT_ID_LEN, parts, 3);
+    uint8_t head[IDENTITY_HEAD_LEN];
+    memcpy(head, client, CLIENT_ID_LEN);
+    head[CLIENT_ID_LEN] = is_json_or_empty(conn_info) && is_json_or_empty(chan_info);
+    return pack(head, sizeof(head), parts, 3);
 }
 
 struct identity identity_of(const struct buf *buf)
 {
     struct span parts[3];
-    unpack(buf, CLIENT_ID_LEN, parts, 3);
+    unpack(buf, IDENTITY_HEAD_LEN, parts, 3);
     return (struct identity){
         .client = buf->bytes,
         .user = parts[0],
         .conn_info = parts[1],
         .chan_info = parts[2],
     };
+}
+
+bool identity_is_json(const struct buf *buf)
+{
+    return buf->bytes[CLIENT_ID_LEN] != 0;
 }
 
 /* True in front of the bytes that have a dash before them. */
@@ -146,25 +163,35 @@ struct client_info identity_info(const struct buf *buf, char id_text[CLIENT_ID_T
 
 /* ---- publications ---- */
 
+/* What stands before the parts. */
+struct publish_head {
+    uint64_t version;
+    uint64_t is_binary;
+};
+
 struct buf *publish_request_make(const struct publish_request *request)
 {
     const struct span parts[] = {request->channel, request->data, request->tags,
                                  request->idempotency_key, request->version_epoch};
-    return pack(&request->version, sizeof(request->version), parts, 5);
+    const struct publish_head head = {.version = request->version, .is_binary = request->is_binary};
+    return pack(&head, sizeof(head), parts, 5);
 }
 
 struct publish_request publish_request_of(const struct buf *buf)
 {
-    struct publish_request request;
+    struct publish_head head;
     struct span parts[5];
-    unpack(buf, sizeof(request.version), parts, 5);
-    memcpy(&request.version, buf->bytes, sizeof(request.version));
-    request.channel = parts[0];
-    request.data = parts[1];
-    request.tags = parts[2];
-    request.idempotency_key = parts[3];
-    request.version_epoch = parts[4];
-    return request;
+    unpack(buf, sizeof(head), parts, 5);
+    memcpy(&head, buf->bytes, sizeof(head));
+    return (struct publish_request){
+        .channel = parts[0],
+        .data = parts[1],
+        .tags = parts[2],
+        .idempotency_key = parts[3],
+        .version_epoch = parts[4],
+        .version = head.version,
+        .is_binary = head.is_binary != 0,
+    };
 }
 
 /* ---- streams ---- */

@@ -13,7 +13,8 @@
 #include "runtime/buf.h"
 #include "runtime/random.h"
 
-/* A client as others see it: 16 bytes of client id, user, conn_info, chan_info. */
+/* A client as others see it: 16 bytes of client id, user, conn_info, chan_info. Whether the infos
+ * are JSON is found out once, here. */
 MUST_CHECK struct buf *identity_make(const uint8_t client[16], struct span user,
                                      struct span conn_info, struct span chan_info);
 
@@ -24,6 +25,8 @@ struct identity {
     struct span chan_info;
 };
 struct identity identity_of(const struct buf *buf);
+/* False: an info is not JSON, so that JSON clients cannot be told who it is. */
+bool identity_is_json(const struct buf *buf);
 
 /* A client id as text, as a UUID is written (RFC 9562, section 4): 36 characters, not terminated.
  * Parsing takes capital digits too; on false `out` is as it was. */
@@ -44,6 +47,7 @@ struct publish_request {
     struct span idempotency_key;
     struct span version_epoch;
     uint64_t version; /* 0: none */
+    bool is_binary;   /* `data` is not JSON. */
 };
 MUST_CHECK struct buf *publish_request_make(const struct publish_request *request);
 struct publish_request publish_request_of(const struct buf *buf);

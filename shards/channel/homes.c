@@ -15,7 +15,8 @@
 struct interest {
     uint64_t sequence; /* Of the newest message to it. */
     uint32_t hub;      /* The handle of the channel in that shard's hub. */
-    uint32_t shard;
+    uint16_t shard;
+    uint16_t protocols; /* A set: in which it wants them. */
 };
 
 enum { INTERESTS_FEW = 2 };
@@ -98,9 +99,10 @@ static bool channel_grow_interests(struct channel *channel)
 }
 
 /* Registers the shard, or renews what it registered. False: memory is out. */
-static bool channel_add_interest(struct channel *channel, uint32_t shard, uint32_t hub,
-                                 bool is_first)
+static bool channel_add_interest(struct channel *channel, const struct message *message,
+                                 const struct message_subscribe *body)
 {
+    const uint16_t shard = message->from;
     struct interest *interest = channel_find_interest(channel, shard);
     if (interest == NULL) {
         const uint32_t room =
@@ -110,10 +112,11 @@ static bool channel_add_interest(struct channel *channel, uint32_t shard, uint32
         }
         interest = &channel_interests(channel)[channel->interests_len++];
         *interest = (struct interest){.shard = shard};
-    } else if (is_first) {
+    } else if ((body->flags & SUBSCRIBE_FIRST) != 0) {
         interest->sequence = 0;
     }
-    interest->hub = hub;
+    interest->hub = message->handle;
+    interest->protocols |= (uint16_t)flags_protocols(body->flags);
     return true;
 }
 
@@ -123,6 +126,25 @@ static void channel_remove_interest(struct channel *channel, uint32_t shard)
     if (interest != NULL) {
         *interest = channel_interests(channel)[--channel->interests_len];
     }
+}
+
+static void channel_drop_protocols(struct channel *channel, uint32_t shard, uint32_t protocols)
+{
+    struct interest *interest = channel_find_interest(channel, shard);
+    if (interest != NULL) {
+        interest->protocols &= (uint16_t)~protocols;
+    }
+}
+
+/* In which a publication has to be encoded, for all shards together. */
+static uint32_t channel_protocols(struct channel *channel)
+{
+    const struct interest *interests = channel_interests(channel);
+    uint32_t protocols = 0;
+    for (uint32_t i = 0; i < channel->interests_len; i++) {
+        protocols |= interests[i].protocols;
+    }
+    return protocols;
 }
 
 /* ---- life of a channel ---- */
@@ -206,27 +228,39 @@ static void homes_update_presence_gauge(struct homes *homes)
 /* ---- deliveries ---- */
 
 /* One message to each interested shard, of which there is one at least; takes over the caller's
- * count of the frame. */
+ * count of the frames. */
 static void homes_deliver(struct homes *homes, struct channel *channel,
                           const struct message_publication *publication, enum counter counter)
 {
     struct outbox *outbox = homes->actors->outbox;
     const uint32_t len = channel->interests_len;
     struct interest *interests = channel_interests(channel);
-    buf_share(publication->frame, len - 1);
+    buf_share(publication->frames, len - 1);
     for (uint32_t i = 0; i < len; i++) {
         struct message_publication body = *publication;
         body.sequence = ++interests[i].sequence;
         body.sent_ns = homes->actors->shard->now_ns;
         if (outbox_waiting(outbox, interests[i].shard) >= OUTBOX_DELIVERIES_MAX) {
             /* The shard sees the gap in the sequence. */
-            buf_release(body.frame);
+            buf_release(body.frames);
             actors_count(homes->actors, COUNTER_OUTBOX_LOST);
             continue;
         }
         OUTBOX_SEND(outbox, interests[i].shard, publication, interests[i].hub, &body);
     }
     actors_count_many(homes->actors, counter, len);
+}
+
+/* Encodes the push in what the shards want, JSON only where all of it is. False: memory is out. */
+static bool homes_encode(struct channel *channel, const struct client_push *push, bool is_json,
+                         struct message_publication *body)
+{
+    uint32_t protocols = channel_protocols(channel);
+    if (!is_json) {
+        protocols &= ~CLIENT_PROTOCOL_BIT(CLIENT_JSON);
+    }
+    body->frames = push_frames_make(push, protocols, &body->protobuf_at);
+    return body->frames != NULL;
 }
 
 /* Tells the interested shards that a client came or went. */
@@ -247,8 +281,7 @@ static void homes_tell(struct homes *homes, struct channel *channel, const struc
         push.leave = info;
     }
     struct message_publication body = {.kind = (uint32_t)kind};
-    body.frame = push_frame_make(&push, &body.payload_at);
-    if (body.frame == NULL) {
+    if (!homes_encode(channel, &push, identity_is_json(identity), &body)) {
         for (uint32_t i = 0; i < channel->interests_len; i++) {
             channel_interests(channel)[i].sequence++;
         }
@@ -266,8 +299,7 @@ static uint32_t homes_subscribe(struct homes *homes, struct channel *channel,
                                 const struct message_subscribe *body, const struct message *message)
 {
     const bool is_new = channel_find_interest(channel, message->from) == NULL;
-    if (!channel_add_interest(channel, message->from, message->handle,
-                              (body->flags & SUBSCRIBE_FIRST) != 0)) {
+    if (!channel_add_interest(channel, message, body)) {
         return CLIENT_ERROR_INTERNAL;
     }
     if ((body->flags & SUBSCRIBE_PRESENCE) != 0) {
@@ -290,6 +322,7 @@ void homes_on_subscribe(struct homes *homes, const struct message *message)
     struct message_subscribed answer = {
         .connection = body.connection,
         .error = CLIENT_ERROR_INTERNAL,
+        .flags = body.flags,
     };
     BUG_IF(body.identity == NULL && (body.flags & (SUBSCRIBE_PRESENCE | SUBSCRIBE_JOIN)) != 0);
     struct channel *channel = homes_find(homes, name_of(body.channel));
@@ -318,6 +351,8 @@ void homes_on_unsubscribe(struct homes *homes, const struct message *message)
     if (channel != NULL) {
         if ((body.flags & UNSUBSCRIBE_LAST) != 0) {
             channel_remove_interest(channel, message->from);
+        } else if (flags_protocols(body.flags) != 0) {
+            channel_drop_protocols(channel, message->from, flags_protocols(body.flags));
         }
         if ((body.flags & UNSUBSCRIBE_PRESENCE) != 0) {
             presence_leave(homes->presence, &channel->presence, identity_of(body.identity).client);
@@ -357,13 +392,14 @@ static uint32_t homes_publish(struct homes *homes, struct channel *channel,
         .channel = request->channel,
         .publication = {.data = request->data, .tags = request->tags},
     };
+    bool is_json = !request->is_binary;
     if (identity != NULL) {
         info = identity_info(identity, id_text);
         push.publication.info = &info;
+        is_json = is_json && identity_is_json(identity);
     }
     struct message_publication body = {.kind = PUBLICATION_DATA};
-    body.frame = push_frame_make(&push, &body.payload_at);
-    if (body.frame == NULL) {
+    if (!homes_encode(channel, &push, is_json, &body)) {
         return CLIENT_ERROR_INTERNAL;
     }
     homes_deliver(homes, channel, &body, COUNTER_SENT_PUBLICATION);

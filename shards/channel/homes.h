@@ -4,9 +4,10 @@
  *
  * A channel exists while a shard is interested in it or somebody is present in it, and has one
  * epoch for that time; publishing into a channel that nobody wants only answers. Each publication
- * is encoded once, whoever receives it. It is accepted only when the mailbox of every interested
- * shard has room for it beside what answers need (HOME_ROOM_RESERVED), else it is refused with
- * error 111 and goes to nobody. Joins and leaves are never refused; they wait in the outbox.
+ * is encoded once for each protocol that a shard has subscribers of, whoever receives it. It is
+ * accepted only when the mailbox of every interested shard has room for it beside what answers need
+ * (HOME_ROOM_RESERVED), else it is refused with error 111 and goes to nobody. Joins and leaves are
+ * never refused; they wait in the outbox.
  */
 #ifndef ROOST_SHARDS_CHANNEL_HOMES_H
 #define ROOST_SHARDS_CHANNEL_HOMES_H

@@ -2,37 +2,73 @@
 /* Encodes a push into scratch first, so that the common small one is encoded once and copied. */
 #include "shards/channel/push_frame.h"
 
-#include "codec/client_json.h"
 #include "codec/websocket.h"
 
 enum { PUSH_SCRATCH_SIZE = 2048 };
 
-struct buf *push_frame_make(const struct client_push *push, uint32_t *payload_at)
-{
+/* One frame on its way into the buf. */
+struct piece {
+    enum client_protocol protocol;
+    size_t payload_len;
+    size_t header_len;
+    uint8_t header[WEBSOCKET_HEADER_LEN_MAX];
     uint8_t scratch[PUSH_SCRATCH_SIZE];
-    const struct client_reply reply = {.kind = CLIENT_REPLY_PUSH, .push = *push};
-    struct writer writer = writer_of(scratch, sizeof(scratch));
-    client_json_encode_reply(&writer, &reply);
+};
 
-    const size_t len = writer_written_len(&writer) + writer.overflow;
-    if (len > UINT32_MAX - WEBSOCKET_HEADER_LEN_MAX) {
+/* Returns the length of the whole frame. */
+static size_t piece_begin(struct piece *piece, enum client_protocol protocol,
+                          const struct client_reply *reply)
+{
+    struct writer writer = writer_of(piece->scratch, sizeof(piece->scratch));
+    client_protocol_encode_reply(protocol, &writer, reply);
+    piece->protocol = protocol;
+    piece->payload_len = writer_written_len(&writer) + writer.overflow;
+    piece->header_len =
+        websocket_encode_header(piece->header,
+                                protocol == CLIENT_PROTOBUF ? WEBSOCKET_FIN | WEBSOCKET_BINARY
+                                                            : WEBSOCKET_FIN | WEBSOCKET_TEXT,
+                                piece->payload_len, NULL);
+    return piece->header_len + piece->payload_len;
+}
+
+static void piece_end(const struct piece *piece, const struct client_reply *reply, uint8_t *to)
+{
+    memcpy(to, piece->header, piece->header_len);
+    to += piece->header_len;
+    if (piece->payload_len <= sizeof(piece->scratch)) {
+        memcpy(to, piece->scratch, piece->payload_len);
+        return;
+    }
+    struct writer writer = writer_of(to, piece->payload_len);
+    client_protocol_encode_reply(piece->protocol, &writer, reply);
+}
+
+struct buf *push_frames_make(const struct client_push *push, uint32_t protocols,
+                             uint32_t *protobuf_at)
+{
+    const struct client_reply reply = {.kind = CLIENT_REPLY_PUSH, .push = *push};
+    struct piece pieces[CLIENT_PROTOCOLS];
+    size_t json_len = 0;
+    size_t protobuf_len = 0;
+    if ((protocols & CLIENT_PROTOCOL_BIT(CLIENT_JSON)) != 0) {
+        json_len = piece_begin(&pieces[CLIENT_JSON], CLIENT_JSON, &reply);
+    }
+    if ((protocols & CLIENT_PROTOCOL_BIT(CLIENT_PROTOBUF)) != 0) {
+        protobuf_len = piece_begin(&pieces[CLIENT_PROTOBUF], CLIENT_PROTOBUF, &reply);
+    }
+    if (json_len > UINT32_MAX || protobuf_len > UINT32_MAX - json_len) {
         return NULL;
     }
-    uint8_t header[WEBSOCKET_HEADER_LEN_MAX];
-    const size_t header_len =
-        websocket_encode_header(header, WEBSOCKET_FIN | WEBSOCKET_TEXT, len, NULL);
-    struct buf *buf = buf_create((uint32_t)(header_len + len));
+    struct buf *buf = buf_create((uint32_t)(json_len + protobuf_len));
     if (buf == NULL) {
         return NULL;
     }
-    memcpy(buf->bytes, header, header_len);
-    uint8_t *payload = buf->bytes + header_len;
-    if (writer_is_overflown(&writer)) {
-        writer = writer_of(payload, len);
-        client_json_encode_reply(&writer, &reply);
-    } else {
-        memcpy(payload, scratch, len);
+    if (json_len > 0) {
+        piece_end(&pieces[CLIENT_JSON], &reply, buf->bytes);
     }
-    *payload_at = (uint32_t)header_len;
+    if (protobuf_len > 0) {
+        piece_end(&pieces[CLIENT_PROTOBUF], &reply, buf->bytes + json_len);
+    }
+    *protobuf_at = (uint32_t)json_len;
     return buf;
 }

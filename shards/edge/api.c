@@ -113,9 +113,7 @@ static enum api_error publish_one(struct edge *edge, struct call *call, struct s
     if (error != API_ERROR_NONE) {
         return error;
     }
-    /* Every subscriber speaks JSON, so that data which is none could reach nobody. */
-    if (!permissions_is_data(channel_options, request->data) || span_is_empty(request->data) ||
-        (request->data_is_binary && json_check(request->data) != JSON_OK)) {
+    if (!permissions_is_data(channel_options, request->data) || span_is_empty(request->data)) {
         return API_ERROR_BAD_REQUEST;
     }
     if (!span_is_empty(request->idempotency_key) || request->version != 0) {
@@ -123,9 +121,12 @@ static enum api_error publish_one(struct edge *edge, struct call *call, struct s
     }
     const uint32_t home = actors_home_of(edge->actors, channel);
     const struct message_publish body = {
-        .request = publish_request_make(&(struct publish_request){.channel = channel,
-                                                                  .data = request->data,
-                                                                  .tags = request->tags}),
+        .request = publish_request_make(&(struct publish_request){
+            .channel = channel,
+            .data = request->data,
+            .tags = request->tags,
+            .is_binary = request->data_is_binary && json_check(request->data) != JSON_OK,
+        }),
         .cookie = cookie,
         .origin = ORIGIN_API,
     };

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shards/channel/push_frame.h"
+
 enum {
     /* More than this in a turn is sent before the turn ends. */
     ARRIVALS_MAX = 4096,
@@ -16,8 +18,8 @@ enum {
 
 /* Numbered from 1, so that 0 ends a chain. */
 struct arrival {
-    struct buf *frame; /* NULL once it was sent. */
-    uint32_t payload_at;
+    struct buf *frames; /* NULL once they were sent. */
+    uint32_t protobuf_at;
     uint32_t channel; /* Handle. */
     uint32_t next;
 };
@@ -34,63 +36,76 @@ static const enum counter sent_counters[] = {
     [PUBLICATION_LEAVE] = COUNTER_TRANSPORT_SENT_PUSH_LEAVE,
 };
 
-/* One or more publications that leave together: plain, and compressed for each window that a
- * subscriber has. */
+/* What the subscribers of one protocol get: plain, and compressed for each window that one of them
+ * has. */
+struct encoding {
+    struct frame *plain; /* NULL: nobody here speaks the protocol. */
+    uint32_t tried;      /* A bit for each window that `deflated` has been set for. */
+    struct frame *deflated[DEFLATE_WINDOW_BITS_MAX + 1];
+};
+
+/* One or more publications that leave together. */
 struct broadcast {
     struct arrival *parts;
     uint32_t parts_len;
     uint32_t kind;
-    struct frame *plain;
-    struct frame *deflated[DEFLATE_WINDOW_BITS_MAX + 1];
-    bool is_tried[DEFLATE_WINDOW_BITS_MAX + 1];
+    struct encoding encodings[CLIENT_PROTOCOLS];
 };
 
 /* ---- frames ---- */
 
-static struct frame *make_plain(const struct arrival *parts, uint32_t parts_len)
+static struct span part_frame(const struct arrival *part, enum client_protocol protocol)
+{
+    return push_frame_of(part->frames, part->protobuf_at, protocol);
+}
+
+static struct frame *make_plain(const struct arrival *parts, uint32_t parts_len,
+                                enum client_protocol protocol)
 {
     if (parts_len == 1) {
-        buf_share(parts->frame, 1);
-        return frame_wrap(parts->frame, 0, parts->frame->len);
+        const struct span frame = part_frame(parts, protocol);
+        buf_share(parts->frames, 1);
+        return frame_wrap(parts->frames, (uint32_t)(frame.at - parts->frames->bytes),
+                          (uint32_t)frame.len);
     }
-    uint32_t len = 0;
+    size_t len = 0;
     for (uint32_t i = 0; i < parts_len; i++) {
-        len += parts[i].frame->len;
+        len += part_frame(&parts[i], protocol).len;
     }
-    struct frame *merged = frame_create(len);
+    struct frame *merged = frame_create((uint32_t)len);
     if (merged == NULL) {
         return NULL;
     }
     uint8_t *to = frame_bytes(merged);
     for (uint32_t i = 0; i < parts_len; i++) {
-        memcpy(to, parts[i].frame->bytes, parts[i].frame->len);
-        to += parts[i].frame->len;
+        const struct span frame = part_frame(&parts[i], protocol);
+        memcpy(to, frame.at, frame.len);
+        to += frame.len;
     }
-    merged->len = len;
+    merged->len = (uint32_t)len;
     return merged;
 }
 
 /* Each message is compressed by itself (there is no context to take over) or stays plain where that
  * is shorter, so the room of the plain frames is always enough. */
 static struct frame *make_deflated(struct edge *edge, const struct broadcast *broadcast,
-                                   unsigned window_bits)
+                                   enum client_protocol protocol, unsigned window_bits)
 {
-    struct frame *merged = frame_create(broadcast->plain->len);
+    struct frame *merged = frame_create(broadcast->encodings[protocol].plain->len);
     if (merged == NULL) {
         return NULL;
     }
     uint8_t *to = frame_bytes(merged);
     for (uint32_t i = 0; i < broadcast->parts_len; i++) {
-        const struct arrival *part = &broadcast->parts[i];
-        const struct span payload =
-            span_of(part->frame->bytes + part->payload_at, part->frame->len - part->payload_at);
-        struct frame *deflated = frames_make_deflated(edge, payload, window_bits);
-        if (deflated != NULL && deflated->len < part->frame->len) {
+        const struct span plain = part_frame(&broadcast->parts[i], protocol);
+        struct frame *deflated = frames_make_deflated(edge, connection_opcode(protocol),
+                                                      websocket_frame_payload(plain), window_bits);
+        if (deflated != NULL && deflated->len < plain.len) {
             memcpy(to, deflated->bytes, deflated->len);
             to += deflated->len;
         } else {
-            memcpy(to, part->frame->bytes, part->frame->len);
-            to += part->frame->len;
+            memcpy(to, plain.at, plain.len);
+            to += plain.len;
         }
         if (deflated != NULL) {
             frame_release(deflated);
@@ -103,18 +118,40 @@ static struct frame *make_deflated(struct edge *edge, const struct broadcast *br
 static struct frame *frame_for(struct edge *edge, struct broadcast *broadcast,
                                const struct connection *conn)
 {
+    if ((conn->flags & (CONNECTION_DEFLATE | CONNECTION_PROTOBUF)) == 0) {
+        return broadcast->encodings[CLIENT_JSON].plain;
+    }
+    const enum client_protocol protocol = connection_protocol(conn);
+    struct encoding *encoding = &broadcast->encodings[protocol];
     if ((conn->flags & CONNECTION_DEFLATE) == 0) {
-        return broadcast->plain;
+        return encoding->plain;
     }
     const uint8_t bits = conn->window_bits;
-    if (!broadcast->is_tried[bits]) {
-        broadcast->is_tried[bits] = true;
-        broadcast->deflated[bits] = make_deflated(edge, broadcast, bits);
+    if ((encoding->tried & 1u << bits) == 0) {
+        encoding->tried |= 1u << bits;
+        encoding->deflated[bits] = make_deflated(edge, broadcast, protocol, bits);
     }
-    return broadcast->deflated[bits] == NULL ? broadcast->plain : broadcast->deflated[bits];
+    return encoding->deflated[bits] == NULL ? encoding->plain : encoding->deflated[bits];
+}
+
+static void encoding_release(struct encoding *encoding)
+{
+    if (encoding->plain != NULL) {
+        frame_release(encoding->plain);
+    }
+    for (uint32_t bits = 0; encoding->tried >> bits != 0; bits++) {
+        if ((encoding->tried & 1u << bits) != 0 && encoding->deflated[bits] != NULL) {
+            frame_release(encoding->deflated[bits]);
+        }
+    }
 }
 
 /* ---- to the subscribers ---- */
+
+static bool is_receiver(const struct subscription *at, uint32_t kind)
+{
+    return at->state == SUBSCRIPTION_ACTIVE && (kind == PUBLICATION_DATA || at->push_join_leave);
+}
 
 static void send_to_subscribers(struct edge *edge, struct hub_channel *channel,
                                 struct broadcast *broadcast)
@@ -124,8 +161,7 @@ static void send_to_subscribers(struct edge *edge, struct hub_channel *channel,
      * its place. */
     for (uint32_t i = channel->subscribers.count; i-- > 0;) {
         const struct subscription *at = *subscribers_at(&channel->subscribers, i);
-        if (at->state != SUBSCRIPTION_ACTIVE ||
-            (broadcast->kind != PUBLICATION_DATA && !at->push_join_leave)) {
+        if (!is_receiver(at, broadcast->kind)) {
             continue;
         }
         struct connection *conn = at->conn;
@@ -153,22 +189,66 @@ static void tell_gap(struct edge *edge, struct hub_channel *channel)
     }
 }
 
+/* What came cannot be said in a protocol that subscribers here speak: bytes that are no JSON. The
+ * home has known of these subscribers since before they were told that they are. */
+static void tell_inappropriate(struct edge *edge, struct hub_channel *channel, uint32_t kind,
+                               enum client_protocol protocol)
+{
+    bool is_last = false;
+    for (uint32_t i = channel->subscribers.count; i-- > 0 && !is_last;) {
+        const struct subscription *at = *subscribers_at(&channel->subscribers, i);
+        if (connection_protocol(at->conn) == protocol && is_receiver(at, kind)) {
+            is_last = channel->subscribers.count == 1;
+            session_disconnect(edge, at->conn->session, CLIENT_DISCONNECT_INAPPROPRIATE_PROTOCOL,
+                               SPAN_EMPTY);
+        }
+    }
+}
+
+/* False: nobody is left. All parts have the same encodings. */
+static bool make_encodings(struct edge *edge, struct hub_channel *channel,
+                           struct broadcast *broadcast)
+{
+    const uint32_t handle = channel->handle;
+    for (uint32_t i = 0; i < CLIENT_PROTOCOLS; i++) {
+        const enum client_protocol protocol = (enum client_protocol)i;
+        if (channel->counts[protocol] == 0) {
+            continue;
+        }
+        if (span_is_empty(part_frame(broadcast->parts, protocol))) {
+            tell_inappropriate(edge, channel, broadcast->kind, protocol);
+            if (pool_get(edge->hub_channels, handle) == NULL) {
+                return false;
+            }
+            continue;
+        }
+        broadcast->encodings[protocol].plain =
+            make_plain(broadcast->parts, broadcast->parts_len, protocol);
+        if (broadcast->encodings[protocol].plain == NULL) {
+            actors_count(edge->actors, COUNTER_REFUSED_MEMORY);
+            tell_gap(edge, channel);
+            return false;
+        }
+    }
+    return true;
+}
+
 static void send_parts(struct edge *edge, struct hub_channel *channel, struct arrival *parts,
                        uint32_t parts_len, uint32_t kind)
 {
-    struct broadcast broadcast = {.parts = parts, .parts_len = parts_len, .kind = kind};
-    broadcast.plain = make_plain(parts, parts_len);
-    if (broadcast.plain == NULL) {
-        actors_count(edge->actors, COUNTER_REFUSED_MEMORY);
-        tell_gap(edge, channel);
-        return;
+    struct broadcast broadcast;
+    broadcast.parts = parts;
+    broadcast.parts_len = parts_len;
+    broadcast.kind = kind;
+    for (uint32_t i = 0; i < CLIENT_PROTOCOLS; i++) {
+        broadcast.encodings[i].plain = NULL;
+        broadcast.encodings[i].tried = 0;
     }
-    send_to_subscribers(edge, channel, &broadcast);
-    frame_release(broadcast.plain);
-    for (uint32_t bits = 0; bits <= DEFLATE_WINDOW_BITS_MAX; bits++) {
-        if (broadcast.deflated[bits] != NULL) {
-            frame_release(broadcast.deflated[bits]);
-        }
+    if (make_encodings(edge, channel, &broadcast)) {
+        send_to_subscribers(edge, channel, &broadcast);
+    }
+    for (uint32_t i = 0; i < CLIENT_PROTOCOLS; i++) {
+        encoding_release(&broadcast.encodings[i]);
     }
 }
 
@@ -183,6 +263,12 @@ static uint32_t merged_len_max(const struct edge *edge)
     return queue == 0 || queue > MERGED_LEN_MAX ? MERGED_LEN_MAX : queue;
 }
 
+static bool is_encoded_alike(const struct arrival *one, const struct arrival *other)
+{
+    return (one->protobuf_at == 0) == (other->protobuf_at == 0) &&
+           (one->protobuf_at == one->frames->len) == (other->protobuf_at == other->frames->len);
+}
+
 /* The next arrivals of the chain that leave together; *at goes on behind them. Takes them over. */
 static uint32_t take_parts(struct edge *edge, uint32_t *at, struct arrival parts[PARTS_MAX])
 {
@@ -190,13 +276,14 @@ static uint32_t take_parts(struct edge *edge, uint32_t *at, struct arrival parts
     uint32_t len = 0;
     while (*at != 0 && parts_len < PARTS_MAX) {
         struct arrival *arrival = &edge->arrivals[*at - 1];
-        len += arrival->frame->len;
-        const bool is_large = arrival->frame->len > MERGE_FRAME_LEN_MAX;
-        if (parts_len > 0 && (is_large || len > merged_len_max(edge))) {
+        len += arrival->frames->len;
+        const bool is_large = arrival->frames->len > MERGE_FRAME_LEN_MAX;
+        if (parts_len > 0 &&
+            (is_large || len > merged_len_max(edge) || !is_encoded_alike(&parts[0], arrival))) {
             break;
         }
         parts[parts_len++] = *arrival;
-        arrival->frame = NULL;
+        arrival->frames = NULL;
         *at = arrival->next;
         if (is_large) {
             break;
@@ -219,7 +306,7 @@ void broadcast_flush_channel(struct edge *edge, struct hub_channel *channel)
             send_parts(edge, channel, parts, parts_len, PUBLICATION_DATA);
         }
         for (uint32_t i = 0; i < parts_len; i++) {
-            buf_release(parts[i].frame);
+            buf_release(parts[i].frames);
         }
     }
 }
@@ -228,15 +315,15 @@ void broadcast_flush(struct edge *edge)
 {
     for (uint32_t i = 0; i < edge->arrivals_len; i++) {
         struct arrival *arrival = &edge->arrivals[i];
-        if (arrival->frame == NULL) {
+        if (arrival->frames == NULL) {
             continue;
         }
         struct hub_channel *channel = pool_get(edge->hub_channels, arrival->channel);
         if (channel != NULL) {
             broadcast_flush_channel(edge, channel);
         } else {
-            buf_release(arrival->frame);
-            arrival->frame = NULL;
+            buf_release(arrival->frames);
+            arrival->frames = NULL;
         }
     }
     edge->arrivals_len = 0;
@@ -245,7 +332,7 @@ void broadcast_flush(struct edge *edge)
 void broadcast_destroy(struct edge *edge)
 {
     for (uint32_t i = 0; i < edge->arrivals_len; i++) {
-        buf_release(edge->arrivals[i].frame);
+        buf_release(edge->arrivals[i].frames);
     }
     free(edge->arrivals);
 }
@@ -288,14 +375,14 @@ void broadcast_on_publication(struct edge *edge, const struct message *message)
     channel = pool_get(edge->hub_channels, message->handle);
     if (channel == NULL) {
         actors_count(edge->actors, COUNTER_STALE_MESSAGES);
-        buf_release(body.frame);
+        buf_release(body.frames);
         return;
     }
     actors_count(edge->actors, received_counters[body.kind]);
     hist_record(edge->shard->stats->hists[HIST_PUB_SUB_LAG_NS],
                 edge->shard->now_ns > body.sent_ns ? edge->shard->now_ns - body.sent_ns : 0);
-    struct arrival arrival = {.frame = body.frame,
-                              .payload_at = body.payload_at,
+    struct arrival arrival = {.frames = body.frames,
+                              .protobuf_at = body.protobuf_at,
                               .channel = message->handle};
     const bool is_gap = body.sequence != channel->sequence + 1;
     channel->sequence = body.sequence;
@@ -310,5 +397,5 @@ void broadcast_on_publication(struct edge *edge, const struct message *message)
     } else if (channel != NULL) {
         send_parts(edge, channel, &arrival, 1, body.kind);
     }
-    buf_release(body.frame);
+    buf_release(body.frames);
 }

@@ -4,14 +4,16 @@
  *
  * What comes for a channel in one turn leaves as one frame buffer that all its subscribers share: a
  * subscriber costs the same whether one publication came or sixteen. Nothing waits for more to
- * come; a turn that brings one sends one.
+ * come; a turn that brings one sends one. There is one such buffer for each protocol that somebody
+ * here speaks, out of what the home has encoded; a publication that cannot be said in JSON ends the
+ * JSON sessions that it is for (3506).
  */
 #ifndef ROOST_SHARDS_EDGE_BROADCAST_H
 #define ROOST_SHARDS_EDGE_BROADCAST_H
 
 #include "shards/edge/hub.h"
 
-/* PUBLICATION; takes over the count of its frame. */
+/* PUBLICATION; takes over the count of its frames. */
 void broadcast_on_publication(struct edge *edge, const struct message *message);
 
 /* What has come for the channel goes out now: before somebody joins who must not see it. Other

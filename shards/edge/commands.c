@@ -3,7 +3,7 @@
  * (subscribe), 13 (the rest). */
 #include <stdlib.h>
 
-#include "codec/client_json.h"
+#include "codec/json.h"
 #include "shards/edge/auth.h"
 #include "shards/edge/hub.h"
 #include "shards/edge/permissions.h"
@@ -86,6 +86,13 @@ static struct verdict on_connect(struct edge *edge, struct session *session,
 
 /* ---- subscribe ---- */
 
+/* Bytes that are no JSON cannot be told to a client that speaks it. */
+static bool session_understands(const struct session *session, struct span data)
+{
+    return span_is_empty(data) || connection_protocol(session->conn) == CLIENT_PROTOBUF ||
+           json_check(data) == JSON_OK;
+}
+
 static struct permissions_client client_of(const struct edge *edge, const struct session *session,
                                            struct span channel)
 {
@@ -136,6 +143,9 @@ static struct verdict on_subscribe(struct edge *edge, struct session *session,
         grant = auth_subscribe(edge, request->token, channel, session, scratch);
         if (grant.error != 0 || grant.disconnect != 0) {
             return (struct verdict){.error = grant.error, .disconnect = grant.disconnect};
+        }
+        if (!session_understands(session, grant.data)) {
+            return VERDICT_DISCONNECT(INAPPROPRIATE_PROTOCOL);
         }
     } else if (!permissions_may_subscribe(options, channel_options, channel,
                                           client_of(edge, session, channel))) {
@@ -216,8 +226,12 @@ static struct verdict on_publish(struct edge *edge, struct session *session,
     } else {
         body.identity = session_identity(session);
     }
-    body.request = publish_request_make(
-        &(struct publish_request){.channel = channel, .data = command->publish.data});
+    body.request = publish_request_make(&(struct publish_request){
+        .channel = channel,
+        .data = command->publish.data,
+        .is_binary = connection_protocol(session->conn) == CLIENT_PROTOBUF &&
+                     json_check(command->publish.data) != JSON_OK,
+    });
     const bool is_made = body.identity != NULL && body.request != NULL;
     if (!is_made || edge_is_congested(edge, home) ||
         !message_send_publish(edge->shard->mailbox, home, session->conn->handle, &body)) {
@@ -351,18 +365,32 @@ static struct verdict on_sub_refresh(struct edge *edge, struct session *session,
 
 /* ---- dispatch ---- */
 
-static struct verdict on_pong(struct edge *edge, struct session *session)
+static void take_pong(struct edge *edge, struct session *session)
 {
-    if (!session->owes_pong) {
-        return VERDICT_DISCONNECT(BAD_REQUEST);
-    }
     session->owes_pong = false;
     const uint32_t taken_us = (uint32_t)(edge->shard->now_ns / 1000) - session->ping_sent_us;
     const uint64_t interval_ms = edge->options->client.ping_interval_ms;
     const uint64_t taken_ms = taken_us / 1000;
     session_set_due(edge, session, taken_ms < interval_ms ? interval_ms - taken_ms : 0);
     hist_record(edge->shard->stats->hists[HIST_PING_PONG_NS], (uint64_t)taken_us * 1000);
+}
+
+static struct verdict on_pong(struct edge *edge, struct session *session)
+{
+    if (!session->owes_pong || session->has_frame_pings) {
+        return VERDICT_DISCONNECT(BAD_REQUEST);
+    }
+    take_pong(edge, session);
     return verdict_done;
+}
+
+/* One that nobody asked for is allowed (RFC 6455 section 5.5.3). */
+void session_on_pong_frame(struct edge *edge, struct session *session)
+{
+    if (session->has_frame_pings && session->owes_pong) {
+        actors_count(edge->actors, COUNTER_TRANSPORT_RECEIVED_CLIENT_PONG);
+        take_pong(edge, session);
+    }
 }
 
 /* Is the command one that may come now at all (PROTOCOL 5, rules 1 to 7)? */
@@ -424,9 +452,9 @@ static struct verdict on_command(struct edge *edge, struct session *session,
 }
 
 /* Room for a command's strings and for the parts of its token. */
-static bool ensure_decoded_room(struct edge *edge, size_t line_len)
+static bool ensure_decoded_room(struct edge *edge, enum client_protocol protocol, size_t len)
 {
-    const size_t needed = JWT_SCRATCH_LEN(line_len) + line_len;
+    const size_t needed = JWT_SCRATCH_LEN(len) + client_protocol_scratch_len(protocol, len);
     if (needed <= edge->decoded_size) {
         return true;
     }
@@ -439,15 +467,16 @@ static bool ensure_decoded_room(struct edge *edge, size_t line_len)
     return true;
 }
 
-bool session_on_line(struct edge *edge, struct session *session, struct span line)
+bool session_on_message(struct edge *edge, struct session *session, struct span message)
 {
-    if (!ensure_decoded_room(edge, line.len)) {
+    const enum client_protocol protocol = connection_protocol(session->conn);
+    if (!ensure_decoded_room(edge, protocol, message.len)) {
         session_disconnect(edge, session, CLIENT_DISCONNECT_INTERNAL, SPAN_EMPTY);
         return true;
     }
     struct scratch scratch = scratch_of(edge->decoded, edge->decoded_size);
     struct client_command command;
-    if (client_json_decode_command(line, &scratch, &command) != JSON_OK) {
+    if (!client_protocol_decode_command(protocol, message, &scratch, &command)) {
         session_disconnect(edge, session, CLIENT_DISCONNECT_BAD_REQUEST, SPAN_EMPTY);
         return true;
     }
@@ -505,12 +534,18 @@ static void reply_presence(struct edge *edge, struct session *session,
     if (len > 0 && (clients == NULL || ids == NULL)) {
         session_reply_error(edge, session, body->cookie, CLIENT_ERROR_INTERNAL);
     } else {
+        bool is_json = true;
         for (uint32_t i = 0; i < len; i++) {
             clients[i] = identity_info(snapshot->identities[i], ids[i]);
+            is_json = is_json && identity_is_json(snapshot->identities[i]);
         }
         struct client_reply reply = {.id = body->cookie, .kind = CLIENT_REPLY_PRESENCE};
         reply.presence = (struct client_presence_result){.clients = clients, .client_count = len};
-        session_reply(edge, session, &reply);
+        if (is_json || connection_protocol(session->conn) == CLIENT_PROTOBUF) {
+            session_reply(edge, session, &reply);
+        } else {
+            session_disconnect(edge, session, CLIENT_DISCONNECT_INAPPROPRIATE_PROTOCOL, SPAN_EMPTY);
+        }
     }
     free(clients);
     free(ids);

@@ -324,7 +324,7 @@ static void connection_pump(struct edge *edge, struct connection *conn)
 {
     conn->flags &= (uint16_t)~CONNECTION_READABLE;
     if (conn->state == CONNECTION_SESSION && conn->receive != NULL &&
-        conn->receive->lines.len > 0) {
+        conn->receive->commands.len > 0) {
         session_continue(edge, conn->session);
     }
     if ((conn->flags & CONNECTION_HELD_BACK) != 0 && !connection_is_held(conn) &&

@@ -12,6 +12,7 @@
 #ifndef ROOST_SHARDS_EDGE_CONNECTION_H
 #define ROOST_SHARDS_EDGE_CONNECTION_H
 
+#include "codec/client_protocol.h"
 #include "codec/http1.h"
 #include "codec/websocket.h"
 #include "runtime/outq.h"
@@ -45,6 +46,7 @@ enum connection_flag {
         1u << 10, /* The carry holds whole input that a pause kept from being taken. */
     CONNECTION_FAILED = 1u << 11, /* The peer broke the protocol: what it says is no longer read. */
     CONNECTION_READY = 1u << 12,  /* It is in edge->ready. */
+    CONNECTION_PROTOBUF = 1u << 13, /* Its session speaks Protobuf, in binary messages. */
 };
 
 struct connection {
@@ -63,6 +65,18 @@ struct connection {
     uint8_t window_bits; /* With DEFLATE: what we may compress with. */
 };
 
+/* What its session speaks. */
+static inline enum client_protocol connection_protocol(const struct connection *conn)
+{
+    return (conn->flags & CONNECTION_PROTOBUF) != 0 ? CLIENT_PROTOBUF : CLIENT_JSON;
+}
+
+/* In which kind of message the client protocol goes out. */
+static inline enum websocket_opcode connection_opcode(enum client_protocol protocol)
+{
+    return protocol == CLIENT_PROTOBUF ? WEBSOCKET_BINARY : WEBSOCKET_TEXT;
+}
+
 /* Bytes that grow on demand. */
 struct bytes {
     uint8_t *at;
@@ -75,7 +89,7 @@ struct receive {
     struct bytes
         carry; /* Read, not yet consumed: a head, a frame header, or input held back by a pause. */
     struct bytes message;      /* A message or a body in pieces. */
-    struct bytes lines;        /* Commands of a frame that wait for the one before them. */
+    struct bytes commands;     /* Of a frame; they wait for the one before them. */
     uint64_t message_since_ms; /* When its first piece came; 0: none is open. */
     uint64_t body_left;        /* Of a Content-Length. */
     struct http1_progress progress;
@@ -128,8 +142,9 @@ void connection_on_authenticated(struct edge *edge, struct connection *conn);
  * incomplete, or where a pause or the end of the connection stopped it. */
 uint8_t *frames_take(struct edge *edge, struct connection *conn, uint8_t *at, uint8_t *end);
 
-/* A text message compressed, as a frame to share; NULL when that does not pay. One count. */
-struct frame *frames_make_deflated(struct edge *edge, struct span payload, unsigned window_bits);
+/* A message compressed, as a frame to share; NULL when that does not pay. One count. */
+struct frame *frames_make_deflated(struct edge *edge, enum websocket_opcode opcode,
+                                   struct span payload, unsigned window_bits);
 
 /* Queues a frame that many connections share. False as connection_send_message. */
 MUST_CHECK bool connection_send_shared(struct edge *edge, struct connection *conn,

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "codec/client_json.h"
 #include "shards/edge/api.h"
 #include "shards/edge/broadcast.h"
 #include "shards/edge/connection.h"
@@ -24,18 +23,43 @@ static struct map_key key_of_user(const void *object)
     return (struct map_key){user->id->bytes, user->id->len};
 }
 
-static struct frame *make_ping(void)
+static struct frame *make_frame(unsigned opcode, struct span payload)
 {
-    const struct span text = SPAN_LITERAL(CLIENT_JSON_PING);
-    struct frame *frame = frame_create(WEBSOCKET_SERVER_HEADER_LEN_MAX + (uint32_t)text.len);
+    struct frame *frame = frame_create(WEBSOCKET_SERVER_HEADER_LEN_MAX + (uint32_t)payload.len);
     if (frame != NULL) {
         uint8_t *at = frame_bytes(frame);
         const size_t header_len =
-            websocket_encode_header(at, WEBSOCKET_FIN | WEBSOCKET_TEXT, text.len, NULL);
-        memcpy(at + header_len, text.at, text.len);
-        frame->len = (uint32_t)(header_len + text.len);
+            websocket_encode_header(at, WEBSOCKET_FIN | opcode, payload.len, NULL);
+        if (payload.len > 0) {
+            memcpy(at + header_len, payload.at, payload.len);
+        }
+        frame->len = (uint32_t)(header_len + payload.len);
     }
     return frame;
+}
+
+static bool make_pings(struct edge *edge)
+{
+    bool is_made = true;
+    for (uint32_t i = 0; i < CLIENT_PROTOCOLS; i++) {
+        const enum client_protocol protocol = (enum client_protocol)i;
+        edge->pings[i] = make_frame(connection_opcode(protocol), client_protocol_ping(protocol));
+        is_made = is_made && edge->pings[i] != NULL;
+    }
+    edge->frame_ping = make_frame(WEBSOCKET_OPCODE_PING, SPAN_EMPTY);
+    return is_made && edge->frame_ping != NULL;
+}
+
+static void release_pings(struct edge *edge)
+{
+    for (uint32_t i = 0; i < CLIENT_PROTOCOLS; i++) {
+        if (edge->pings[i] != NULL) {
+            frame_release(edge->pings[i]);
+        }
+    }
+    if (edge->frame_ping != NULL) {
+        frame_release(edge->frame_ping);
+    }
 }
 
 struct edge *edge_create(struct actors *actors)
@@ -57,12 +81,11 @@ struct edge *edge_create(struct actors *actors)
     edge->calls = api_pool_create();
     edge->hub = map_create(key_of_hub_channel, random);
     edge->users = map_create(key_of_user, random);
-    edge->ping = make_ping();
     edge->scratch = malloc(EDGE_SCRATCH_SIZE);
     const bool is_made = edge->connections != NULL && edge->sessions != NULL &&
                          edge->subscriptions != NULL && edge->grants != NULL &&
                          edge->hub_channels != NULL && edge->calls != NULL && edge->hub != NULL &&
-                         edge->users != NULL && edge->ping != NULL && edge->scratch != NULL;
+                         edge->users != NULL && edge->scratch != NULL && make_pings(edge);
     if (!is_made) {
         edge_destroy(edge);
         return NULL;
@@ -111,9 +134,7 @@ void edge_destroy(struct edge *edge)
     free(edge->ready.items);
     free(edge->closed.items);
     api_destroy(edge);
-    if (edge->ping != NULL) {
-        frame_release(edge->ping);
-    }
+    release_pings(edge);
     deflate_compressor_destroy(edge->compressor);
     deflate_inflater_destroy(edge->inflater);
     map_destroy(edge->hub);

@@ -8,6 +8,7 @@
 #ifndef ROOST_SHARDS_EDGE_EDGE_H
 #define ROOST_SHARDS_EDGE_EDGE_H
 
+#include "codec/client_protocol.h"
 #include "codec/deflate.h"
 #include "runtime/map.h"
 #include "runtime/pool.h"
@@ -53,9 +54,10 @@ struct edge {
     uint32_t arrivals_len;
     uint32_t arrivals_room;
 
-    struct frame *ping; /* The server's ping, the same for all. */
-    uint8_t *scratch;   /* EDGE_SCRATCH_SIZE bytes in which replies are encoded. */
-    uint8_t *decoded;   /* Strings of the command under way that had escapes, and its token. */
+    struct frame *pings[CLIENT_PROTOCOLS]; /* The server's ping, the same for all. */
+    struct frame *frame_ping;              /* WebSocket's own. */
+    uint8_t *scratch; /* EDGE_SCRATCH_SIZE bytes in which replies are encoded. */
+    uint8_t *decoded; /* Strings of the command under way that had escapes, and its token. */
     size_t decoded_size;
     uint64_t pinned_bytes;
     uint64_t pinned_unauthenticated_bytes;

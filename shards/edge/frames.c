@@ -119,7 +119,8 @@ bool connection_send_message(struct edge *edge, struct connection *conn,
     return fits;
 }
 
-struct frame *frames_make_deflated(struct edge *edge, struct span payload, unsigned window_bits)
+struct frame *frames_make_deflated(struct edge *edge, enum websocket_opcode opcode,
+                                   struct span payload, unsigned window_bits)
 {
     size_t len = 0;
     uint8_t *deflated = frames_deflate(edge, window_bits, payload, &len);
@@ -128,7 +129,8 @@ struct frame *frames_make_deflated(struct edge *edge, struct span payload, unsig
     }
     uint8_t header[WEBSOCKET_HEADER_LEN_MAX];
     const size_t header_len =
-        websocket_encode_header(header, WEBSOCKET_FIN | WEBSOCKET_RSV1 | WEBSOCKET_TEXT, len, NULL);
+        websocket_encode_header(header, WEBSOCKET_FIN | WEBSOCKET_RSV1 | (unsigned)opcode, len,
+                                NULL);
     struct frame *frame = frame_create((uint32_t)(header_len + len));
     if (frame != NULL) {
         memcpy(frame_bytes(frame), header, header_len);
@@ -339,6 +341,9 @@ uint8_t *frames_take(struct edge *edge, struct connection *conn, uint8_t *at, ui
             }
             break;
         case WEBSOCKET_PONG:
+            if (conn->state == CONNECTION_SESSION) {
+                session_on_pong_frame(edge, conn->session);
+            }
             break;
         case WEBSOCKET_CLOSE:
             frames_on_close(edge, conn, &event);

@@ -139,6 +139,7 @@ static void hub_forget(struct edge *edge, struct session *session,
                        struct subscription *subscription)
 {
     struct hub_channel *channel = subscription->channel;
+    channel->counts[connection_protocol(subscription->conn)]--;
     struct subscription *moved = subscribers_remove(&channel->subscribers, subscription->index);
     moved->index = subscription->index;
     const uint32_t handle = pool_handle_of(edge->subscriptions, subscription);
@@ -178,6 +179,7 @@ static struct subscription *hub_make(struct edge *edge, struct session *session,
         pool_put(edge->subscriptions, handle);
         return NULL;
     }
+    channel->counts[connection_protocol(session->conn)]++;
     subscription->next = session->subscriptions;
     session->subscriptions = handle;
     session->subscription_count++;
@@ -210,17 +212,18 @@ static void subscription_activate(struct edge *edge, struct subscription *subscr
     buf_release(data);
 }
 
-/* Asks the home: for the channel's first subscriber here, and for each one that others are to see.
- */
+/* Asks the home: for the first subscriber here of each protocol, and for each one that others are
+ * to see. */
 static bool hub_ask_home(struct edge *edge, struct subscription *subscription, bool is_first)
 {
-    const struct hub_channel *channel = subscription->channel;
+    struct hub_channel *channel = subscription->channel;
     const struct channel_options *options = channel->options;
     struct message_subscribe body = {
         .channel = channel->name,
         .connection = subscription->conn->handle,
         .flags = (is_first ? SUBSCRIBE_FIRST : 0u) | (options->presence ? SUBSCRIBE_PRESENCE : 0u) |
-                 (options->join_leave ? SUBSCRIBE_JOIN : 0u),
+                 (options->join_leave ? SUBSCRIBE_JOIN : 0u) |
+                 FLAGS_PROTOCOL(connection_protocol(subscription->conn)),
     };
     if (is_known_to_home(options)) {
         body.identity = subscription_identity(edge, subscription->conn->session, subscription);
@@ -234,6 +237,8 @@ static bool hub_ask_home(struct edge *edge, struct subscription *subscription, b
         buf_release(body.identity);
         return false;
     }
+    channel->asked |= (uint8_t)flags_protocols(body.flags);
+    channel->asking++;
     return true;
 }
 
@@ -257,13 +262,14 @@ uint32_t hub_subscribe(struct edge *edge, struct session *session,
         }
         return CLIENT_ERROR_INTERNAL;
     }
-    if (is_first || is_known_to_home(request->options)) {
+    const uint32_t protocol = CLIENT_PROTOCOL_BIT(connection_protocol(session->conn));
+    if ((channel->asked & protocol) == 0 || is_known_to_home(request->options)) {
         subscription->state = SUBSCRIPTION_WAITS_FOR_ANSWER;
         if (!hub_ask_home(edge, subscription, is_first)) {
             hub_forget(edge, session, subscription);
             return CLIENT_ERROR_TOO_MANY_REQUESTS;
         }
-    } else if (channel->is_active) {
+    } else if ((channel->active & protocol) != 0) {
         subscription_activate(edge, subscription);
     } else {
         subscription->state = SUBSCRIPTION_WAITS_FOR_CHANNEL;
@@ -273,12 +279,27 @@ uint32_t hub_subscribe(struct edge *edge, struct session *session,
 
 /* ---- unsubscribe ---- */
 
+/* A flag for the protocol of a subscriber that goes, if the home need not encode in it for this
+ * shard any more. Not while it is asked something: its answer must not be taken for one to a later
+ * question. */
+static uint32_t hub_drop_protocol(struct hub_channel *channel,
+                                  const struct subscription *subscription)
+{
+    const enum client_protocol protocol = connection_protocol(subscription->conn);
+    if (channel->counts[protocol] > 1 || channel->asking > 0) {
+        return 0;
+    }
+    channel->asked &= (uint8_t)~CLIENT_PROTOCOL_BIT(protocol);
+    channel->active &= (uint8_t)~CLIENT_PROTOCOL_BIT(protocol);
+    return FLAGS_PROTOCOL(protocol);
+}
+
 void hub_unsubscribe(struct edge *edge, struct session *session, struct subscription *subscription)
 {
-    const struct hub_channel *channel = subscription->channel;
+    struct hub_channel *channel = subscription->channel;
     const struct channel_options *options = channel->options;
     const bool was_told = subscription->state != SUBSCRIPTION_WAITS_FOR_CHANNEL;
-    struct message_unsubscribe body = {0};
+    struct message_unsubscribe body = {.flags = hub_drop_protocol(channel, subscription)};
     if (channel->subscribers.count == 1) {
         body.flags |= UNSUBSCRIBE_LAST;
     }
@@ -351,14 +372,16 @@ static struct subscription *find_waiting(const struct edge *edge, const struct h
     return at != NULL && at->state == SUBSCRIPTION_WAITS_FOR_ANSWER ? at : NULL;
 }
 
-/* The channel's first SUBSCRIBE was answered: so are all that waited for it. Backwards, since an
- * answer may end a session and so take its subscription out of the table. */
-static void hub_settle_waiting(struct edge *edge, struct hub_channel *channel, uint32_t error)
+/* The first SUBSCRIBE of a protocol was answered: so are all that waited for it. Backwards, since
+ * an answer may end a session and so take its subscription out of the table. */
+static void hub_settle_waiting(struct edge *edge, struct hub_channel *channel, uint32_t protocols,
+                               uint32_t error)
 {
     const uint32_t handle = channel->handle;
     for (uint32_t i = channel->subscribers.count; i-- > 0;) {
         struct subscription *at = *subscribers_at(&channel->subscribers, i);
-        if (at->state != SUBSCRIPTION_WAITS_FOR_CHANNEL) {
+        if (at->state != SUBSCRIPTION_WAITS_FOR_CHANNEL ||
+            (CLIENT_PROTOCOL_BIT(connection_protocol(at->conn)) & protocols) == 0) {
             continue;
         }
         if (error != 0) {
@@ -382,8 +405,15 @@ void hub_on_subscribed(struct edge *edge, const struct message *message)
         return;
     }
     struct subscription *subscription = find_waiting(edge, channel, body.connection);
-    const bool was_active = channel->is_active;
-    channel->is_active = was_active || body.error == 0;
+    const uint32_t protocols = flags_protocols(body.flags);
+    const bool was_active = (channel->active & protocols) != 0;
+    channel->asking--;
+    if (body.error == 0) {
+        channel->asked |= (uint8_t)protocols;
+        channel->active |= (uint8_t)protocols;
+    } else if (!was_active) {
+        channel->asked &= (uint8_t)~protocols;
+    }
     if (subscription != NULL && body.error != 0) {
         subscription_fail(edge, subscription, body.error);
     } else if (subscription != NULL) {
@@ -391,7 +421,7 @@ void hub_on_subscribed(struct edge *edge, const struct message *message)
     }
     channel = pool_get(edge->hub_channels, message->handle);
     if (!was_active && channel != NULL) {
-        hub_settle_waiting(edge, channel, body.error);
+        hub_settle_waiting(edge, channel, protocols, body.error);
     }
 }
 

@@ -52,10 +52,15 @@ struct hub_channel {
     const struct channel_options *options;
     struct subscribers subscribers;
     uint32_t handle;
-    uint32_t home;          /* The shard that was told. */
-    uint64_t sequence;      /* Of the newest publication that came. */
-    bool is_active;         /* The home has answered. */
-    uint32_t first_arrival; /* Of this turn; 0: none. See broadcast.h. */
+    uint32_t home;     /* The shard that was told. */
+    uint64_t sequence; /* Of the newest publication that came. */
+    /* Sets of protocols: in which publications were asked for, and in which they come, since the
+     * home has answered. */
+    uint8_t asked;
+    uint8_t active;
+    uint32_t asking;                   /* SUBSCRIBEs that the home has not answered yet. */
+    uint32_t counts[CLIENT_PROTOCOLS]; /* Of subscribers, by what they speak. */
+    uint32_t first_arrival;            /* Of this turn; 0: none. See broadcast.h. */
     uint32_t last_arrival;
 };
 

@@ -105,7 +105,7 @@ void receive_free(struct edge *edge, struct connection *conn)
     }
     receive_clear(edge, conn, &receive->carry);
     receive_clear(edge, conn, &receive->message);
-    receive_clear(edge, conn, &receive->lines);
+    receive_clear(edge, conn, &receive->commands);
     receive_account(edge, receive, -(int64_t)sizeof(*receive));
     free(receive);
     conn->receive = NULL;
@@ -114,7 +114,7 @@ void receive_free(struct edge *edge, struct connection *conn)
 void receive_settle(struct edge *edge, struct connection *conn)
 {
     const struct receive *receive = conn->receive;
-    if (receive != NULL && receive->carry.len == 0 && receive->lines.len == 0 &&
+    if (receive != NULL && receive->carry.len == 0 && receive->commands.len == 0 &&
         receive->message_since_ms == 0 && conn->state != CONNECTION_HTTP_BODY) {
         receive_free(edge, conn);
     }
@@ -127,7 +127,7 @@ void receive_authenticated(struct edge *edge, struct connection *conn)
         return;
     }
     const int64_t pinned = (int64_t)sizeof(*receive) + receive->carry.room + receive->message.room +
-                           receive->lines.room;
+                           receive->commands.room;
     receive_account(edge, receive, -pinned);
     receive->is_authenticated = true;
     receive_account(edge, receive, pinned);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "codec/client_json.h"
+#include "codec/json.h"
 #include "shards/edge/auth.h"
 #include "shards/edge/hub.h"
 
@@ -232,13 +232,15 @@ void session_on_connected(struct edge *edge, struct session *session, uint32_t c
     reply.connect = (struct client_connect_result){
         .client = span_of(id, sizeof(id)),
         .version = span_of_text(edge->options->version),
-        .ping_s = (uint32_t)(options->ping_interval_ms / 1000),
-        .pong = options->ping_interval_ms > 0 && options->pong_timeout_ms > 0,
         .time_ms = options->connect_include_server_time ? edge->shard->wall_ms : 0,
         .expires = session_expire_at_s(session) != 0,
         .ttl_s =
             session_expire_at_s(session) == 0 ? 0 : auth_ttl_s(edge, session_expire_at_s(session)),
     };
+    if (!session->has_frame_pings) {
+        reply.connect.ping_s = (uint32_t)(options->ping_interval_ms / 1000);
+        reply.connect.pong = options->ping_interval_ms > 0 && options->pong_timeout_ms > 0;
+    }
     struct connection *conn = session->conn;
     session_reply(edge, session, &reply);
     connection_schedule(edge, conn);
@@ -284,18 +286,27 @@ struct session *session_of_handle(struct edge *edge, uint32_t handle)
 
 /* ---- replies ---- */
 
-static void encode_reply(struct writer *out, const void *what)
+static void encode_json(struct writer *out, const void *what)
 {
-    client_json_encode_reply(out, what);
+    client_protocol_encode_reply(CLIENT_JSON, out, what);
+}
+
+static void encode_protobuf(struct writer *out, const void *what)
+{
+    client_protocol_encode_reply(CLIENT_PROTOBUF, out, what);
 }
 
 void session_reply(struct edge *edge, struct session *session, const struct client_reply *reply)
 {
     uint8_t *larger;
-    const struct span text = edge_encode(edge, encode_reply, reply, &larger);
+    const enum client_protocol protocol = connection_protocol(session->conn);
+    const struct span bytes =
+        edge_encode(edge, protocol == CLIENT_PROTOBUF ? encode_protobuf : encode_json, reply,
+                    &larger);
     actors_count(edge->actors, COUNTER_TRANSPORT_SENT_REPLY);
     const bool fits =
-        text.at != NULL && connection_send_message(edge, session->conn, WEBSOCKET_TEXT, text);
+        bytes.at != NULL &&
+        connection_send_message(edge, session->conn, connection_opcode(protocol), bytes);
     free(larger);
     if (!fits) {
         session_disconnect(edge, session, CLIENT_DISCONNECT_SLOW, SPAN_EMPTY);
@@ -360,7 +371,9 @@ static void session_ping(struct edge *edge, struct session *session)
 {
     const struct client_options *options = &edge->options->client;
     actors_count(edge->actors, COUNTER_TRANSPORT_SENT_SERVER_PING);
-    if (!connection_send_shared(edge, session->conn, edge->ping)) {
+    struct frame *ping = session->has_frame_pings ? edge->frame_ping
+                                                  : edge->pings[connection_protocol(session->conn)];
+    if (!connection_send_shared(edge, session->conn, ping)) {
         session_disconnect(edge, session, CLIENT_DISCONNECT_SLOW, SPAN_EMPTY);
         return;
     }
@@ -425,47 +438,47 @@ void session_on_deadline(struct edge *edge, struct session *session)
 /* ---- frames ---- */
 
 /* What is left of a frame waits for the session to be resumed. */
-static void session_hold_lines(struct edge *edge, struct connection *conn, struct span rest)
+static void session_hold(struct edge *edge, struct connection *conn, struct span rest)
 {
     conn->flags |= CONNECTION_PAUSED;
     struct receive *receive = span_is_empty(rest) ? NULL : receive_of(edge, conn);
     if (receive != NULL) {
-        (void)!receive_append(edge, conn, &receive->lines, rest.at, rest.len);
+        (void)!receive_append(edge, conn, &receive->commands, rest.at, rest.len);
     }
 }
 
 void session_on_frame(struct edge *edge, struct session *session, struct span frame)
 {
     struct connection *conn = session->conn;
-    struct client_json_lines lines;
-    client_json_lines_begin(&lines, frame);
-    struct span line;
-    enum json_result result;
-    while ((result = client_json_lines_next(&lines, &line)) == JSON_OK) {
-        const bool is_done = session_on_line(edge, session, line);
+    struct span rest = frame;
+    do {
+        const struct span before = rest;
+        struct span message;
+        if (!client_protocol_next_message(connection_protocol(conn), &rest, &message)) {
+            session_disconnect(edge, session, CLIENT_DISCONNECT_BAD_REQUEST, SPAN_EMPTY);
+            return;
+        }
+        const bool is_done = session_on_message(edge, session, message);
         if (conn->state != CONNECTION_SESSION) {
             return;
         }
         if (!is_done) {
-            session_hold_lines(edge, conn, span_between(line.at, frame.at + frame.len));
+            session_hold(edge, conn, before);
             return;
         }
         if (session->state == SESSION_JOINING || session->in_flight >= COMMANDS_IN_FLIGHT_MAX) {
-            session_hold_lines(edge, conn, lines.rest);
+            session_hold(edge, conn, rest);
             return;
         }
-    }
-    if (result != JSON_DONE) {
-        session_disconnect(edge, session, CLIENT_DISCONNECT_BAD_REQUEST, SPAN_EMPTY);
-    }
+    } while (!span_is_empty(rest));
 }
 
 void session_continue(struct edge *edge, struct session *session)
 {
     struct connection *conn = session->conn;
-    const struct bytes lines = receive_take(edge, conn, &conn->receive->lines);
-    session_on_frame(edge, session, span_of(lines.at, lines.len));
-    free(lines.at);
+    const struct bytes commands = receive_take(edge, conn, &conn->receive->commands);
+    session_on_frame(edge, session, span_of(commands.at, commands.len));
+    free(commands.at);
     receive_settle(edge, conn);
 }
 

@@ -49,12 +49,13 @@ struct session {
     bool is_in_directory;  /* USER_REMOVE is owed when it ends. */
     bool awaits_directory; /* USER_ADDED decides whether it may connect. */
     bool has_expiring_subscriptions;
+    bool has_frame_pings; /* Pings and pongs are WebSocket's own, not the protocol's. */
 };
 
 static_assert(sizeof(struct session) <= 64, "a million of them are idle");
 
-/* For a fresh WebSocket connection: makes its session. `user_header` is the trusted header's user,
- * or empty. */
+/* For a fresh WebSocket connection, whose protocol is set: makes its session. `user_header` is the
+ * trusted header's user, or empty. */
 MUST_CHECK bool session_open(struct edge *edge, struct connection *conn, struct span user_header);
 
 /* The connection is gone: leaves every channel, tells homes and directory, frees the session. */
@@ -63,7 +64,7 @@ void session_close(struct edge *edge, struct session *session);
 /* One WebSocket message: a frame of commands. May pause or end the connection. */
 void session_on_frame(struct edge *edge, struct session *session, struct span frame);
 
-/* Input goes on: the commands that waited in conn->receive->lines. */
+/* Input goes on: the commands that waited in conn->receive->commands. */
 void session_continue(struct edge *edge, struct session *session);
 
 /* The earliest of the session's deadlines (ms, monotonic), and what to do when one has passed. */
@@ -91,8 +92,12 @@ void session_on_answered(struct edge *edge, struct subscription *subscription);
 /* The next deadline of the session's liveness, in ms from now. */
 void session_set_due(struct edge *edge, struct session *session, uint64_t from_now_ms);
 
-/* Decodes and carries out one line. False: it has to be tried again when the session is resumed. */
-MUST_CHECK bool session_on_line(struct edge *edge, struct session *session, struct span line);
+/* Decodes and carries out one command. False: it has to be tried again when the session is resumed.
+ */
+MUST_CHECK bool session_on_message(struct edge *edge, struct session *session, struct span message);
+
+/* A pong of WebSocket's own. */
+void session_on_pong_frame(struct edge *edge, struct session *session);
 
 /* The connect command's credentials are good, and the directory (if it was asked) agrees. */
 void session_on_connected(struct edge *edge, struct session *session, uint32_t command_id);

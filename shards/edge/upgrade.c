@@ -109,30 +109,37 @@ static bool negotiate_deflate(const struct edge *edge, const struct http1_reques
     return true;
 }
 
-static struct span choose_subprotocol(const struct http1_request *request)
-{
-    const struct span json = SPAN_LITERAL("centrifuge-json");
-    return http1_header_has_exact_token(request, "Sec-WebSocket-Protocol", json) ? json
-                                                                                 : SPAN_EMPTY;
-}
-
-/* A client that asks for Protobuf would not understand a word of JSON. */
-static bool wants_protobuf(const struct http1_request *request)
+static bool query_is(const struct http1_request *request, struct span name, struct span wanted)
 {
     uint8_t room[16];
     struct writer value = writer_of(room, sizeof(room));
-    if (http1_find_query(request->query, SPAN_LITERAL("format"), &value) == HTTP1_QUERY_FOUND &&
-        span_equal(writer_written(&value), SPAN_LITERAL("protobuf"))) {
-        return true;
+    return http1_find_query(request->query, name, &value) == HTTP1_QUERY_FOUND &&
+           span_equal(writer_written(&value), wanted);
+}
+
+/* What the session will speak, and the subprotocol to answer with; empty: none was offered. */
+static enum client_protocol choose_protocol(const struct http1_request *request,
+                                            struct span *subprotocol)
+{
+    const struct span offers[CLIENT_PROTOCOLS] = {
+        [CLIENT_JSON] = SPAN_LITERAL("centrifuge-json"),
+        [CLIENT_PROTOBUF] = SPAN_LITERAL("centrifuge-protobuf"),
+    };
+    static const char name[] = "Sec-WebSocket-Protocol";
+    const struct span protobuf = SPAN_LITERAL("protobuf");
+    const bool is_protobuf = http1_header_has_exact_token(request, name, offers[CLIENT_PROTOBUF]) ||
+                             query_is(request, SPAN_LITERAL("format"), protobuf) ||
+                             query_is(request, SPAN_LITERAL("cf_protocol"), protobuf);
+    const enum client_protocol protocol = is_protobuf ? CLIENT_PROTOBUF : CLIENT_JSON;
+    *subprotocol = SPAN_EMPTY;
+    for (uint32_t i = 0; i < CLIENT_PROTOCOLS; i++) {
+        /* The one that is spoken, if both were offered. */
+        if (http1_header_has_exact_token(request, name, offers[i]) &&
+            (span_is_empty(*subprotocol) || i == protocol)) {
+            *subprotocol = offers[i];
+        }
     }
-    value = writer_of(room, sizeof(room));
-    if (http1_find_query(request->query, SPAN_LITERAL("cf_protocol"), &value) ==
-            HTTP1_QUERY_FOUND &&
-        span_equal(writer_written(&value), SPAN_LITERAL("protobuf"))) {
-        return true;
-    }
-    return http1_header_has_exact_token(request, "Sec-WebSocket-Protocol",
-                                        SPAN_LITERAL("centrifuge-protobuf"));
+    return protocol;
 }
 
 static struct span write_handshake(uint8_t room[HANDSHAKE_MAX], const struct http1_upgrade *upgrade,
@@ -170,6 +177,20 @@ static struct span user_header_of(const struct edge *edge, const struct http1_re
     return user;
 }
 
+static bool begin_session(struct edge *edge, struct connection *conn,
+                          const struct http1_request *request, enum client_protocol protocol)
+{
+    if (protocol == CLIENT_PROTOBUF) {
+        conn->flags |= CONNECTION_PROTOBUF;
+    }
+    if (!session_open(edge, conn, user_header_of(edge, request))) {
+        return false;
+    }
+    conn->session->has_frame_pings =
+        query_is(request, SPAN_LITERAL("cf_ws_frame_ping_pong"), SPAN_LITERAL("true"));
+    return true;
+}
+
 void upgrade_to_websocket(struct edge *edge, struct connection *conn,
                           const struct http1_request *request, enum connection_state state)
 {
@@ -182,11 +203,6 @@ void upgrade_to_websocket(struct edge *edge, struct connection *conn,
     if (state == CONNECTION_SESSION && !origin_is_allowed(edge, request, &upgrade)) {
         actors_count(edge->actors, COUNTER_REFUSED_ORIGIN);
         http_respond_error(edge, conn, 403, "origin is not in client.allowed_origins");
-        return;
-    }
-    if (state == CONNECTION_SESSION && wants_protobuf(request)) {
-        actors_count(edge->actors, COUNTER_REFUSED_UPGRADE_INVALID);
-        http_respond_error(edge, conn, 400, "the Protobuf protocol is not served yet");
         return;
     }
     const enum counter refusal = state == CONNECTION_SESSION ? find_refusal(edge) : COUNTERS_LEN;
@@ -203,8 +219,10 @@ void upgrade_to_websocket(struct edge *edge, struct connection *conn,
         return;
     }
     uint8_t room[HANDSHAKE_MAX];
+    struct span subprotocol;
+    const enum client_protocol protocol = choose_protocol(request, &subprotocol);
     const struct span answer =
-        write_handshake(room, &upgrade, choose_subprotocol(request), is_deflated ? &deflate : NULL);
+        write_handshake(room, &upgrade, subprotocol, is_deflated ? &deflate : NULL);
     if (!outq_append_bytes(&conn->outq, answer.at, (uint32_t)answer.len, 0)) {
         actors_count(edge->actors, COUNTER_REFUSED_MEMORY);
         connection_close(edge, conn);
@@ -217,7 +235,7 @@ void upgrade_to_websocket(struct edge *edge, struct connection *conn,
         conn->flags |= CONNECTION_DEFLATE;
         conn->window_bits = deflate.server_window_bits;
     }
-    if (state == CONNECTION_SESSION && !session_open(edge, conn, user_header_of(edge, request))) {
+    if (state == CONNECTION_SESSION && !begin_session(edge, conn, request, protocol)) {
         actors_count(edge->actors, COUNTER_REFUSED_MEMORY);
         connection_close(edge, conn);
         return;

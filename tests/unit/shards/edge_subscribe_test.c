@@ -219,8 +219,8 @@ static void deliver_to_first_channel(struct edge_rig *rig, uint64_t sequence)
                                      .channel = SPAN_LITERAL("a"),
                                      .publication = {.data = SPAN_LITERAL("7")}};
     struct message_publication body = {.sequence = sequence, .kind = PUBLICATION_DATA};
-    body.frame = push_frame_make(&push, &body.payload_at);
-    assert_non_null(body.frame);
+    body.frames = push_frames_make(&push, CLIENT_PROTOCOL_BIT(CLIENT_JSON), &body.protobuf_at);
+    assert_non_null(body.frames);
     struct shard *home = sim_shard(rig->sim, rig->number, 1);
     assert_true(message_send_publication(home->mailbox, 0, handle, &body));
     poller_wake(home->poller);

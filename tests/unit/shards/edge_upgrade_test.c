@@ -46,12 +46,6 @@ static const struct refusal refusals[] = {
     {GET ALL "Origin: https://rig\r\n\r\n", 403, COUNTER_REFUSED_ORIGIN}, /* No page is served. */
     {GET ALL "Origin: https://good.example\r\nOrigin: https://evil.example\r\n\r\n", 400,
      COUNTER_REFUSED_HEAD_INVALID},
-    {GET ALL "Sec-WebSocket-Protocol: centrifuge-protobuf\r\n\r\n", 400,
-     COUNTER_REFUSED_UPGRADE_INVALID},
-    {"GET /connection/websocket?format=protobuf HTTP/1.1\r\nHost: rig\r\n" ALL "\r\n", 400,
-     COUNTER_REFUSED_UPGRADE_INVALID},
-    {"GET /connection/websocket?a=b&cf_protocol=proto%62uf HTTP/1.1\r\nHost: rig\r\n" ALL "\r\n",
-     400, COUNTER_REFUSED_UPGRADE_INVALID},
     {GET ALL "Sec-WebSocket-Extensions: permessage-deflate; =\r\n\r\n", 400,
      COUNTER_REFUSED_UPGRADE_INVALID},
 };
@@ -104,6 +98,7 @@ static void a_handshake_is_accepted(void **state)
         {"Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Protocol: centrifuge-json\r\n",
          "centrifuge-json"},
         {"Sec-WebSocket-Protocol: Centrifuge-JSON\r\n", NULL},
+        {"Sec-WebSocket-Protocol: Centrifuge-Protobuf\r\n", NULL},
         {"Sec-WebSocket-Protocol: chat\r\n", NULL},
         {"Sec-WebSocket-Extensions: x-unknown; a=b\r\n", NULL},
         {"Sec-WebSocket-Extensions: permessage-deflate\r\n", NULL}, /* Is not configured. */
@@ -125,6 +120,64 @@ static void a_handshake_is_accepted(void **state)
         assert_string_equal(peer_header(peer, "Upgrade"), "websocket");
         peer_say(peer, "{\"id\":1,\"connect\":{}}");
         peer_hear_frame(peer, 0x81);
+        peer_close(peer);
+    }
+    edge_rig_stop(&rig);
+}
+
+/* How a client asks for Protobuf, and the subprotocol that answers; it is spoken from then on. */
+static void protobuf_is_asked_for_in_three_ways(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *query;
+        const char *extra;
+        const char *answer; /* NULL: none. */
+        bool is_protobuf;
+    } asks[] = {
+        {"", "Sec-WebSocket-Protocol: centrifuge-protobuf\r\n", "centrifuge-protobuf", true},
+        {"", "Sec-WebSocket-Protocol: centrifuge-json, centrifuge-protobuf\r\n",
+         "centrifuge-protobuf", true},
+        {"?format=protobuf", "", NULL, true},
+        {"?a=b&cf_protocol=proto%62uf", "", NULL, true},
+        {"?cf_protocol=protobuf", "Sec-WebSocket-Protocol: centrifuge-protobuf\r\n",
+         "centrifuge-protobuf", true},
+        /* The query decides, and the answer names what was offered. */
+        {"?format=protobuf", "Sec-WebSocket-Protocol: centrifuge-json\r\n", "centrifuge-json",
+         true},
+        {"?format=json", "", NULL, false},
+        {"?cf_protocol=Protobuf", "", NULL, false},
+        {"?format=protobufs", "", NULL, false},
+        {"?Format=protobuf", "", NULL, false},
+    };
+    static struct edge_rig rig;
+    open_rig(&rig);
+    for (size_t i = 0; i < sizeof(asks) / sizeof(asks[0]); i++) {
+        char request[1024];
+        (void)snprintf(request, sizeof(request),
+                       "GET /connection/websocket%s HTTP/1.1\r\nHost: rig\r\n" ALL "%s\r\n",
+                       asks[i].query, asks[i].extra);
+        struct peer *peer = peer_open(&rig);
+        peer_send(peer, request);
+        peer_hear_head(peer, 101);
+        const char *protocol = peer_header(peer, "Sec-WebSocket-Protocol");
+        if (asks[i].answer == NULL) {
+            assert_null(protocol);
+        } else {
+            assert_non_null(protocol);
+            assert_string_equal(protocol, asks[i].answer);
+        }
+        /* connect is field 4 of a command, and 5 of a reply. */
+        if (asks[i].is_protobuf) {
+            static const uint8_t connect[] = {4, 0x08, 1, 0x22, 0};
+            peer_put_frame(peer, 0x82, connect, sizeof(connect));
+            edge_rig_settle(&rig);
+            peer_hear_frame(peer, 0x82);
+            assert_memory_equal(peer->message.at + 1, "\x08\x01\x2a", 3);
+        } else {
+            peer_say(peer, "{\"id\":1,\"connect\":{}}");
+            peer_hear_frame(peer, 0x81);
+        }
         peer_close(peer);
     }
     edge_rig_stop(&rig);
@@ -206,6 +259,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_handshake_is_refused_with_its_status),
         cmocka_unit_test(a_handshake_is_accepted),
+        cmocka_unit_test(protobuf_is_asked_for_in_three_ways),
         cmocka_unit_test(a_page_of_the_node_may_connect),
         cmocka_unit_test(a_trusted_header_names_the_user),
         cmocka_unit_test(the_handshake_may_stand_between_others),

@@ -37,7 +37,7 @@ void subscribes(uint32_t edge, const char *channel, uint32_t flags, struct buf *
         .channel = rig_text(channel),
         .identity = identity,
         .connection = 77,
-        .flags = flags,
+        .flags = flags_protocols(flags) == 0 ? flags | FLAGS_PROTOCOL(CLIENT_JSON) : flags,
     };
     assert_true(message_send_subscribe(rig.shard[edge].mailbox, RIG_HOME, hub_of(edge), &body));
 }
@@ -118,10 +118,10 @@ void assert_frame(const struct message_publication *body, const char *json, size
     uint8_t header[WEBSOCKET_HEADER_LEN_MAX];
     const size_t header_len =
         websocket_encode_header(header, WEBSOCKET_FIN | WEBSOCKET_TEXT, len, NULL);
-    assert_int_equal(body->payload_at, header_len);
-    assert_int_equal(body->frame->len, header_len + len);
-    assert_memory_equal(body->frame->bytes, header, header_len);
-    assert_memory_equal(body->frame->bytes + header_len, json, len);
+    assert_int_equal(body->protobuf_at, header_len + len);
+    assert_int_equal(body->frames->len, header_len + len);
+    assert_memory_equal(body->frames->bytes, header, header_len);
+    assert_memory_equal(body->frames->bytes + header_len, json, len);
 }
 
 void hears(uint32_t edge, enum publication_kind kind, uint64_t sequence, const char *json)
@@ -132,7 +132,7 @@ void hears(uint32_t edge, enum publication_kind kind, uint64_t sequence, const c
     assert_int_equal(body.kind, kind);
     assert_int_equal(body.sequence, sequence);
     assert_frame(&body, json, strlen(json));
-    buf_release(body.frame);
+    buf_release(body.frames);
 }
 
 void edge_joins(uint32_t edge, const char *channel)

@@ -37,8 +37,8 @@ static void all_shards_share_one_frame(void **state)
     rig_settle(&rig);
     const struct message one = rig_take(&rig, 1, MESSAGE_PUBLICATION);
     const struct message two = rig_take(&rig, 2, MESSAGE_PUBLICATION);
-    struct buf *frame = message_as_publication(&one).frame;
-    assert_ptr_equal(frame, message_as_publication(&two).frame);
+    struct buf *frame = message_as_publication(&one).frames;
+    assert_ptr_equal(frame, message_as_publication(&two).frames);
     assert_int_equal(frame->refs, 2);
     buf_release(frame);
     buf_release(frame);
@@ -109,7 +109,7 @@ static void frames_of_every_size_are_whole(void **state)
             const struct message_publication body = message_as_publication(&message);
             assert_int_equal(body.sequence, ++sequence);
             assert_frame(&body, json, len);
-            buf_release(body.frame);
+            buf_release(body.frames);
             hears_published(2, 0);
             free(json);
         }
