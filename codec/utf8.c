@@ -2,6 +2,8 @@
 /* UTF-8 validation: ASCII is skipped in blocks, the rest walks a small table of byte ranges. */
 #include "codec/utf8.h"
 
+#include "codec/utf8_blocks.h"
+
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #endif
@@ -71,6 +73,23 @@ static const uint8_t *utf8_skip_ascii_blocks(const uint8_t *at, const uint8_t *e
     return at;
 }
 
+/* Returns a border of code points before which all is valid; `at` where no block can be taken. */
+static const uint8_t *utf8_skip_blocks(struct span span, const uint8_t *at, const uint8_t *end)
+{
+#if defined(__x86_64__)
+    if (at - span.at < UTF8_BLOCK_CONTEXT || end - at < UTF8_BLOCK_LEN_MAX) {
+        return at;
+    }
+    if (__builtin_cpu_supports("avx2")) {
+        return utf8_skip_blocks_avx2(at, end);
+    }
+    if (__builtin_cpu_supports("ssse3")) {
+        return utf8_skip_blocks_ssse3(at, end);
+    }
+#endif
+    return at;
+}
+
 enum utf8_state utf8_feed(enum utf8_state state, struct span span)
 {
     if (span.len == 0) {
@@ -85,6 +104,13 @@ enum utf8_state utf8_feed(enum utf8_state state, struct span span)
                 at++;
             }
             continue;
+        }
+        if (state == UTF8_COMPLETE) {
+            const uint8_t *border = utf8_skip_blocks(span, at, end);
+            if (border > at) {
+                at = border;
+                continue;
+            }
         }
         state = utf8_state_after(state, *at++);
         if (state == UTF8_INVALID) {

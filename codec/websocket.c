@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* WebSocket frames: the long way of the decoder, masking, control frames, the handshake's key. */
+/* WebSocket frames: the decoder, control frames, the handshake's key. */
 #include "codec/websocket.h"
+
+#include "codec/websocket_mask.h"
 
 #include <openssl/base64.h>
 #include <openssl/sha.h>
-
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
 
 /* Bits of websocket_decoder.stage; none is set between two messages. */
 enum websocket_stage {
@@ -221,14 +219,17 @@ static enum websocket_result websocket_take_payload(struct websocket_decoder *de
     }
     len = len < decoder->payload_left ? len : decoder->payload_left;
     struct span payload = span_of(*at, len);
+    bool is_known_ascii = false;
     if ((decoder->flags & WEBSOCKET_FROM_SERVER) == 0) {
-        decoder->mask = websocket_mask(*at, len, decoder->mask);
+        is_known_ascii = websocket_unmask(*at, len, decoder->mask);
+        decoder->mask = websocket_turn_mask(decoder->mask, len);
     }
     *at += len;
     decoder->payload_left -= (uint32_t)len;
     bool is_frame_over = decoder->payload_left == 0;
     bool is_last = is_frame_over && (decoder->stage & WEBSOCKET_STAGE_FINAL) != 0;
-    if (decoder->message == WEBSOCKET_TEXT) {
+    bool is_checked = is_known_ascii && utf8_is_complete((enum utf8_state)decoder->utf8);
+    if (decoder->message == WEBSOCKET_TEXT && !is_checked) {
         enum utf8_state state = utf8_feed((enum utf8_state)decoder->utf8, payload);
         if (state == UTF8_INVALID || (is_last && !utf8_is_complete(state))) {
             return websocket_fail(decoder, WEBSOCKET_ERROR_BAD_UTF8, out);
@@ -247,8 +248,9 @@ static enum websocket_result websocket_take_payload(struct websocket_decoder *de
     return WEBSOCKET_DATA;
 }
 
-enum websocket_result websocket_decode_any(struct websocket_decoder *decoder, uint8_t **at,
-                                           uint8_t *end, struct websocket_event *out)
+/* Whatever may come, in pieces as small as they like. */
+static enum websocket_result websocket_decode_any(struct websocket_decoder *decoder, uint8_t **at,
+                                                  uint8_t *end, struct websocket_event *out)
 {
     if (decoder->error != WEBSOCKET_ERROR_NONE) {
         return websocket_fail(decoder, (enum websocket_error)decoder->error, out);
@@ -276,6 +278,48 @@ enum websocket_result websocket_decode_any(struct websocket_decoder *decoder, ui
     }
     websocket_open_frame(decoder, &frame, at);
     return websocket_take_payload(decoder, at, end, out);
+}
+
+/*
+ * The common case is tried first: a decoder that is between messages, and one whole text or binary
+ * frame of a client below 64 KiB. All else goes the long way, which also judges what is wrong.
+ */
+enum websocket_result websocket_decode(struct websocket_decoder *decoder, uint8_t **at,
+                                       uint8_t *end, struct websocket_event *out)
+{
+    uint8_t *frame = *at;
+    size_t there = (size_t)(end - frame);
+    bool is_idle = (decoder->stage | decoder->message | decoder->error |
+                    (decoder->flags & WEBSOCKET_FROM_SERVER)) == 0;
+    if (!is_idle || there < 8 || (frame[0] != 0x81 && frame[0] != 0x82) || frame[1] < 0x80) {
+        return websocket_decode_any(decoder, at, end, out);
+    }
+    size_t len = frame[1] & 0x7fu;
+    size_t header_len = 6;
+    if (len > 125) {
+        bool is_long_form = len > 126;
+        len = (size_t)frame[2] << 8 | frame[3];
+        header_len = 8;
+        if (is_long_form || len <= 125) {
+            return websocket_decode_any(decoder, at, end, out);
+        }
+    }
+    if (len > there - header_len || len > decoder->message_len_max) {
+        return websocket_decode_any(decoder, at, end, out);
+    }
+    uint8_t *payload = frame + header_len;
+    uint32_t mask;
+    memcpy(&mask, payload - 4, sizeof(mask));
+    bool is_ascii = websocket_unmask(payload, len, mask);
+    *at = payload + len;
+    if (!is_ascii && frame[0] == 0x81 && !utf8_is_valid(span_of(payload, len))) {
+        return websocket_fail(decoder, WEBSOCKET_ERROR_BAD_UTF8, out);
+    }
+    *out = (struct websocket_event){.payload = span_of(payload, len),
+                                    .opcode = frame[0] & 0xfu,
+                                    .is_first = true,
+                                    .is_last = true};
+    return WEBSOCKET_DATA;
 }
 
 bool websocket_is_close_code(uint16_t code)
@@ -323,48 +367,6 @@ const char *websocket_error_text(enum websocket_error error)
         [WEBSOCKET_ERROR_CLOSE_BAD_UTF8] = "close reason is not UTF-8",
     };
     return (unsigned)error < WEBSOCKET_ERROR_COUNT ? texts[error] : "unknown";
-}
-
-/* ---- masking ---- */
-
-/* The mask for the byte behind `len` masked ones: its bytes in memory move forward by len mod 4. */
-static uint32_t websocket_turn_mask(uint32_t mask, size_t len)
-{
-    uint8_t bytes[4];
-    uint8_t turned[4];
-    memcpy(bytes, &mask, sizeof(bytes));
-    for (size_t i = 0; i < 4; i++) {
-        turned[i] = bytes[(i + len) & 3];
-    }
-    memcpy(&mask, turned, sizeof(mask));
-    return mask;
-}
-
-uint32_t websocket_mask(uint8_t *at, size_t len, uint32_t mask)
-{
-    uint8_t *end = at + len;
-    uint64_t wide_mask = (uint64_t)mask << 32 | mask;
-#if defined(__SSE2__)
-    __m128i block_mask = _mm_set1_epi32((int)mask);
-    while (end - at >= 16) {
-        __m128i *block = (__m128i *)(void *)at;
-        _mm_storeu_si128(block, _mm_xor_si128(_mm_loadu_si128(block), block_mask));
-        at += 16;
-    }
-#endif
-    while (end - at >= 8) {
-        uint64_t block;
-        memcpy(&block, at, sizeof(block));
-        block ^= wide_mask;
-        memcpy(at, &block, sizeof(block));
-        at += 8;
-    }
-    uint8_t bytes[4];
-    memcpy(bytes, &mask, sizeof(bytes));
-    for (size_t i = 0; at < end; i++) {
-        *at++ ^= bytes[i & 3];
-    }
-    return websocket_turn_mask(mask, len);
 }
 
 /* ---- control frames and the handshake ---- */

@@ -84,8 +84,8 @@ enum websocket_role_flag {
 };
 
 /*
- * All that is kept between two calls; there is one in each connection. Private to websocket.c and
- * the inline function below. All zero but the limit and the flags: idle between two messages.
+ * All that is kept between two calls; there is one in each connection. Private to websocket.c. All
+ * zero but the limit and the flags: idle between two messages.
  */
 struct websocket_decoder {
     uint32_t message_len_max;
@@ -120,10 +120,6 @@ struct websocket_event {
 void websocket_decoder_init(struct websocket_decoder *decoder, uint32_t message_len_max,
                             unsigned flags);
 
-/* The whole decoder; call websocket_decode(). */
-enum websocket_result websocket_decode_any(struct websocket_decoder *decoder, uint8_t **at,
-                                           uint8_t *end, struct websocket_event *out);
-
 /*
  * Takes the bytes of one event from [*at, end), advances *at behind them and unmasks the payload
  * where it lies. Call it until it returns NEED_MORE, CLOSE or ERROR.
@@ -138,9 +134,8 @@ enum websocket_result websocket_decode_any(struct websocket_decoder *decoder, ui
  * The events do not depend on how the bytes were cut into reads, but for the borders of DATA
  * pieces.
  */
-static inline enum websocket_result websocket_decode(struct websocket_decoder *decoder,
-                                                     uint8_t **at, uint8_t *end,
-                                                     struct websocket_event *out);
+enum websocket_result websocket_decode(struct websocket_decoder *decoder, uint8_t **at,
+                                       uint8_t *end, struct websocket_event *out);
 
 /* Is `code` one that a peer may send in a close frame (section 7.4)? */
 bool websocket_is_close_code(uint16_t code);
@@ -197,43 +192,6 @@ size_t websocket_encode_close(uint8_t out[WEBSOCKET_CONTROL_FRAME_LEN_MAX], uint
 void websocket_accept_key(struct span key, char out[WEBSOCKET_ACCEPT_LEN]);
 
 /* ---- inline bodies ---- */
-
-/*
- * The common case is tried first: a decoder that is between messages, and one whole small text or
- * binary frame of a client. Anything else, and everything that is wrong, goes the long way, which
- * also judges it.
- */
-static inline enum websocket_result websocket_decode(struct websocket_decoder *decoder,
-                                                     uint8_t **at, uint8_t *end,
-                                                     struct websocket_event *out)
-{
-    uint8_t *frame = *at;
-    bool is_idle = (decoder->stage | decoder->message | decoder->error |
-                    (decoder->flags & WEBSOCKET_FROM_SERVER)) == 0;
-    if (!is_idle || end - frame < 6 || (frame[0] != 0x81 && frame[0] != 0x82) ||
-        (frame[1] & 0x80) == 0) {
-        return websocket_decode_any(decoder, at, end, out);
-    }
-    size_t len = frame[1] & 0x7fu;
-    if (len > WEBSOCKET_CONTROL_PAYLOAD_MAX || len > (size_t)(end - frame) - 6 ||
-        len > decoder->message_len_max) {
-        return websocket_decode_any(decoder, at, end, out);
-    }
-    uint32_t mask;
-    memcpy(&mask, frame + 2, sizeof(mask));
-    (void)websocket_mask(frame + 6, len, mask);
-    struct span payload = {frame + 6, len};
-    if (frame[0] == 0x81 && !utf8_is_valid(payload)) {
-        (void)websocket_mask(frame + 6, len, mask);
-        return websocket_decode_any(decoder, at, end, out);
-    }
-    *at = frame + 6 + len;
-    *out = (struct websocket_event){.payload = payload,
-                                    .opcode = frame[0] & 0xfu,
-                                    .is_first = true,
-                                    .is_last = true};
-    return WEBSOCKET_DATA;
-}
 
 static inline size_t websocket_encode_header(uint8_t *out, unsigned first, uint64_t len,
                                              const uint8_t *mask)

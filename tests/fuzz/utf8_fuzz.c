@@ -2,6 +2,8 @@
 /* UTF-8 against a decoder that follows the definition, in one piece and in several. */
 #include "codec/utf8.h"
 
+#include "codec/utf8_blocks.h"
+
 #include "tests/fuzz/fuzz_pieces.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
@@ -46,11 +48,41 @@ static size_t reference_prefix_len(const uint8_t *bytes, size_t len)
     return at;
 }
 
+/* A way in blocks ends on a border, and takes all of a text that is valid to its end. */
+static void check_border(const uint8_t *bytes, size_t len, const uint8_t *border)
+{
+    size_t taken = (size_t)(border - bytes);
+    size_t prefix_len = reference_prefix_len(bytes, len);
+    FUZZ_CHECK(taken <= prefix_len && reference_prefix_len(bytes, taken) == taken);
+    FUZZ_CHECK(taken == len || prefix_len < len);
+}
+
+static void check_blocks(const uint8_t *bytes, size_t len)
+{
+#if defined(__x86_64__)
+    size_t start = len < UTF8_BLOCK_LEN_MAX ? 0 : reference_prefix_len(bytes, 6);
+    if (start < UTF8_BLOCK_CONTEXT || len - start < UTF8_BLOCK_LEN_MAX) {
+        return;
+    }
+    if (__builtin_cpu_supports("ssse3")) {
+        check_border(bytes, len, utf8_skip_blocks_ssse3(bytes + start, bytes + len));
+    }
+    if (__builtin_cpu_supports("avx2")) {
+        check_border(bytes, len, utf8_skip_blocks_avx2(bytes + start, bytes + len));
+    }
+#else
+    (void)check_border;
+    (void)bytes;
+    (void)len;
+#endif
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
     size_t prefix_len = reference_prefix_len(bytes, len);
     FUZZ_CHECK(utf8_is_valid(span_of(bytes, len)) == (prefix_len == len));
     FUZZ_CHECK(utf8_prefix_len(span_of(bytes, len), SIZE_MAX) == prefix_len);
+    check_blocks(bytes, len);
     for (unsigned mode = 0; mode < FUZZ_PIECE_MODES; mode++) {
         struct fuzz_pieces pieces = {.mode = mode, .seed = (uint32_t)len};
         enum utf8_state state = UTF8_COMPLETE;

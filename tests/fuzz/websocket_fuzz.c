@@ -2,6 +2,8 @@
 /* WebSocket frames: the same under every cut, and the same as wslay where both read a client. */
 #include "codec/websocket.h"
 
+#include "codec/websocket_mask.h"
+
 #include "tests/fuzz/fuzz_pieces.h"
 
 #include <wslay/wslay.h>
@@ -239,6 +241,34 @@ static void compare_with_wslay(struct span in, const struct log *ours)
     FUZZ_CHECK(is_same_error(ours, &theirs));
 }
 
+/* Every way to unmask gives the same bytes and the same opinion of them. */
+static void compare_unmasking(struct span in)
+{
+    static bool (*const ways[])(uint8_t * at, size_t len, uint32_t mask) =
+    { websocket_unmask_scalar,
+#if defined(__x86_64__)
+      websocket_unmask_sse2,
+      websocket_unmask_avx2,
+#endif
+    };
+    static uint8_t first[INPUT_MAX];
+    static uint8_t other[INPUT_MAX];
+    uint32_t mask = in.len < 4 ? 0 : in.at[0] | (uint32_t)in.at[in.len / 2] << 24;
+    bool is_ascii = false;
+    for (size_t way = 0; way < sizeof(ways) / sizeof(ways[0]); way++) {
+#if defined(__x86_64__)
+        if (ways[way] == websocket_unmask_avx2 && !__builtin_cpu_supports("avx2")) {
+            continue;
+        }
+#endif
+        uint8_t *to = way == 0 ? first : other;
+        memcpy(to, in.at, in.len);
+        bool says_ascii = ways[way](to, in.len, mask);
+        is_ascii = way == 0 ? says_ascii : is_ascii;
+        FUZZ_CHECK(says_ascii == is_ascii && memcmp(to, first, in.len) == 0);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
     static struct log whole;
@@ -248,6 +278,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     }
     unsigned flags = bytes[0] & (WEBSOCKET_FROM_SERVER | WEBSOCKET_DEFLATE);
     struct span in = span_skip(span_of(bytes, len), 1);
+    compare_unmasking(in);
     decode_in_pieces(in, flags, (struct fuzz_pieces){0, 1}, &whole);
     for (unsigned mode = 1; mode < FUZZ_PIECE_MODES; mode++) {
         decode_in_pieces(in, flags, (struct fuzz_pieces){mode, (uint32_t)len}, &cut);
