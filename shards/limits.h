@@ -42,6 +42,9 @@ enum {
     /* Our close frame was sent: how long we wait for the peer's. */
     CLOSE_MS_MAX = 5 * 1000,
 
+    /* Pings leave in steps of this length, or of a 64th of their interval if that is less. */
+    PING_STEP_MS_MAX = 256,
+
     /* What one connection may read in one turn before the others come first. */
     TURN_RECEIVES_A_CONNECTION = 4,
     /* An echo connection stops reading while this much waits to be sent. */

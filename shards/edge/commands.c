@@ -371,7 +371,7 @@ static void take_pong(struct edge *edge, struct session *session)
     const uint32_t taken_us = (uint32_t)(edge->shard->now_ns / 1000) - session->ping_sent_us;
     const uint64_t interval_ms = edge->options->client.ping_interval_ms;
     const uint64_t taken_ms = taken_us / 1000;
-    session_set_due(edge, session, taken_ms < interval_ms ? interval_ms - taken_ms : 0);
+    session_set_ping_due(edge, session, taken_ms < interval_ms ? interval_ms - taken_ms : 0);
     hist_record(edge->shard->stats->hists[HIST_PING_PONG_NS], (uint64_t)taken_us * 1000);
 }
 

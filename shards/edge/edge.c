@@ -62,6 +62,15 @@ static void release_pings(struct edge *edge)
     }
 }
 
+static uint32_t ping_step_ms(uint64_t interval_ms)
+{
+    uint32_t step_ms = PING_STEP_MS_MAX;
+    while (step_ms > 1 && step_ms * 64 > interval_ms) {
+        step_ms /= 2;
+    }
+    return step_ms;
+}
+
 struct edge *edge_create(struct actors *actors)
 {
     struct edge *edge = calloc(1, sizeof(*edge));
@@ -81,6 +90,7 @@ struct edge *edge_create(struct actors *actors)
     edge->calls = api_pool_create();
     edge->hub = map_create(key_of_hub_channel, random);
     edge->users = map_create(key_of_user, random);
+    edge->ping_step_ms = ping_step_ms(actors->options->client.ping_interval_ms);
     edge->scratch = malloc(EDGE_SCRATCH_SIZE);
     const bool is_made = edge->connections != NULL && edge->sessions != NULL &&
                          edge->subscriptions != NULL && edge->grants != NULL &&

@@ -54,6 +54,7 @@ struct edge {
     uint32_t arrivals_len;
     uint32_t arrivals_room;
 
+    uint32_t ping_step_ms;                 /* Pings leave at multiples of it; a power of two. */
     struct frame *pings[CLIENT_PROTOCOLS]; /* The server's ping, the same for all. */
     struct frame *frame_ping;              /* WebSocket's own. */
     uint8_t *scratch; /* EDGE_SCRATCH_SIZE bytes in which replies are encoded. */

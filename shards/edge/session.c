@@ -15,6 +15,17 @@ void session_set_due(struct edge *edge, struct session *session, uint64_t from_n
     session->ping_due_ms = (uint32_t)(edge->shard->now_ms + from_now_ms);
 }
 
+/* Pings of a shard are gathered: where each wakes the shard for itself, and its pong once more,
+ * waking costs more than the work. Steps are so small beside the interval that no peer sees them.
+ * Shards that share a core take turns. */
+void session_set_ping_due(struct edge *edge, struct session *session, uint64_t from_now_ms)
+{
+    const uint64_t step_ms = edge->ping_step_ms;
+    const uint64_t phase_ms = step_ms * edge->shard->id / edge->shard->count;
+    const uint64_t early_ms = (edge->shard->now_ms + from_now_ms - phase_ms) & (step_ms - 1);
+    session_set_due(edge, session, early_ms < from_now_ms ? from_now_ms - early_ms : from_now_ms);
+}
+
 /* Deadlines lie less than 2^31 ms from now, so their low bits tell them apart. */
 static uint64_t session_due_ms(const struct edge *edge, const struct session *session)
 {
@@ -224,7 +235,8 @@ void session_on_connected(struct edge *edge, struct session *session, uint32_t c
     if (options->ping_interval_ms > 0) {
         /* Spread over half an interval, so that a storm of connects does not ping as one. */
         const uint64_t half_ms = options->ping_interval_ms / 2;
-        session_set_due(edge, session, half_ms + random_below(&edge->shard->random, half_ms + 1));
+        session_set_ping_due(edge, session,
+                             half_ms + random_below(&edge->shard->random, half_ms + 1));
     }
     char id[CLIENT_ID_TEXT_LEN];
     client_id_format(session->client_id, id);
@@ -379,8 +391,11 @@ static void session_ping(struct edge *edge, struct session *session)
     }
     session->ping_sent_us = (uint32_t)(edge->shard->now_ns / 1000);
     session->owes_pong = options->pong_timeout_ms > 0;
-    session_set_due(edge, session,
-                    session->owes_pong ? options->pong_timeout_ms : options->ping_interval_ms);
+    if (session->owes_pong) {
+        session_set_due(edge, session, options->pong_timeout_ms);
+    } else {
+        session_set_ping_due(edge, session, options->ping_interval_ms);
+    }
 }
 
 /* Ends the subscriptions whose grace is over. */

@@ -92,6 +92,9 @@ void session_on_answered(struct edge *edge, struct subscription *subscription);
 /* The next deadline of the session's liveness, in ms from now. */
 void session_set_due(struct edge *edge, struct session *session, uint64_t from_now_ms);
 
+/* The same for its next ping, which may leave a little earlier, with others. */
+void session_set_ping_due(struct edge *edge, struct session *session, uint64_t from_now_ms);
+
 /* Decodes and carries out one command. False: it has to be tried again when the session is resumed.
  */
 MUST_CHECK bool session_on_message(struct edge *edge, struct session *session, struct span message);

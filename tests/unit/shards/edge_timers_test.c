@@ -181,6 +181,51 @@ static void the_first_ping_comes_in_the_second_half_of_the_interval(void **state
     edge_rig_stop(&rig);
 }
 
+/* A ping is due in so many ms, or up to a step earlier. */
+static void wait_for_ping(struct peer *peer, uint64_t due_ms)
+{
+    edge_rig_advance(peer->rig, due_ms - PING_STEP_MS_MAX);
+    peer_hear_nothing(peer);
+    for (uint64_t i = 0; i < PING_STEP_MS_MAX && !peer_has_news(peer); i++) {
+        edge_rig_advance(peer->rig, 1);
+    }
+    peer_hear(peer, "{}");
+}
+
+/* A shard that is woken for a ping and again for its pong does little else. */
+static void pings_leave_together(void **state)
+{
+    (void)state;
+    static struct edge_rig rig;
+    edge_rig_init(&rig, 1);
+    edge_rig_start(&rig);
+    struct peer *peers[60];
+    for (int i = 0; i < 60; i++) {
+        peers[i] = peer_open(&rig);
+        peer_connect(peers[i]);
+    }
+    uint64_t last_ms = 0;
+    uint32_t left = 60;
+    for (uint64_t ms = 1; ms <= 25000; ms++) {
+        edge_rig_advance(&rig, 1);
+        bool is_any = false;
+        for (int i = 0; i < 60; i++) {
+            if (peer_has_news(peers[i])) {
+                peer_hear(peers[i], "{}");
+                peer_say(peers[i], "{}");
+                is_any = true;
+                left--;
+            }
+        }
+        if (is_any) {
+            assert_true(last_ms == 0 || (ms - last_ms) % PING_STEP_MS_MAX == 0);
+            last_ms = ms;
+        }
+    }
+    assert_int_equal(left, 0);
+    edge_rig_stop(&rig);
+}
+
 static void a_ping_wants_one_pong_in_time(void **state)
 {
     (void)state;
@@ -190,11 +235,9 @@ static void a_ping_wants_one_pong_in_time(void **state)
     (void)first_ping(&rig, &peer);
     edge_rig_advance(&rig, 7999);
     peer_say(peer, "{}");
-    wait_for(peer, 25000 - 7999);
-    peer_hear(peer, "{}");
+    wait_for_ping(peer, 25000 - 7999);
     peer_say(peer, "{}");
-    wait_for(peer, 25000);
-    peer_hear(peer, "{}");
+    wait_for_ping(peer, 25000);
     /* Other commands are no pong. */
     peer_say(peer, "{\"id\":5,\"rpc\":{}}");
     peer_hear(peer, "{\"id\":5,\"error\":{\"code\":108,\"message\":\"not available\"}}");
@@ -217,8 +260,7 @@ static void pings_can_go_without_pongs_or_not_at_all(void **state)
     struct peer *peer;
     (void)first_ping(&rig, &peer);
     for (int i = 0; i < 3; i++) {
-        wait_for(peer, 25000);
-        peer_hear(peer, "{}");
+        wait_for_ping(peer, 25000);
     }
     peer_say(peer, "{}");
     peer_hear_close(peer, 3501, "bad request");
@@ -494,6 +536,7 @@ int main(void)
         cmocka_unit_test(a_body_that_does_not_come_is_408),
         cmocka_unit_test(a_client_that_does_not_connect_is_stale),
         cmocka_unit_test(the_first_ping_comes_in_the_second_half_of_the_interval),
+        cmocka_unit_test(pings_leave_together),
         cmocka_unit_test(a_ping_wants_one_pong_in_time),
         cmocka_unit_test(pings_can_go_without_pongs_or_not_at_all),
         cmocka_unit_test(an_expired_connection_has_a_grace),
