@@ -80,6 +80,9 @@ static void actors_on_message(void *actor, const struct message *message)
     case MESSAGE_PRESENCE_ASK:
         homes_on_presence_ask(actors->homes, message);
         break;
+    case MESSAGE_HISTORY_ASK:
+        homes_on_history_ask(actors->homes, message);
+        break;
     case MESSAGE_USER_ADD:
         directory_on_user_add(actors->directory, message);
         break;
@@ -96,6 +99,7 @@ static void actors_on_message(void *actor, const struct message *message)
     case MESSAGE_PUBLISHED:
     case MESSAGE_PUBLICATION:
     case MESSAGE_PRESENCE:
+    case MESSAGE_HISTORY:
     case MESSAGE_USER_ADDED:
     case MESSAGE_SESSION_COMMAND:
     case MESSAGE_SURVEY:
@@ -103,8 +107,6 @@ static void actors_on_message(void *actor, const struct message *message)
     case MESSAGE_NODES:
         edge_on_message(actors->edge, message);
         break;
-    case MESSAGE_HISTORY_ASK:
-    case MESSAGE_HISTORY:
     case MESSAGE_NODES_ASK:
     case MESSAGE_TYPE_NONE:
     case MESSAGE_TYPES_LEN:

@@ -21,6 +21,21 @@
     X(NUM_SUBSCRIPTIONS, "node_num_subscriptions", "", GAUGE, "Subscriptions of sessions.") \
     X(NUM_CHANNELS, "node_num_channels", "", GAUGE, "Channels that have a home here.") \
     X(NUM_PRESENCE_ENTRIES, "node_num_presence_entries", "", GAUGE, "Presence entries kept.") \
+    X(HISTORY_STREAMS, "history_streams", "", GAUGE, "Channels whose position is kept.") \
+    X(HISTORY_PUBLICATIONS, "history_publications", "", GAUGE, "Publications kept in histories.") \
+    X(HISTORY_BYTES, "history_bytes", "", GAUGE, "What they take.") \
+    X(HISTORY_EVICTED, "history_evicted_total", "", COUNTER, \
+      "Publications given up for newer ones because histories took too much.") \
+    X(HISTORY_STREAMS_EVICTED, "history_streams_evicted_total", "", COUNTER, \
+      "Positions of idle channels given up because there were too many channels.") \
+    X(SUPPRESSED_IDEMPOTENCY, "broker_publish_suppressed_count", "reason=\"idempotency\"", \
+      COUNTER, "Publications that were not delivered since they are not new.") \
+    X(SUPPRESSED_VERSION, "broker_publish_suppressed_count", "reason=\"version\"", COUNTER, \
+      "Publications that were not delivered since they are not new.") \
+    X(RECOVERED, "client_recover", "recovered=\"yes\"", COUNTER, \
+      "Subscriptions that asked to recover.") \
+    X(UNRECOVERED, "client_recover", "recovered=\"no\"", COUNTER, \
+      "Subscriptions that asked to recover.") \
     X(RECEIVE_PINNED_BYTES, "transport_receive_pinned_bytes", "", GAUGE, \
       "Bytes of unfinished input held for peers.") \
     X(RECEIVE_PINNED_UNAUTHENTICATED_BYTES, "transport_receive_pinned_unauthenticated_bytes", "", \

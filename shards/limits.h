@@ -15,6 +15,8 @@ enum {
     CONNECTIONS_A_SHARD_MAX = 1 << 20,
     CHANNELS_A_SHARD_MAX = 1 << 21,
     PRESENCE_ENTRIES_A_SHARD_MAX = (1 << 22) - 1,
+    HISTORY_ENTRIES_A_SHARD_MAX = (1 << 22) - 1,
+    IDEMPOTENCY_KEYS_A_SHARD_MAX = 1 << 17,
     USERS_A_SHARD_MAX = 1 << 21,
     API_CALLS_A_SHARD_MAX = 4096,
 
@@ -55,11 +57,16 @@ enum {
     /* Commands of one client that homes have not answered: beyond it, its input waits. */
     COMMANDS_IN_FLIGHT_MAX = 256,
 
+    /* A publication with a key that came before is answered as that one was, for so long. */
+    IDEMPOTENCY_MS = 5 * 60 * 1000,
+    IDEMPOTENCY_KEY_LEN_MAX = 1024,
+
     USER_ID_LEN_MAX = 1024,
     DISCONNECT_REASON_LEN_MAX = 123,
 };
 
 static_assert(PRESENCE_ENTRIES_A_SHARD_MAX <= (int)POOL_OBJECTS_MAX, "a pool holds that many");
+static_assert(HISTORY_ENTRIES_A_SHARD_MAX <= (int)POOL_OBJECTS_MAX, "a pool holds that many");
 static_assert((int)HOME_ROOM_RESERVED < (int)MAILBOX_STAGED_MAX, "publications find some room");
 
 #endif

@@ -71,8 +71,9 @@ enum subscribe_flag {
      * for such subscriptions. */
     SUBSCRIBE_POSITIONED = 1u << 3,
     SUBSCRIBE_RECOVERABLE = 1u << 4,
-    SUBSCRIBE_RECOVER = 1u << 5, /* Bring what came after `since`, */
-    SUBSCRIBE_CACHE = 1u << 6,   /* or only the newest, unless the client has it. */
+    /* Bring what came after `since`, if it is RECOVERABLE; */
+    SUBSCRIBE_RECOVER = 1u << 5,
+    SUBSCRIBE_CACHE = 1u << 6, /* or only the newest, unless the client has it. */
     /* Where it cannot be recovered, do not register the client. */
     SUBSCRIBE_REJECT_UNRECOVERED = 1u << 7,
 };

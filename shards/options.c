@@ -21,6 +21,8 @@ static void client_options_init(struct client_options *client)
     client->expired_sub_close_delay_ms = 25 * 1000;
     client->channel_limit = 128;
     client->queue_max_size = 1 << 20;
+    client->history_max_publication_limit = 300;
+    client->recovery_max_publication_limit = 300;
     client->user_id_http_header = "";
     client->token = token_defaults;
     client->subscription_token = token_defaults;
@@ -50,6 +52,8 @@ void node_options_init(struct node_options *options)
     options->prometheus_handler_prefix = "/metrics";
 
     options->channel_max_length = 255;
+    options->history_memory_limit = 1ull << 30;
+    options->channel_history_meta_ttl_ms = 720ull * 3600 * 1000;
     options->channel_private_prefix = "$";
     options->channel_namespace_boundary = ":";
     options->channel_user_boundary = "#";

@@ -21,6 +21,11 @@ enum publication_data_format {
     PUBLICATION_DATA_BINARY,
 };
 
+enum recovery_mode {
+    RECOVERY_STREAM, /* All that was missed. */
+    RECOVERY_CACHE,  /* The newest. */
+};
+
 /* Of one namespace, or of channels without one. */
 struct channel_options {
     const char *name; /* "" for channels without a namespace. */
@@ -35,7 +40,19 @@ struct channel_options {
     bool allow_presence_for_subscriber;
     bool allow_presence_for_client;
     bool allow_presence_for_anonymous;
+    bool allow_history_for_subscriber;
+    bool allow_history_for_client;
+    bool allow_history_for_anonymous;
     bool allow_user_limited_channels;
+    uint32_t history_size; /* Publications; 0: no history. */
+    uint64_t history_ttl_ms;
+    uint64_t history_meta_ttl_ms; /* 0: the node's. */
+    bool force_positioning;
+    bool allow_positioning;
+    bool force_recovery;
+    bool allow_recovery;
+    bool auto_cache_recover;
+    enum recovery_mode force_recovery_mode;
     enum publication_data_format publication_data_format;
 };
 
@@ -57,10 +74,12 @@ struct client_options {
     uint64_t expired_close_delay_ms;
     uint64_t expired_sub_close_delay_ms;
     uint32_t channel_limit;
-    uint32_t queue_max_size;        /* Bytes. */
-    uint32_t connection_limit;      /* Of the node; 0: none. */
-    uint32_t user_connection_limit; /* Of one user on the node; 0: none. */
-    uint32_t connection_rate_limit; /* New connections a second and node; 0: none. */
+    uint32_t queue_max_size;                 /* Bytes. */
+    uint32_t connection_limit;               /* Of the node; 0: none. */
+    uint32_t user_connection_limit;          /* Of one user on the node; 0: none. */
+    uint32_t connection_rate_limit;          /* New connections a second and node; 0: none. */
+    uint32_t history_max_publication_limit;  /* Publications of one reply; 0: no limit. */
+    uint32_t recovery_max_publication_limit; /* The same, of one recovery. */
     bool connect_include_server_time;
     bool allow_anonymous_connect_without_token;
     bool disallow_anonymous_connection_tokens;
@@ -120,7 +139,9 @@ struct node_options {
     bool prometheus_enabled;
     const char *prometheus_handler_prefix; /* "/metrics" */
 
-    uint32_t channel_max_length; /* Bytes of a channel's name. */
+    uint32_t channel_max_length;   /* Bytes of a channel's name. */
+    uint64_t history_memory_limit; /* Bytes that histories may take. */
+    uint64_t channel_history_meta_ttl_ms;
     const char *channel_private_prefix;
     const char *channel_namespace_boundary;
     const char *channel_user_boundary;

@@ -1,44 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Channels by name, each with the shards that are interested in it and with its presence. */
-#include "shards/channel/homes.h"
-
+/* Channels by name, each with the shards that are interested in it, its presence and its stream. */
 #include <stdlib.h>
 
-#include "runtime/map.h"
-#include "runtime/pool.h"
-#include "shards/channel/presence.h"
-#include "shards/channel/push_frame.h"
+#include "shards/channel/homes_state.h"
 #include "shards/limits.h"
-#include "shards/payloads.h"
-
-/* A shard that wants the channel's publications. */
-struct interest {
-    uint64_t sequence; /* Of the newest message to it. */
-    uint32_t hub;      /* The handle of the channel in that shard's hub. */
-    uint16_t shard;
-    uint16_t protocols; /* A set: in which it wants them. */
-};
-
-enum { INTERESTS_FEW = 2 };
-
-struct channel {
-    struct buf *name;
-    uint64_t epoch; /* Of this tenure: from the channel's creation until nobody wants it. */
-    struct presence_channel presence; /* Its handle is the channel's in the pool. */
-    uint16_t interests_len;
-    uint16_t interests_room; /* Of `many`; 0: they are in `few`. */
-    union {
-        struct interest few[INTERESTS_FEW];
-        struct interest *many;
-    } interests;
-};
-
-struct homes {
-    struct actors *actors;
-    struct pool *pool;
-    struct map *channels;
-    struct presence *presence;
-};
 
 static struct map_key channel_key(const void *object)
 {
@@ -56,7 +21,11 @@ struct homes *homes_create(struct actors *actors, uint32_t channels_max)
     homes->pool = pool_create(sizeof(struct channel), channels_max);
     homes->channels = map_create(channel_key, &actors->shard->random);
     homes->presence = presence_create(&actors->shard->random, PRESENCE_ENTRIES_A_SHARD_MAX);
-    if (homes->pool == NULL || homes->channels == NULL || homes->presence == NULL) {
+    homes->streams = channel_streams_create(actors, actors->options->history_memory_limit /
+                                                        actors->node->shards);
+    homes->idempotency = idempotency_create(&actors->shard->random, IDEMPOTENCY_KEYS_A_SHARD_MAX);
+    if (homes->pool == NULL || homes->channels == NULL || homes->presence == NULL ||
+        homes->streams == NULL || homes->idempotency == NULL) {
         homes_destroy(homes);
         return NULL;
     }
@@ -64,11 +33,6 @@ struct homes *homes_create(struct actors *actors, uint32_t channels_max)
 }
 
 /* ---- interests ---- */
-
-static struct interest *channel_interests(struct channel *channel)
-{
-    return channel->interests_room == 0 ? channel->interests.few : channel->interests.many;
-}
 
 static struct interest *channel_find_interest(struct channel *channel, uint32_t shard)
 {
@@ -136,25 +100,41 @@ static void channel_drop_protocols(struct channel *channel, uint32_t shard, uint
     }
 }
 
-/* In which a publication has to be encoded, for all shards together. */
-static uint32_t channel_protocols(struct channel *channel)
-{
-    const struct interest *interests = channel_interests(channel);
-    uint32_t protocols = 0;
-    for (uint32_t i = 0; i < channel->interests_len; i++) {
-        protocols |= interests[i].protocols;
-    }
-    return protocols;
-}
-
 /* ---- life of a channel ---- */
 
-/* NULL: there are too many, or memory is out. */
-static struct channel *homes_open_channel(struct homes *homes, struct buf *name)
+static void homes_free_channel(struct homes *homes, struct channel *channel)
+{
+    presence_clear(homes->presence, &channel->presence);
+    if (channel->stream != NULL) {
+        channel_stream_close(homes->streams, channel->stream);
+    }
+    map_remove(homes->channels, channel);
+    if (channel->interests_room != 0) {
+        free(channel->interests.many);
+    }
+    buf_release(channel->name);
+    pool_put(homes->pool, channel->presence.handle);
+}
+
+/* A place for one more channel: if need be, that of the one which has been idle for longest. */
+static struct channel *homes_take_channel(struct homes *homes, uint32_t *handle)
+{
+    struct channel *channel = pool_take(homes->pool, handle);
+    struct channel *idle =
+        channel != NULL ? NULL : pool_get(homes->pool, channel_streams_oldest_idle(homes->streams));
+    if (idle == NULL) {
+        return channel;
+    }
+    actors_count(homes->actors, COUNTER_HISTORY_STREAMS_EVICTED);
+    homes_free_channel(homes, idle);
+    return pool_take(homes->pool, handle);
+}
+
+struct channel *homes_open_channel(struct homes *homes, struct buf *name)
 {
     struct actors *actors = homes->actors;
     uint32_t handle;
-    struct channel *channel = pool_take(homes->pool, &handle);
+    struct channel *channel = homes_take_channel(homes, &handle);
     if (channel == NULL) {
         actors_count(actors, COUNTER_CHANNELS_REFUSED);
         return NULL;
@@ -168,26 +148,39 @@ static struct channel *homes_open_channel(struct homes *homes, struct buf *name)
     buf_share(name, 1);
     channel->epoch = random_next(&actors->shard->random) | 1;
     presence_channel_init(&channel->presence, handle);
-    actors_gauge_add(actors, COUNTER_NUM_CHANNELS, 1);
     return channel;
 }
 
-static void homes_free_channel(struct homes *homes, struct channel *channel)
+void homes_settle_channel(struct homes *homes, struct channel *channel)
 {
-    presence_clear(homes->presence, &channel->presence);
-    map_remove(homes->channels, channel);
-    if (channel->interests_room != 0) {
-        free(channel->interests.many);
+    const bool is_wanted = channel->interests_len > 0 || channel->presence.clients > 0;
+    if (is_wanted != channel->is_wanted) {
+        channel->is_wanted = is_wanted;
+        actors_gauge_add(homes->actors, COUNTER_NUM_CHANNELS, is_wanted ? 1 : -1);
     }
-    buf_release(channel->name);
-    pool_put(homes->pool, channel->presence.handle);
+    if (channel->stream != NULL) {
+        channel_stream_set_idle(homes->streams, channel->stream, !is_wanted);
+    } else if (!is_wanted) {
+        homes_free_channel(homes, channel);
+    }
 }
 
-static void homes_close_channel_if_idle(struct homes *homes, struct channel *channel)
+struct channel_stream *homes_stream_of(struct homes *homes, struct channel *channel,
+                                       uint32_t meta_ttl_s)
 {
-    if (channel->interests_len == 0 && channel->presence.clients == 0) {
-        homes_free_channel(homes, channel);
-        actors_gauge_add(homes->actors, COUNTER_NUM_CHANNELS, -1);
+    if (channel->stream == NULL) {
+        channel->stream = channel_stream_open(homes->streams, channel->presence.handle);
+    }
+    if (channel->stream != NULL) {
+        channel_stream_touch(homes->streams, channel->stream, meta_ttl_s);
+    }
+    return channel->stream;
+}
+
+void homes_on_stream_timer(struct homes *homes, struct channel_stream *stream)
+{
+    if (channel_stream_expire(homes->streams, stream)) {
+        homes_free_channel(homes, pool_get(homes->pool, stream->channel));
     }
 }
 
@@ -205,18 +198,10 @@ void homes_destroy(struct homes *homes)
         map_destroy(homes->channels);
     }
     presence_destroy(homes->presence);
+    channel_streams_destroy(homes->streams);
+    idempotency_destroy(homes->idempotency);
     pool_destroy(homes->pool);
     free(homes);
-}
-
-static struct channel *homes_find(const struct homes *homes, struct span name)
-{
-    return map_find(homes->channels, name.at, name.len);
-}
-
-static struct span name_of(const struct buf *buf)
-{
-    return span_of(buf->bytes, buf->len);
 }
 
 static void homes_update_presence_gauge(struct homes *homes)
@@ -225,74 +210,24 @@ static void homes_update_presence_gauge(struct homes *homes)
               presence_count(homes->presence));
 }
 
-/* ---- deliveries ---- */
-
-/* One message to each interested shard, of which there is one at least; takes over the caller's
- * count of the frames. */
-static void homes_deliver(struct homes *homes, struct channel *channel,
-                          const struct message_publication *publication, enum counter counter)
-{
-    struct outbox *outbox = homes->actors->outbox;
-    const uint32_t len = channel->interests_len;
-    struct interest *interests = channel_interests(channel);
-    buf_share(publication->frames, len - 1);
-    for (uint32_t i = 0; i < len; i++) {
-        struct message_publication body = *publication;
-        body.sequence = ++interests[i].sequence;
-        body.sent_ns = homes->actors->shard->now_ns;
-        if (outbox_waiting(outbox, interests[i].shard) >= OUTBOX_DELIVERIES_MAX) {
-            /* The shard sees the gap in the sequence. */
-            buf_release(body.frames);
-            actors_count(homes->actors, COUNTER_OUTBOX_LOST);
-            continue;
-        }
-        OUTBOX_SEND(outbox, interests[i].shard, publication, interests[i].hub, &body);
-    }
-    actors_count_many(homes->actors, counter, len);
-}
-
-/* Encodes the push in what the shards want, JSON only where all of it is. False: memory is out. */
-static bool homes_encode(struct channel *channel, const struct client_push *push, bool is_json,
-                         struct message_publication *body)
-{
-    uint32_t protocols = channel_protocols(channel);
-    if (!is_json) {
-        protocols &= ~CLIENT_PROTOCOL_BIT(CLIENT_JSON);
-    }
-    body->frames = push_frames_make(push, protocols, &body->protobuf_at);
-    return body->frames != NULL;
-}
-
-/* Tells the interested shards that a client came or went. */
-static void homes_tell(struct homes *homes, struct channel *channel, const struct buf *identity,
-                       enum publication_kind kind)
-{
-    if (channel->interests_len == 0) {
-        return;
-    }
-    char id_text[CLIENT_ID_TEXT_LEN];
-    const struct client_info info = identity_info(identity, id_text);
-    struct client_push push = {.channel = name_of(channel->name)};
-    if (kind == PUBLICATION_JOIN) {
-        push.kind = CLIENT_PUSH_JOIN;
-        push.join = info;
-    } else {
-        push.kind = CLIENT_PUSH_LEAVE;
-        push.leave = info;
-    }
-    struct message_publication body = {.kind = (uint32_t)kind};
-    if (!homes_encode(channel, &push, identity_is_json(identity), &body)) {
-        for (uint32_t i = 0; i < channel->interests_len; i++) {
-            channel_interests(channel)[i].sequence++;
-        }
-        actors_count_many(homes->actors, COUNTER_OUTBOX_LOST, channel->interests_len);
-        return;
-    }
-    homes_deliver(homes, channel, &body,
-                  kind == PUBLICATION_JOIN ? COUNTER_SENT_JOIN : COUNTER_SENT_LEAVE);
-}
-
 /* ---- messages ---- */
+
+/* Where the channel is, and what the subscriber missed. 0, or an enum client_error. */
+static uint32_t homes_answer_position(struct homes *homes, struct channel *channel,
+                                      const struct message_subscribe *body,
+                                      struct message_subscribed *answer)
+{
+    if ((body->flags & SUBSCRIBE_POSITIONED) == 0) {
+        answer->newest = (struct stream_position){channel_offset(channel), channel->epoch};
+        return 0;
+    }
+    const struct channel_stream *stream = homes_stream_of(homes, channel, body->meta_ttl_s);
+    if (stream == NULL) {
+        return CLIENT_ERROR_INTERNAL;
+    }
+    channel_stream_answer(stream, channel->epoch, body, answer);
+    return 0;
+}
 
 /* 0, or an enum client_error: then nothing was registered. */
 static uint32_t homes_subscribe(struct homes *homes, struct channel *channel,
@@ -318,8 +253,9 @@ static uint32_t homes_subscribe(struct homes *homes, struct channel *channel,
 
 void homes_on_subscribe(struct homes *homes, const struct message *message)
 {
-    const struct message_subscribe body = message_as_subscribe(message);
+    struct message_subscribe body = message_as_subscribe(message);
     struct message_subscribed answer = {
+        .since_offset = body.since.offset,
         .connection = body.connection,
         .error = CLIENT_ERROR_INTERNAL,
         .flags = body.flags,
@@ -330,15 +266,24 @@ void homes_on_subscribe(struct homes *homes, const struct message *message)
         channel = homes_open_channel(homes, body.channel);
     }
     if (channel != NULL) {
-        answer.error = homes_subscribe(homes, channel, &body, message);
-        answer.newest.epoch = channel->epoch;
+        answer.error = homes_answer_position(homes, channel, &body, &answer);
+        if ((answer.flags & SUBSCRIBED_REJECTED) != 0) {
+            body.flags &= ~(uint32_t)(SUBSCRIBE_PRESENCE | SUBSCRIBE_JOIN);
+        }
+        if (answer.error == 0) {
+            answer.error = homes_subscribe(homes, channel, &body, message);
+        }
+    }
+    if (answer.error != 0) {
+        stream_page_release(answer.page);
+        answer.page = NULL;
     }
     OUTBOX_SEND(homes->actors->outbox, message->from, subscribed, message->handle, &answer);
     if (answer.error == 0 && (body.flags & SUBSCRIBE_JOIN) != 0) {
         homes_tell(homes, channel, body.identity, PUBLICATION_JOIN);
     }
     if (channel != NULL) {
-        homes_close_channel_if_idle(homes, channel);
+        homes_settle_channel(homes, channel);
     }
     message_release(message);
 }
@@ -361,64 +306,39 @@ void homes_on_unsubscribe(struct homes *homes, const struct message *message)
         if ((body.flags & UNSUBSCRIBE_LEAVE) != 0) {
             homes_tell(homes, channel, body.identity, PUBLICATION_LEAVE);
         }
-        homes_close_channel_if_idle(homes, channel);
+        homes_settle_channel(homes, channel);
     }
     message_release(message);
 }
 
-/* May each interested shard get one more delivery and still have the room that answers need? */
-static bool homes_has_room(const struct homes *homes, struct channel *channel)
+/* 0, or an enum client_error. */
+static uint32_t homes_answer_history(struct homes *homes, const struct message_history_ask *body,
+                                     struct message_history *answer)
 {
-    const struct interest *interests = channel_interests(channel);
-    for (uint32_t i = 0; i < channel->interests_len; i++) {
-        if (outbox_room(homes->actors->outbox, interests[i].shard) <= HOME_ROOM_RESERVED) {
-            return false;
-        }
+    struct channel *channel = homes_find(homes, name_of(body->channel));
+    if (channel == NULL) {
+        channel = homes_open_channel(homes, body->channel);
     }
-    return true;
-}
-
-/* 0, or an enum client_error: then nobody gets it. */
-static uint32_t homes_publish(struct homes *homes, struct channel *channel,
-                              const struct publish_request *request, const struct buf *identity)
-{
-    if (!homes_has_room(homes, channel)) {
-        return CLIENT_ERROR_TOO_MANY_REQUESTS;
-    }
-    char id_text[CLIENT_ID_TEXT_LEN];
-    struct client_info info;
-    struct client_push push = {
-        .kind = CLIENT_PUSH_PUBLICATION,
-        .channel = request->channel,
-        .publication = {.data = request->data, .tags = request->tags},
-    };
-    bool is_json = !request->is_binary;
-    if (identity != NULL) {
-        info = identity_info(identity, id_text);
-        push.publication.info = &info;
-        is_json = is_json && identity_is_json(identity);
-    }
-    struct message_publication body = {.kind = PUBLICATION_DATA};
-    if (!homes_encode(channel, &push, is_json, &body)) {
+    if (channel == NULL) {
         return CLIENT_ERROR_INTERNAL;
     }
-    homes_deliver(homes, channel, &body, COUNTER_SENT_PUBLICATION);
-    return 0;
+    struct channel_stream *stream = homes_stream_of(homes, channel, body->meta_ttl_s);
+    if (stream != NULL && (body->flags & HISTORY_REMOVE) != 0) {
+        channel_stream_remove(homes->streams, stream);
+    }
+    if (stream != NULL) {
+        channel_stream_read(stream, channel->epoch, body, answer);
+    }
+    homes_settle_channel(homes, channel);
+    return stream == NULL ? CLIENT_ERROR_INTERNAL : answer->error;
 }
 
-void homes_on_publish(struct homes *homes, const struct message *message)
+void homes_on_history_ask(struct homes *homes, const struct message *message)
 {
-    const struct message_publish body = message_as_publish(message);
-    const struct publish_request request = publish_request_of(body.request);
-    struct message_published answer = {.cookie = body.cookie, .origin = body.origin};
-    struct channel *channel = homes_find(homes, request.channel);
-    if (channel != NULL) {
-        answer.epoch = channel->epoch;
-        if (channel->interests_len > 0) {
-            answer.error = homes_publish(homes, channel, &request, body.identity);
-        }
-    }
-    OUTBOX_SEND(homes->actors->outbox, message->from, published, message->handle, &answer);
+    const struct message_history_ask body = message_as_history_ask(message);
+    struct message_history answer = {.cookie = body.cookie, .origin = body.origin};
+    answer.error = homes_answer_history(homes, &body, &answer);
+    OUTBOX_SEND(homes->actors->outbox, message->from, history, message->handle, &answer);
     message_release(message);
 }
 

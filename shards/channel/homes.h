@@ -2,10 +2,11 @@
 /* The channels that are at home on this shard: their order, the shards that want them, their
  * presence.
  *
- * A channel exists while a shard is interested in it or somebody is present in it, and has one
- * epoch for that time; publishing into a channel that nobody wants only answers. Each publication
- * is encoded once for each protocol that a shard has subscribers of, whoever receives it. It is
- * accepted only when the mailbox of every interested shard has room for it beside what answers need
+ * A channel exists while a shard is interested in it, somebody is present in it, or it has a stream
+ * (channel_stream.h) that is to outlive them, and has one epoch for that time; publishing into a
+ * channel that does not exist only answers, unless it is to be kept. Each publication is encoded
+ * once for each protocol that a shard has subscribers of, whoever receives it. It is accepted only
+ * when the mailbox of every interested shard has room for it beside what answers need
  * (HOME_ROOM_RESERVED), else it is refused with error 111 and goes to nobody. Joins and leaves are
  * never refused; they wait in the outbox.
  */
@@ -21,10 +22,16 @@ MUST_CHECK struct homes *homes_create(struct actors *actors, uint32_t channels_m
 /* NULL is allowed. */
 void homes_destroy(struct homes *homes);
 
-/* SUBSCRIBE, UNSUBSCRIBE, PUBLISH, PRESENCE_ASK; takes over the counts of their bufs. */
+/* SUBSCRIBE, UNSUBSCRIBE, PUBLISH, PRESENCE_ASK, HISTORY_ASK; takes over the counts of their bufs.
+ */
 void homes_on_subscribe(struct homes *homes, const struct message *message);
 void homes_on_unsubscribe(struct homes *homes, const struct message *message);
 void homes_on_publish(struct homes *homes, const struct message *message);
 void homes_on_presence_ask(struct homes *homes, const struct message *message);
+void homes_on_history_ask(struct homes *homes, const struct message *message);
+
+/* A stream's timer has fired. */
+struct channel_stream;
+void homes_on_stream_timer(struct homes *homes, struct channel_stream *stream);
 
 #endif

@@ -12,6 +12,7 @@
 #include "shards/edge/call.h"
 #include "shards/edge/http.h"
 #include "shards/edge/permissions.h"
+#include "shards/edge/streams.h"
 #include "shards/payloads.h"
 
 enum { API_KEY_LEN_MAX = 512 };
@@ -76,60 +77,39 @@ bool api_wants_transport_errors(const struct node_options *options,
             span_equal(value, SPAN_LITERAL("transport")));
 }
 
-static void call_answered(struct edge *edge, struct call *call)
-{
-    if (--call->pending == 0) {
-        call_finish(edge, call);
-    }
-}
-
-static struct call *call_of_handle(struct edge *edge, uint32_t handle)
-{
-    struct call *call = pool_get(edge->calls, handle);
-    if (call == NULL) {
-        actors_count(edge->actors, COUNTER_STALE_MESSAGES);
-    }
-    return call;
-}
-
 /* ---- publish, broadcast ---- */
-
-static enum api_error judge_channel(const struct node_options *options, struct span channel,
-                                    const struct channel_options **channel_options)
-{
-    if (!permissions_is_channel_name(options, channel)) {
-        return API_ERROR_BAD_REQUEST;
-    }
-    *channel_options = permissions_find_channel(options, channel);
-    return *channel_options == NULL ? API_ERROR_UNKNOWN_CHANNEL : API_ERROR_NONE;
-}
 
 /* Sends one publication; an error when it was not sent. */
 static enum api_error publish_one(struct edge *edge, struct call *call, struct span channel,
                                   const struct api_publish_request *request, uint32_t cookie)
 {
     const struct channel_options *channel_options;
-    const enum api_error error = judge_channel(edge->options, channel, &channel_options);
+    const enum api_error error = call_judge_channel(edge->options, channel, &channel_options);
     if (error != API_ERROR_NONE) {
         return error;
     }
     if (!permissions_is_data(channel_options, request->data) || span_is_empty(request->data)) {
         return API_ERROR_BAD_REQUEST;
     }
-    if (!span_is_empty(request->idempotency_key) || request->version != 0) {
-        return API_ERROR_NOT_AVAILABLE;
+    if (request->idempotency_key.len > IDEMPOTENCY_KEY_LEN_MAX) {
+        return API_ERROR_BAD_REQUEST;
     }
     const uint32_t home = actors_home_of(edge->actors, channel);
-    const struct message_publish body = {
-        .request = publish_request_make(&(struct publish_request){
-            .channel = channel,
-            .data = request->data,
-            .tags = request->tags,
-            .is_binary = request->data_is_binary && json_check(request->data) != JSON_OK,
-        }),
+    const struct publish_request packed = {
+        .channel = channel,
+        .data = request->data,
+        .tags = request->tags,
+        .idempotency_key = request->idempotency_key,
+        .version_epoch = request->version_epoch,
+        .version = request->version,
+        .is_binary = request->data_is_binary && json_check(request->data) != JSON_OK,
+    };
+    struct message_publish body = {
+        .request = publish_request_make(&packed),
         .cookie = cookie,
         .origin = ORIGIN_API,
     };
+    streams_keep(edge, channel_options, request->skip_history, &body);
     if (body.request == NULL || edge_is_congested(edge, home) ||
         !message_send_publish(edge->shard->mailbox, home, call->handle, &body)) {
         buf_release(body.request);
@@ -221,7 +201,7 @@ static enum json_result call_presence(struct edge *edge, struct call *call, stru
         return result;
     }
     const struct channel_options *channel_options;
-    call->error = judge_channel(edge->options, request.channel, &channel_options);
+    call->error = call_judge_channel(edge->options, request.channel, &channel_options);
     if (call->error != API_ERROR_NONE) {
         return JSON_OK;
     }
@@ -432,6 +412,9 @@ static enum json_result call_start(struct edge *edge, struct call *call, struct 
     case API_METHOD_PRESENCE:
     case API_METHOD_PRESENCE_STATS:
         return call_presence(edge, call, body, scratch);
+    case API_METHOD_HISTORY:
+    case API_METHOD_HISTORY_REMOVE:
+        return call_history(edge, call, body, scratch);
     case API_METHOD_CHANNELS:
         return call_channels(edge, call, body, scratch);
     case API_METHOD_INFO:

@@ -177,15 +177,21 @@ static void send_to_subscribers(struct edge *edge, struct hub_channel *channel,
     actors_count_many(edge->actors, sent_counters[broadcast->kind], sent);
 }
 
-/* Publications were lost on the way (a shard overran, or memory was out): nobody misses one
- * unknowingly, they all subscribe again. */
-static void tell_gap(struct edge *edge, struct hub_channel *channel)
+/* Backwards, since any of them may end its session. Those whose answer is still to come learn the
+ * position from that. */
+void broadcast_tell_gap(struct edge *edge, struct hub_channel *channel)
 {
-    bool is_last = false;
-    for (uint32_t i = channel->subscribers.count; i-- > 0 && !is_last;) {
-        is_last = channel->subscribers.count == 1;
-        hub_unsubscribe_push(edge, *subscribers_at(&channel->subscribers, i),
-                             CLIENT_UNSUBSCRIBE_INSUFFICIENT_STATE);
+    const uint32_t handle = channel->handle;
+    for (uint32_t i = channel->subscribers.count; i-- > 0;) {
+        struct subscription *at = *subscribers_at(&channel->subscribers, i);
+        if (at->state != SUBSCRIPTION_ACTIVE) {
+            continue;
+        }
+        hub_unsubscribe_push(edge, at, CLIENT_UNSUBSCRIBE_INSUFFICIENT_STATE);
+        if (pool_get(edge->hub_channels, handle) == NULL) {
+            return;
+        }
+        i = i < channel->subscribers.count ? i : channel->subscribers.count;
     }
 }
 
@@ -226,7 +232,7 @@ static bool make_encodings(struct edge *edge, struct hub_channel *channel,
             make_plain(broadcast->parts, broadcast->parts_len, protocol);
         if (broadcast->encodings[protocol].plain == NULL) {
             actors_count(edge->actors, COUNTER_REFUSED_MEMORY);
-            tell_gap(edge, channel);
+            broadcast_tell_gap(edge, channel);
             return false;
         }
     }
@@ -384,8 +390,13 @@ void broadcast_on_publication(struct edge *edge, const struct message *message)
     struct arrival arrival = {.frames = body.frames,
                               .protobuf_at = body.protobuf_at,
                               .channel = message->handle};
-    const bool is_gap = body.sequence != channel->sequence + 1;
+    const bool is_gap = body.sequence != channel->sequence + 1 ||
+                        (body.offset != 0 && body.offset != channel->newest.offset + 1);
     channel->sequence = body.sequence;
+    if (body.offset != 0) {
+        channel->newest.offset = body.offset;
+        channel->has_stream = true;
+    }
     if (!is_gap && has_room && body.kind == PUBLICATION_DATA) {
         chain(edge, channel, &arrival);
         return;
@@ -393,7 +404,7 @@ void broadcast_on_publication(struct edge *edge, const struct message *message)
     broadcast_flush_channel(edge, channel);
     channel = pool_get(edge->hub_channels, message->handle);
     if (channel != NULL && is_gap) {
-        tell_gap(edge, channel);
+        broadcast_tell_gap(edge, channel);
     } else if (channel != NULL) {
         send_parts(edge, channel, &arrival, 1, body.kind);
     }

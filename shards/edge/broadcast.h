@@ -23,6 +23,10 @@ void broadcast_flush_channel(struct edge *edge, struct hub_channel *channel);
 /* The same for all channels; at the end of the turn. */
 void broadcast_flush(struct edge *edge);
 
+/* Publications were lost on the way: nobody misses one unknowingly, all who followed the channel
+ * subscribe again (2500). It may go with the last of them. */
+void broadcast_tell_gap(struct edge *edge, struct hub_channel *channel);
+
 /* Gives back what was not sent. */
 void broadcast_destroy(struct edge *edge);
 

@@ -8,8 +8,21 @@
 #include "codec/api_json.h"
 #include "shards/edge/connection.h"
 #include "shards/edge/http.h"
+#include "shards/edge/permissions.h"
 #include "shards/payloads.h"
 #include "shards/router/router.h"
+
+static void encode_history(struct writer *out, const struct call *call)
+{
+    uint8_t room[EPOCH_TEXT_LEN_MAX];
+    const struct client_history_result result = {
+        .publications = call->publications.items,
+        .publication_count = call->publications.len,
+        .epoch = epoch_format(call->history.newest.epoch, room),
+        .offset = call->history.newest.offset,
+    };
+    api_json_encode_history(out, &result);
+}
 
 static void encode_broadcast(struct writer *out, const struct call *call)
 {
@@ -143,6 +156,9 @@ static void encode_call(struct writer *out, const void *what)
         api_json_encode_presence_stats(out, &result);
         break;
     }
+    case API_METHOD_HISTORY:
+        encode_history(out, call);
+        break;
     case API_METHOD_INFO:
         encode_info(out, call);
         break;
@@ -171,7 +187,35 @@ void call_free(struct edge *edge, struct call *call)
     free(call->outcomes);
     buf_release(call->nodes);
     presence_snapshot_release(call->presence.snapshot);
+    stream_publications_free(&call->publications);
+    stream_page_release(call->history.page);
     pool_put(edge->calls, call->handle);
+}
+
+enum api_error call_judge_channel(const struct node_options *options, struct span channel,
+                                  const struct channel_options **channel_options)
+{
+    if (!permissions_is_channel_name(options, channel)) {
+        return API_ERROR_BAD_REQUEST;
+    }
+    *channel_options = permissions_find_channel(options, channel);
+    return *channel_options == NULL ? API_ERROR_UNKNOWN_CHANNEL : API_ERROR_NONE;
+}
+
+struct call *call_of_handle(struct edge *edge, uint32_t handle)
+{
+    struct call *call = pool_get(edge->calls, handle);
+    if (call == NULL) {
+        actors_count(edge->actors, COUNTER_STALE_MESSAGES);
+    }
+    return call;
+}
+
+void call_answered(struct edge *edge, struct call *call)
+{
+    if (--call->pending == 0) {
+        call_finish(edge, call);
+    }
 }
 
 static void call_respond_error(struct edge *edge, struct connection *conn, struct call *call)
@@ -211,6 +255,10 @@ void call_finish(struct edge *edge, struct call *call)
     if (conn != NULL && conn->state == CONNECTION_HTTP_CALL && conn->call == call->handle) {
         if (call->method == API_METHOD_PUBLISH && call->outcomes != NULL) {
             call->error = call->outcomes[0].error;
+        }
+        if (!stream_publications_make(call->history.page, &call->publications) ||
+            !call->publications.is_json) {
+            call->error = API_ERROR_INTERNAL;
         }
         if (call->error != API_ERROR_NONE) {
             call_respond_error(edge, conn, call);

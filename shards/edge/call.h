@@ -3,8 +3,9 @@
 #ifndef ROOST_SHARDS_EDGE_CALL_H
 #define ROOST_SHARDS_EDGE_CALL_H
 
-#include "codec/api.h"
+#include "codec/api_json.h"
 #include "shards/edge/edge.h"
+#include "shards/edge/streams.h"
 
 /* One channel's outcome of a publish or broadcast. */
 struct call_outcome {
@@ -26,7 +27,24 @@ struct call {
     struct buf **surveys;          /* channels: one a shard */
     struct buf *nodes;             /* info */
     struct message_presence presence;
+    struct message_history history;
+    struct stream_publications publications; /* Of its page, once the call is finished. */
 };
+
+/* Is the channel one that may be named? Then its options. */
+MUST_CHECK enum api_error call_judge_channel(const struct node_options *options,
+                                             struct span channel,
+                                             const struct channel_options **channel_options);
+
+/* NULL (counted as stale): the call has ended. */
+struct call *call_of_handle(struct edge *edge, uint32_t handle);
+
+/* One of the answers that the call waits for is in; with the last one it is finished. */
+void call_answered(struct edge *edge, struct call *call);
+
+/* Starts history or history_remove with the request's body. */
+MUST_CHECK enum json_result call_history(struct edge *edge, struct call *call, struct span body,
+                                         struct scratch *scratch);
 
 /* All answers are in: the response goes out, if the caller is still there, and the call ends. */
 void call_finish(struct edge *edge, struct call *call);

@@ -7,6 +7,7 @@
 #include "shards/edge/auth.h"
 #include "shards/edge/hub.h"
 #include "shards/edge/permissions.h"
+#include "shards/edge/streams.h"
 
 static const enum counter command_counters[CLIENT_METHOD_COUNT] = {
     [CLIENT_METHOD_PONG] = COUNTER_TRANSPORT_RECEIVED_CLIENT_PONG,
@@ -154,10 +155,11 @@ static struct verdict on_subscribe(struct edge *edge, struct session *session,
     if (!span_is_empty(request->tf)) {
         return VERDICT_ERROR(BAD_REQUEST);
     }
+    const struct permissions_client subscriber = {.user = session_user(session),
+                                                  .is_subscribed = true};
     const bool may_see_presence =
-        permissions_may_see_presence(options, channel_options,
-                                     (struct permissions_client){.user = session_user(session),
-                                                                 .is_subscribed = true});
+        permissions_may_see_presence(options, channel_options, subscriber);
+    const bool may_see_history = permissions_may_see_history(options, channel_options, subscriber);
     const struct hub_subscribe hub_request = {
         .channel = channel,
         .options = channel_options,
@@ -168,6 +170,8 @@ static struct verdict on_subscribe(struct edge *edge, struct session *session,
         .push_join_leave =
             channel_options->join_leave &&
             (channel_options->force_push_join_leave || (request->join_leave && may_see_presence)),
+        .stream_flags = streams_flags_of(channel_options, request, may_see_history),
+        .since = {request->offset, epoch_parse(request->epoch)},
     };
     return (struct verdict){.error = hub_subscribe(edge, session, &hub_request)};
 }
@@ -232,6 +236,7 @@ static struct verdict on_publish(struct edge *edge, struct session *session,
         .is_binary = connection_protocol(session->conn) == CLIENT_PROTOBUF &&
                      json_check(command->publish.data) != JSON_OK,
     });
+    streams_keep(edge, channel_options, false, &body);
     const bool is_made = body.identity != NULL && body.request != NULL;
     if (!is_made || edge_is_congested(edge, home) ||
         !message_send_publish(edge->shard->mailbox, home, session->conn->handle, &body)) {
@@ -284,14 +289,13 @@ static struct verdict on_presence(struct edge *edge, struct session *session,
     return verdict_done;
 }
 
-static struct verdict on_history(const struct edge *edge, const struct client_command *command)
+static struct verdict on_history(struct edge *edge, struct session *session,
+                                 const struct client_command *command)
 {
     if (span_is_empty(command->history.channel)) {
         return VERDICT_DISCONNECT(BAD_REQUEST);
     }
-    return permissions_find_channel(edge->options, command->history.channel) == NULL
-               ? VERDICT_ERROR(UNKNOWN_CHANNEL)
-               : VERDICT_ERROR(NOT_AVAILABLE);
+    return (struct verdict){.error = streams_ask(edge, session, command)};
 }
 
 /* ---- refresh ---- */
@@ -435,7 +439,7 @@ static struct verdict on_command(struct edge *edge, struct session *session,
     case CLIENT_METHOD_PRESENCE_STATS:
         return on_presence(edge, session, command);
     case CLIENT_METHOD_HISTORY:
-        return on_history(edge, command);
+        return on_history(edge, session, command);
     case CLIENT_METHOD_RPC:
         return VERDICT_ERROR(NOT_AVAILABLE);
     case CLIENT_METHOD_SEND:
@@ -497,8 +501,7 @@ bool session_on_message(struct edge *edge, struct session *session, struct span 
 
 /* ---- answers of homes ---- */
 
-/* The session of an answer to session_on_asked; NULL: it is gone. */
-static struct session *session_of_answer(struct edge *edge, uint32_t handle)
+struct session *session_of_answer(struct edge *edge, uint32_t handle)
 {
     struct session *session = session_of_handle(edge, handle);
     if (session != NULL && session->in_flight-- == COMMANDS_IN_FLIGHT_MAX / 2 + 1 &&

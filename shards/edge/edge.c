@@ -10,6 +10,7 @@
 #include "shards/edge/connection.h"
 #include "shards/edge/hub.h"
 #include "shards/edge/listener.h"
+#include "shards/edge/streams.h"
 
 static struct map_key key_of_hub_channel(const void *object)
 {
@@ -213,6 +214,13 @@ void edge_on_message(struct edge *edge, const struct message *message)
             session_on_presence(edge, message);
         } else {
             api_on_presence(edge, message);
+        }
+        break;
+    case MESSAGE_HISTORY:
+        if (message_as_history(message).origin == ORIGIN_SESSION) {
+            streams_on_history(edge, message);
+        } else {
+            api_on_history(edge, message);
         }
         break;
     case MESSAGE_USER_ADDED:

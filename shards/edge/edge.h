@@ -81,8 +81,8 @@ void edge_destroy(struct edge *edge);
  * address cannot be had (logged). */
 bool edge_start(struct edge *edge);
 
-/* SUBSCRIBED, PUBLISHED, PUBLICATION, PRESENCE, USER_ADDED, SESSION_COMMAND, SURVEY, SURVEY_RESULT,
- * NODES. Takes over the counts of their bufs. */
+/* SUBSCRIBED, PUBLISHED, PUBLICATION, PRESENCE, HISTORY, USER_ADDED, SESSION_COMMAND, SURVEY,
+ * SURVEY_RESULT, NODES. Takes over the counts of their bufs. */
 void edge_on_message(struct edge *edge, const struct message *message);
 void edge_on_event(struct edge *edge, uint64_t token, uint32_t events);
 

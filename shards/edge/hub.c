@@ -9,6 +9,7 @@
 #include "shards/edge/auth.h"
 #include "shards/edge/broadcast.h"
 #include "shards/edge/permissions.h"
+#include "shards/edge/streams.h"
 
 static struct span hub_name(const struct hub_channel *channel)
 {
@@ -191,8 +192,10 @@ static struct subscription *hub_make(struct edge *edge, struct session *session,
     return subscription;
 }
 
-/* Answers the subscribe command: from now on publications are delivered. */
-static void subscription_activate(struct edge *edge, struct subscription *subscription)
+/* Answers the subscribe command: from now on publications are delivered. What came before is in
+ * the answer or known to the client, since the home's messages arrive in order. */
+static void subscription_activate(struct edge *edge, struct subscription *subscription,
+                                  const struct message_subscribed *answer)
 {
     struct session *session = subscription->conn->session;
     struct subscription_grant *grant = hub_grant_of(edge, subscription);
@@ -208,23 +211,30 @@ static void subscription_activate(struct edge *edge, struct subscription *subscr
         reply.subscribe.data = data == NULL ? SPAN_EMPTY : span_of(data->bytes, data->len);
     }
     session_on_answered(edge, subscription);
-    session_reply(edge, session, &reply);
+    streams_reply_subscribed(edge, session, &reply, answer);
     buf_release(data);
 }
 
-/* Asks the home: for the first subscriber here of each protocol, and for each one that others are
- * to see. */
-static bool hub_ask_home(struct edge *edge, struct subscription *subscription, bool is_first)
+/* The answer to a subscription that asked for nothing. */
+static const struct message_subscribed plain_answer;
+
+/* Asks the home: for the first subscriber here of each protocol, for each one that others are to
+ * see, and for one that wants to know what it missed. */
+static bool hub_ask_home(struct edge *edge, struct subscription *subscription,
+                         const struct hub_subscribe *request, bool is_first)
 {
     struct hub_channel *channel = subscription->channel;
     const struct channel_options *options = channel->options;
     struct message_subscribe body = {
         .channel = channel->name,
+        .since = request->since,
         .connection = subscription->conn->handle,
-        .flags = (is_first ? SUBSCRIBE_FIRST : 0u) | (options->presence ? SUBSCRIBE_PRESENCE : 0u) |
+        .flags = request->stream_flags | (is_first ? SUBSCRIBE_FIRST : 0u) |
+                 (options->presence ? SUBSCRIBE_PRESENCE : 0u) |
                  (options->join_leave ? SUBSCRIBE_JOIN : 0u) |
                  FLAGS_PROTOCOL(connection_protocol(subscription->conn)),
     };
+    streams_limit_recovery(edge, options, &body);
     if (is_known_to_home(options)) {
         body.identity = subscription_identity(edge, subscription->conn->session, subscription);
         if (body.identity == NULL) {
@@ -240,6 +250,30 @@ static bool hub_ask_home(struct edge *edge, struct subscription *subscription, b
     channel->asked |= (uint8_t)flags_protocols(body.flags);
     channel->asking++;
     return true;
+}
+
+/* Can the home's answer be told from here? Those who miss nothing are many when all come back at
+ * once. */
+static bool hub_knows_answer(const struct hub_channel *channel, const struct hub_subscribe *request,
+                             struct message_subscribed *answer)
+{
+    const uint32_t flags = request->stream_flags;
+    const struct stream_position since = request->since;
+    const bool recovers = (flags & SUBSCRIBE_RECOVERABLE) != 0 && (flags & SUBSCRIBE_RECOVER) != 0;
+    *answer = (struct message_subscribed){.newest = channel->newest,
+                                          .since_offset = since.offset,
+                                          .flags = flags};
+    if ((flags & SUBSCRIBE_POSITIONED) != 0 && !channel->has_stream) {
+        return false;
+    }
+    if (!recovers) {
+        return true;
+    }
+    answer->flags |= SUBSCRIBED_RECOVERED;
+    return since.offset == channel->newest.offset &&
+           (since.epoch == channel->newest.epoch ||
+            (since.epoch == 0 && (flags & SUBSCRIBE_CACHE) == 0)) &&
+           (since.offset > 0 || (flags & SUBSCRIBE_CACHE) == 0);
 }
 
 uint32_t hub_subscribe(struct edge *edge, struct session *session,
@@ -263,14 +297,18 @@ uint32_t hub_subscribe(struct edge *edge, struct session *session,
         return CLIENT_ERROR_INTERNAL;
     }
     const uint32_t protocol = CLIENT_PROTOCOL_BIT(connection_protocol(session->conn));
-    if ((channel->asked & protocol) == 0 || is_known_to_home(request->options)) {
+    struct message_subscribed answer;
+    const bool is_known =
+        (channel->active & protocol) != 0 && hub_knows_answer(channel, request, &answer);
+    if ((channel->asked & protocol) == 0 || is_known_to_home(request->options) ||
+        (request->stream_flags != 0 && !is_known)) {
         subscription->state = SUBSCRIPTION_WAITS_FOR_ANSWER;
-        if (!hub_ask_home(edge, subscription, is_first)) {
+        if (!hub_ask_home(edge, subscription, request, is_first)) {
             hub_forget(edge, session, subscription);
             return CLIENT_ERROR_TOO_MANY_REQUESTS;
         }
-    } else if ((channel->active & protocol) != 0) {
-        subscription_activate(edge, subscription);
+    } else if (is_known) {
+        subscription_activate(edge, subscription, &answer);
     } else {
         subscription->state = SUBSCRIPTION_WAITS_FOR_CHANNEL;
     }
@@ -294,11 +332,12 @@ static uint32_t hub_drop_protocol(struct hub_channel *channel,
     return FLAGS_PROTOCOL(protocol);
 }
 
-void hub_unsubscribe(struct edge *edge, struct session *session, struct subscription *subscription)
+/* `was_told`: the home knows of this subscriber, not of its shard alone. */
+static void hub_leave(struct edge *edge, struct session *session, struct subscription *subscription,
+                      bool was_told)
 {
     struct hub_channel *channel = subscription->channel;
     const struct channel_options *options = channel->options;
-    const bool was_told = subscription->state != SUBSCRIPTION_WAITS_FOR_CHANNEL;
     struct message_unsubscribe body = {.flags = hub_drop_protocol(channel, subscription)};
     if (channel->subscribers.count == 1) {
         body.flags |= UNSUBSCRIBE_LAST;
@@ -320,13 +359,18 @@ void hub_unsubscribe(struct edge *edge, struct session *session, struct subscrip
     hub_forget(edge, session, subscription);
 }
 
+void hub_unsubscribe(struct edge *edge, struct session *session, struct subscription *subscription)
+{
+    hub_leave(edge, session, subscription, subscription->state != SUBSCRIPTION_WAITS_FOR_CHANNEL);
+}
+
 void hub_unsubscribe_push(struct edge *edge, struct subscription *subscription, uint32_t code)
 {
     struct connection *conn = subscription->conn;
     struct session *session = conn->session;
     if (subscription->state != SUBSCRIPTION_ACTIVE) {
         /* The client learns that it was subscribed before it learns that it no longer is. */
-        subscription_activate(edge, subscription);
+        subscription_activate(edge, subscription, &plain_answer);
         if (conn->state != CONNECTION_SESSION) {
             return;
         }
@@ -387,12 +431,37 @@ static void hub_settle_waiting(struct edge *edge, struct hub_channel *channel, u
         if (error != 0) {
             subscription_fail(edge, at, error);
         } else {
-            subscription_activate(edge, at);
+            subscription_activate(edge, at, &plain_answer);
         }
         if (pool_get(edge->hub_channels, handle) == NULL) {
             return;
         }
         i = i < channel->subscribers.count ? i : channel->subscribers.count;
+    }
+}
+
+/* Its home has entered the channel, but the client wanted no place in it without what it missed. */
+static void subscription_reject(struct edge *edge, struct subscription *subscription)
+{
+    struct session *session = subscription->conn->session;
+    const uint32_t command_id = subscription->command_id;
+    session_on_answered(edge, subscription);
+    hub_leave(edge, session, subscription, false);
+    actors_count(edge->actors, COUNTER_UNRECOVERED);
+    session_reply_error(edge, session, command_id, CLIENT_ERROR_UNRECOVERABLE_POSITION);
+}
+
+/* What the answer says of the channel. Where it is not what has come until now, publications were
+ * lost on the way or the channel has begun anew: who followed it cannot go on. */
+static void hub_note_position(struct edge *edge, struct hub_channel *channel,
+                              const struct message_subscribed *answer, bool was_active)
+{
+    const bool is_same = answer->newest.epoch == channel->newest.epoch &&
+                         answer->newest.offset == channel->newest.offset;
+    channel->newest = answer->newest;
+    channel->has_stream = channel->has_stream || (answer->flags & SUBSCRIBE_POSITIONED) != 0;
+    if (was_active && !is_same) {
+        broadcast_tell_gap(edge, channel);
     }
 }
 
@@ -402,23 +471,31 @@ void hub_on_subscribed(struct edge *edge, const struct message *message)
     struct hub_channel *channel = pool_get(edge->hub_channels, message->handle);
     if (channel == NULL) {
         actors_count(edge->actors, COUNTER_STALE_MESSAGES);
+        stream_page_release(body.page);
         return;
     }
-    struct subscription *subscription = find_waiting(edge, channel, body.connection);
     const uint32_t protocols = flags_protocols(body.flags);
     const bool was_active = (channel->active & protocols) != 0;
+    const bool was_followed = channel->active != 0;
     channel->asking--;
     if (body.error == 0) {
         channel->asked |= (uint8_t)protocols;
         channel->active |= (uint8_t)protocols;
+        hub_note_position(edge, channel, &body, was_followed);
+        channel = pool_get(edge->hub_channels, message->handle);
     } else if (!was_active) {
         channel->asked &= (uint8_t)~protocols;
     }
+    struct subscription *subscription =
+        channel == NULL ? NULL : find_waiting(edge, channel, body.connection);
     if (subscription != NULL && body.error != 0) {
         subscription_fail(edge, subscription, body.error);
+    } else if (subscription != NULL && (body.flags & SUBSCRIBED_REJECTED) != 0) {
+        subscription_reject(edge, subscription);
     } else if (subscription != NULL) {
-        subscription_activate(edge, subscription);
+        subscription_activate(edge, subscription, &body);
     }
+    stream_page_release(body.page);
     channel = pool_get(edge->hub_channels, message->handle);
     if (!was_active && channel != NULL) {
         hub_settle_waiting(edge, channel, protocols, body.error);

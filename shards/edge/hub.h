@@ -52,8 +52,10 @@ struct hub_channel {
     const struct channel_options *options;
     struct subscribers subscribers;
     uint32_t handle;
-    uint32_t home;     /* The shard that was told. */
-    uint64_t sequence; /* Of the newest publication that came. */
+    uint32_t home;                 /* The shard that was told. */
+    uint64_t sequence;             /* Of the newest publication that came. */
+    struct stream_position newest; /* As its subscribers here know it. */
+    bool has_stream;               /* The home keeps a position. */
     /* Sets of protocols: in which publications were asked for, and in which they come, since the
      * home has answered. */
     uint8_t asked;
@@ -76,6 +78,8 @@ struct hub_subscribe {
     int64_t expire_at_s;
     uint32_t command_id;
     bool push_join_leave;
+    uint32_t stream_flags; /* streams_flags_of() */
+    struct stream_position since;
 };
 
 /* Registers the session and answers the command, now or when the home has. An error is the one to

@@ -100,8 +100,8 @@ bool permissions_may_subscribe(const struct node_options *options,
     return options->client.insecure;
 }
 
-/* What both publishing and presence ask: a client of a kind that is let in, and anonymous ones only
- * where they are named too. */
+/* What publishing, presence and history ask: a client of a kind that is let in, and anonymous ones
+ * only where they are named too. */
 static bool is_let_in(bool for_client, bool for_subscriber, bool for_anonymous,
                       struct permissions_client client)
 {
@@ -127,6 +127,16 @@ bool permissions_may_see_presence(const struct node_options *options,
            is_let_in(channel_options->allow_presence_for_client,
                      channel_options->allow_presence_for_subscriber,
                      channel_options->allow_presence_for_anonymous, client);
+}
+
+bool permissions_may_see_history(const struct node_options *options,
+                                 const struct channel_options *channel_options,
+                                 struct permissions_client client)
+{
+    return options->client.insecure ||
+           is_let_in(channel_options->allow_history_for_client,
+                     channel_options->allow_history_for_subscriber,
+                     channel_options->allow_history_for_anonymous, client);
 }
 
 bool permissions_is_data(const struct channel_options *channel_options, struct span data)

@@ -32,6 +32,9 @@ bool permissions_may_publish(const struct node_options *options,
 bool permissions_may_see_presence(const struct node_options *options,
                                   const struct channel_options *channel_options,
                                   struct permissions_client client);
+bool permissions_may_see_history(const struct node_options *options,
+                                 const struct channel_options *channel_options,
+                                 struct permissions_client client);
 
 /* Is the payload what publication_data_format asks for (error 107 otherwise)? */
 bool permissions_is_data(const struct channel_options *channel_options, struct span data);

@@ -308,19 +308,24 @@ static void encode_protobuf(struct writer *out, const void *what)
     client_protocol_encode_reply(CLIENT_PROTOBUF, out, what);
 }
 
-void session_reply(struct edge *edge, struct session *session, const struct client_reply *reply)
+bool session_try_reply(struct edge *edge, struct session *session, const struct client_reply *reply)
 {
     uint8_t *larger;
     const enum client_protocol protocol = connection_protocol(session->conn);
     const struct span bytes =
         edge_encode(edge, protocol == CLIENT_PROTOBUF ? encode_protobuf : encode_json, reply,
                     &larger);
-    actors_count(edge->actors, COUNTER_TRANSPORT_SENT_REPLY);
     const bool fits =
         bytes.at != NULL &&
         connection_send_message(edge, session->conn, connection_opcode(protocol), bytes);
     free(larger);
-    if (!fits) {
+    return fits;
+}
+
+void session_reply(struct edge *edge, struct session *session, const struct client_reply *reply)
+{
+    actors_count(edge->actors, COUNTER_TRANSPORT_SENT_REPLY);
+    if (!session_try_reply(edge, session, reply)) {
         session_disconnect(edge, session, CLIENT_DISCONNECT_SLOW, SPAN_EMPTY);
     }
 }

@@ -77,6 +77,9 @@ void session_disconnect(struct edge *edge, struct session *session, uint32_t cod
 
 /* Encodes and queues; a full queue disconnects (3008). */
 void session_reply(struct edge *edge, struct session *session, const struct client_reply *reply);
+/* The same but for the full queue: false, and nothing has happened. */
+MUST_CHECK bool session_try_reply(struct edge *edge, struct session *session,
+                                  const struct client_reply *reply);
 void session_reply_error(struct edge *edge, struct session *session, uint32_t id,
                          enum client_error error);
 
@@ -107,6 +110,9 @@ void session_on_connected(struct edge *edge, struct session *session, uint32_t c
 
 /* Gives the session its user; false: memory is out. */
 MUST_CHECK bool session_set_user(struct edge *edge, struct session *session, struct span user);
+
+/* The session of an answer to one of its commands, which is in flight no more; NULL: it is gone. */
+struct session *session_of_answer(struct edge *edge, uint32_t handle);
 
 /* The session of a connection's handle, or NULL (counted as stale). */
 struct session *session_of_handle(struct edge *edge, uint32_t handle);

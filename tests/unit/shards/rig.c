@@ -31,6 +31,8 @@ void rig_open(struct rig *rig, uint32_t shards, uint32_t channels_max, uint32_t 
     home->node = rig->node;
     home->options = &rig->options;
     home->shard = &rig->shard[RIG_HOME];
+    home->shard->timers = timer_wheel_create(0, home);
+    assert_non_null(home->shard->timers);
     home->outbox = outbox_create(home->shard);
     home->homes = homes_create(home, channels_max);
     home->directory = directory_create(home, users_max);
@@ -48,6 +50,7 @@ void rig_close(struct rig *rig)
     homes_destroy(rig->home.homes);
     directory_destroy(rig->home.directory);
     outbox_destroy(rig->home.outbox);
+    timer_wheel_destroy(rig->home.shard->timers);
     for (uint32_t i = 0; i < rig->shards; i++) {
         stats_destroy(rig->shard[i].stats);
     }
@@ -93,6 +96,9 @@ static void rig_on_message(void *context, const struct message *message)
     case MESSAGE_PRESENCE_ASK:
         homes_on_presence_ask(home->homes, message);
         break;
+    case MESSAGE_HISTORY_ASK:
+        homes_on_history_ask(home->homes, message);
+        break;
     case MESSAGE_USER_ADD:
         directory_on_user_add(home->directory, message);
         break;
@@ -125,6 +131,15 @@ void rig_settle(struct rig *rig)
         }
         outbox_on_turn_end(rig->home.outbox);
     } while (moved > 0);
+}
+
+void rig_advance(struct rig *rig, uint64_t ms)
+{
+    struct shard *home = rig->home.shard;
+    home->now_ms += ms;
+    while (timer_wheel_next_ms(home->timers) <= home->now_ms) {
+        timer_wheel_advance(home->timers, home->now_ms, UINT32_MAX);
+    }
 }
 
 struct message rig_take(struct rig *rig, uint32_t shard, enum message_type type)

@@ -43,6 +43,9 @@ void rig_close(struct rig *rig);
 /* Lets messages travel until nothing moves; stuck shards take none. */
 void rig_settle(struct rig *rig);
 
+/* The home's time goes on, and what is due fires. */
+void rig_advance(struct rig *rig, uint64_t ms);
+
 /* The next message in a shard's inbox, which must be of this type. The counts in it are then the
  * test's. */
 struct message rig_take(struct rig *rig, uint32_t shard, enum message_type type);

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is said in a channel: publications, and who comes and goes, to every shard that is
+ * interested. */
+#include "shards/channel/homes_state.h"
+#include "shards/channel/push_frame.h"
+#include "shards/limits.h"
+
+/* ---- deliveries ---- */
+
+/* One message to each interested shard, of which there is one at least; takes over the caller's
+ * count of the frames. */
+static void homes_deliver(struct homes *homes, struct channel *channel,
+                          const struct message_publication *publication, enum counter counter)
+{
+    struct outbox *outbox = homes->actors->outbox;
+    const uint32_t len = channel->interests_len;
+    struct interest *interests = channel_interests(channel);
+    buf_share(publication->frames, len - 1);
+    for (uint32_t i = 0; i < len; i++) {
+        struct message_publication body = *publication;
+        body.sequence = ++interests[i].sequence;
+        body.sent_ns = homes->actors->shard->now_ns;
+        if (outbox_waiting(outbox, interests[i].shard) >= OUTBOX_DELIVERIES_MAX) {
+            /* The shard sees the gap in the sequence. */
+            buf_release(body.frames);
+            actors_count(homes->actors, COUNTER_OUTBOX_LOST);
+            continue;
+        }
+        OUTBOX_SEND(outbox, interests[i].shard, publication, interests[i].hub, &body);
+    }
+    actors_count_many(homes->actors, counter, len);
+}
+
+/* In which a publication has to be encoded, for all shards together. */
+static uint32_t channel_protocols(struct channel *channel)
+{
+    const struct interest *interests = channel_interests(channel);
+    uint32_t protocols = 0;
+    for (uint32_t i = 0; i < channel->interests_len; i++) {
+        protocols |= interests[i].protocols;
+    }
+    return protocols;
+}
+
+/* Encodes the push in what the shards want, JSON only where all of it is. False: memory is out. */
+static bool homes_encode(struct channel *channel, const struct client_push *push, bool is_json,
+                         struct message_publication *body)
+{
+    uint32_t protocols = channel_protocols(channel);
+    if (!is_json) {
+        protocols &= ~CLIENT_PROTOCOL_BIT(CLIENT_JSON);
+    }
+    body->frames = push_frames_make(push, protocols, &body->protobuf_at);
+    return body->frames != NULL;
+}
+
+void homes_tell(struct homes *homes, struct channel *channel, const struct buf *identity,
+                enum publication_kind kind)
+{
+    if (channel->interests_len == 0) {
+        return;
+    }
+    char id_text[CLIENT_ID_TEXT_LEN];
+    const struct client_info info = identity_info(identity, id_text);
+    struct client_push push = {.channel = name_of(channel->name)};
+    if (kind == PUBLICATION_JOIN) {
+        push.kind = CLIENT_PUSH_JOIN;
+        push.join = info;
+    } else {
+        push.kind = CLIENT_PUSH_LEAVE;
+        push.leave = info;
+    }
+    struct message_publication body = {.kind = (uint32_t)kind};
+    if (!homes_encode(channel, &push, identity_is_json(identity), &body)) {
+        for (uint32_t i = 0; i < channel->interests_len; i++) {
+            channel_interests(channel)[i].sequence++;
+        }
+        actors_count_many(homes->actors, COUNTER_OUTBOX_LOST, channel->interests_len);
+        return;
+    }
+    homes_deliver(homes, channel, &body,
+                  kind == PUBLICATION_JOIN ? COUNTER_SENT_JOIN : COUNTER_SENT_LEAVE);
+}
+
+/* ---- publications ---- */
+
+/* May each interested shard get one more delivery and still have the room that answers need? */
+static bool homes_has_room(const struct homes *homes, struct channel *channel)
+{
+    const struct interest *interests = channel_interests(channel);
+    for (uint32_t i = 0; i < channel->interests_len; i++) {
+        if (outbox_room(homes->actors->outbox, interests[i].shard) <= HOME_ROOM_RESERVED) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* For those who want it now; its offset is 0 for a publication that is not kept. False: memory is
+ * out. */
+static bool homes_encode_publication(struct channel *channel, const struct buf *identity,
+                                     const struct publish_request *request,
+                                     struct message_publication *publication)
+{
+    char id_text[CLIENT_ID_TEXT_LEN];
+    uint8_t epoch_room[EPOCH_TEXT_LEN_MAX];
+    struct client_info info;
+    struct client_push push = {
+        .kind = CLIENT_PUSH_PUBLICATION,
+        .channel = request->channel,
+        .publication = {.data = request->data,
+                        .tags = request->tags,
+                        .offset = publication->offset,
+                        .version = request->version},
+    };
+    bool is_json = !request->is_binary;
+    if (publication->offset == 1) {
+        push.publication.epoch = epoch_format(channel->epoch, epoch_room);
+    }
+    if (identity != NULL) {
+        info = identity_info(identity, id_text);
+        push.publication.info = &info;
+        is_json = is_json && identity_is_json(identity);
+    }
+    return homes_encode(channel, &push, is_json, publication);
+}
+
+/* 0, or an enum client_error: then nobody gets it and nothing was kept. */
+static uint32_t homes_publish(struct homes *homes, struct channel *channel,
+                              const struct message_publish *publish,
+                              const struct publish_request *request)
+{
+    struct channel_stream *stream = NULL;
+    struct message_publication publication = {.kind = PUBLICATION_DATA};
+    if (!homes_has_room(homes, channel)) {
+        return CLIENT_ERROR_TOO_MANY_REQUESTS;
+    }
+    if (publish->history_size > 0) {
+        stream = homes_stream_of(homes, channel, publish->meta_ttl_s);
+        if (stream == NULL) {
+            return CLIENT_ERROR_INTERNAL;
+        }
+        if (request->version != 0 &&
+            history_has_version(&stream->history, request->version, request->version_epoch)) {
+            actors_count(homes->actors, COUNTER_SUPPRESSED_VERSION);
+            return 0;
+        }
+        publication.offset = stream->history.offset + 1;
+    }
+    if (channel->interests_len > 0 &&
+        !homes_encode_publication(channel, publish->identity, request, &publication)) {
+        return CLIENT_ERROR_INTERNAL;
+    }
+    if (stream != NULL && !channel_stream_append(homes->streams, stream, publish)) {
+        buf_release(publication.frames);
+        return CLIENT_ERROR_INTERNAL;
+    }
+    if (stream != NULL && request->version != 0) {
+        history_set_version(&stream->history, request->version, request->version_epoch);
+    }
+    if (channel->interests_len > 0) {
+        homes_deliver(homes, channel, &publication, COUNTER_SENT_PUBLICATION);
+    }
+    return 0;
+}
+
+/* The channel of a publication. NULL: nobody wants it, and it is not to be kept; or memory is out.
+ */
+static struct channel *homes_channel_of(struct homes *homes, const struct message_publish *publish,
+                                        const struct publish_request *request)
+{
+    struct channel *channel = homes_find(homes, request->channel);
+    if (channel != NULL || publish->history_size == 0) {
+        return channel;
+    }
+    struct buf *name = buf_copy(request->channel.at, request->channel.len);
+    if (name != NULL) {
+        channel = homes_open_channel(homes, name);
+        buf_release(name);
+    }
+    return channel;
+}
+
+static void homes_answer_publish(struct homes *homes, const struct message_publish *body,
+                                 const struct publish_request *request,
+                                 struct message_published *answer)
+{
+    struct channel *channel = homes_channel_of(homes, body, request);
+    if (channel == NULL) {
+        answer->error = body->history_size > 0 ? CLIENT_ERROR_INTERNAL : 0;
+        return;
+    }
+    answer->epoch = channel->epoch;
+    answer->error = homes_publish(homes, channel, body, request);
+    if (body->history_size > 0 && answer->error == 0) {
+        answer->offset = channel_offset(channel);
+    }
+    homes_settle_channel(homes, channel);
+}
+
+void homes_on_publish(struct homes *homes, const struct message *message)
+{
+    const struct message_publish body = message_as_publish(message);
+    const struct publish_request request = publish_request_of(body.request);
+    const uint64_t now_ms = homes->actors->shard->now_ms;
+    const bool is_once = !span_is_empty(request.idempotency_key);
+    struct message_published answer = {.cookie = body.cookie, .origin = body.origin};
+    struct stream_position known;
+    if (is_once && idempotency_find(homes->idempotency, request.channel, request.idempotency_key,
+                                    now_ms, &known)) {
+        actors_count(homes->actors, COUNTER_SUPPRESSED_IDEMPOTENCY);
+        answer.offset = known.offset;
+        answer.epoch = known.epoch;
+    } else {
+        homes_answer_publish(homes, &body, &request, &answer);
+        if (is_once && answer.error == 0) {
+            known = (struct stream_position){answer.offset, answer.epoch};
+            idempotency_add(homes->idempotency, request.channel, request.idempotency_key, now_ms,
+                            known);
+        }
+    }
+    OUTBOX_SEND(homes->actors->outbox, message->from, published, message->handle, &answer);
+    message_release(message);
+}
