@@ -240,7 +240,11 @@ enum gossip_result gossip_load_decode(struct span encoded, struct scratch *scrat
                                 .sessions = in->sessions,
                                 .messages_a_second = in->messages_a_second,
                                 .loop_lag_us = in->loop_lag_us,
-                                .handshake_backlog = in->handshake_backlog};
+                                .handshake_backlog = in->handshake_backlog,
+                                .users = in->users,
+                                .channels = in->channels,
+                                .subscriptions = in->subscriptions,
+                                .uptime_s = in->uptime_s};
     return in->revision > GOSSIP_INCARNATION_MAX ? GOSSIP_ERROR_RANGE : GOSSIP_OK;
 }
 
@@ -326,5 +330,9 @@ void gossip_load_encode(const struct gossip_load *load, struct writer *writer)
     out.loop_lag_us = load->loop_lag_us;
     out.memory_bytes = load->memory_bytes;
     out.handshake_backlog = load->handshake_backlog;
+    out.users = load->users;
+    out.channels = load->channels;
+    out.subscriptions = load->subscriptions;
+    out.uptime_s = load->uptime_s;
     gossip_wire_pack(&out.base, writer);
 }

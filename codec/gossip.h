@@ -157,6 +157,10 @@ struct gossip_load {
     uint32_t messages_a_second;
     uint32_t loop_lag_us;
     uint32_t handshake_backlog;
+    uint32_t users;
+    uint32_t channels; /* That have their home there. */
+    uint32_t subscriptions;
+    uint32_t uptime_s;
 };
 
 struct gossip_datagram {

@@ -307,6 +307,77 @@
       "Messages that wait for room in their target's mailbox.") \
     X(OUTBOX_LOST, "mailbox_outbox_lost", "", COUNTER, \
       "Messages given up because too many waited.") \
+    X(CLUSTER_ALIVE, "cluster_members", "state=\"alive\"", GAUGE, \
+      "Members of the cluster as this node sees them, itself included.") \
+    X(CLUSTER_SUSPECT, "cluster_members", "state=\"suspect\"", GAUGE, \
+      "Members of the cluster as this node sees them, itself included.") \
+    X(CLUSTER_UNREACHABLE, "cluster_members", "state=\"unreachable\"", GAUGE, \
+      "Members of the cluster as this node sees them, itself included.") \
+    X(CLUSTER_DEAD, "cluster_members", "state=\"dead\"", GAUGE, \
+      "Members of the cluster as this node sees them, itself included.") \
+    X(CLUSTER_LEFT, "cluster_members", "state=\"left\"", GAUGE, \
+      "Members of the cluster as this node sees them, itself included.") \
+    X(CLUSTER_HEALTH, "cluster_local_health", "", GAUGE, \
+      "How slow this node believes itself to be; 0: not at all.") \
+    X(CLUSTER_MEMORY_BYTES, "cluster_memory_bytes", "", GAUGE, \
+      "Memory of what is known of other members.") \
+    X(CLUSTER_PROBES, "cluster_probes", "", COUNTER, \
+      "Members that were asked for a sign of life.") \
+    X(CLUSTER_PROBES_FAILED, "cluster_probes_failed", "", COUNTER, "Of these, those without one.") \
+    X(CLUSTER_SUSPICIONS, "cluster_suspicions", "", COUNTER, \
+      "Members that were alive and came under suspicion, this node's and others'.") \
+    X(CLUSTER_SUSPICIONS_RAISED, "cluster_suspicions_raised", "", COUNTER, \
+      "Of these, those that this node raised.") \
+    X(CLUSTER_FALSE_ALARMS, "cluster_false_alarms", "", COUNTER, \
+      "Members that refuted being suspect or unreachable.") \
+    X(CLUSTER_COMEBACKS, "cluster_comebacks", "", COUNTER, "Members that refuted being dead.") \
+    X(CLUSTER_REFUTATIONS, "cluster_refutations", "", COUNTER, \
+      "What this node refuted of what was said of it.") \
+    X(CLUSTER_DEATHS, "cluster_deaths", "", COUNTER, "Members that were declared dead.") \
+    X(CLUSTER_PAUSES, "cluster_pauses", "", COUNTER, \
+      "How often this node was not run for longer than a probe takes.") \
+    X(PLACEMENT_VERSION, "cluster_placement_version", "", GAUGE, \
+      "Maps of the slots that this node has made.") \
+    X(PLACEMENT_SLOTS, "cluster_placement_slots", "", GAUGE, "Slots that have their home here.") \
+    X(PLACEMENT_SLOTS_MOVED, "cluster_placement_slots_moved", "", COUNTER, \
+      "Slots that have moved from one node to another.") \
+    X(GOSSIP_DATAGRAMS_IN, "gossip_datagrams", "direction=\"in\"", COUNTER, \
+      "Datagrams of the gossip.") \
+    X(GOSSIP_DATAGRAMS_OUT, "gossip_datagrams", "direction=\"out\"", COUNTER, \
+      "Datagrams of the gossip.") \
+    X(GOSSIP_BYTES_IN, "gossip_bytes", "direction=\"in\"", COUNTER, \
+      "Bytes of these datagrams, without the headers of UDP and IP.") \
+    X(GOSSIP_BYTES_OUT, "gossip_bytes", "direction=\"out\"", COUNTER, \
+      "Bytes of these datagrams, without the headers of UDP and IP.") \
+    X(GOSSIP_UNSENT, "gossip_unsent", "", COUNTER, "Datagrams that the socket did not take.") \
+    X(GOSSIP_STATE_BYTES_IN, "gossip_state_bytes", "direction=\"in\"", COUNTER, \
+      "Bytes of states exchanged over links.") \
+    X(GOSSIP_STATE_BYTES_OUT, "gossip_state_bytes", "direction=\"out\"", COUNTER, \
+      "Bytes of states exchanged over links.") \
+    X(GOSSIP_REFUSED_SIZE, "gossip_refused", "reason=\"size\"", COUNTER, \
+      "Datagrams and states that were refused.") \
+    X(GOSSIP_REFUSED_FORM, "gossip_refused", "reason=\"form\"", COUNTER, \
+      "Datagrams and states that were refused.") \
+    X(GOSSIP_REFUSED_CLEAR, "gossip_refused", "reason=\"clear\"", COUNTER, \
+      "Datagrams and states that were refused.") \
+    X(GOSSIP_REFUSED_SEALED, "gossip_refused", "reason=\"sealed\"", COUNTER, \
+      "Datagrams and states that were refused.") \
+    X(GOSSIP_REFUSED_UNKNOWN_KEY, "gossip_refused", "reason=\"unknown_key\"", COUNTER, \
+      "Datagrams and states that were refused.") \
+    X(GOSSIP_REFUSED_NOT_AUTHENTIC, "gossip_refused", "reason=\"not_authentic\"", COUNTER, \
+      "Datagrams and states that were refused.") \
+    X(GOSSIP_REFUSED_TIME, "gossip_refused", "reason=\"time\"", COUNTER, \
+      "Datagrams and states that were refused.") \
+    X(GOSSIP_REFUSED_REPLAY, "gossip_refused", "reason=\"replay\"", COUNTER, \
+      "Datagrams and states that were refused.") \
+    X(GOSSIP_REFUSED_VERSION, "gossip_refused", "reason=\"version\"", COUNTER, \
+      "Datagrams and states that were refused.") \
+    X(GOSSIP_REFUSED_CLUSTER, "gossip_refused", "reason=\"cluster\"", COUNTER, \
+      "Datagrams and states that were refused.") \
+    X(GOSSIP_REFUSED_MALFORMED, "gossip_refused", "reason=\"malformed\"", COUNTER, \
+      "Datagrams and states that were refused.") \
+    X(GOSSIP_MEMBERS_REFUSED, "gossip_members_refused", "", COUNTER, \
+      "Members in datagrams and states that were malformed, or beyond the limit.") \
     X(TURNS, "shard_turns", "", COUNTER, "Turns of the loop.") \
     X(BUSY_NS, "shard_busy_nanoseconds", "", COUNTER, "Time the shard was not waiting.")
 

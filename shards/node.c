@@ -28,7 +28,7 @@ struct node *node_create(const struct node_options *options, struct random *rand
     node->options = options;
     node->shards = options->shards;
     node->started_wall_ms = wall_ms;
-    node->shard_is_drained = calloc(node->shards, sizeof(*node->shard_is_drained));
+    node->shard_is_drained = calloc(node->shards + 1, sizeof(*node->shard_is_drained));
     node->stats = calloc(node->shards + 1, sizeof(struct stats *));
     if (node->shard_is_drained == NULL || node->stats == NULL) {
         node_destroy(node);
@@ -38,11 +38,22 @@ struct node *node_create(const struct node_options *options, struct random *rand
     return node;
 }
 
+static void node_replace_keys(struct node *node, struct gossip_keyring *keyring)
+{
+    struct gossip_keyring *untaken = __atomic_exchange_n(&node->keyring, keyring, __ATOMIC_ACQ_REL);
+    if (untaken != NULL) {
+        gossip_keyring_wipe(untaken);
+        free(untaken);
+    }
+}
+
 void node_destroy(struct node *node)
 {
     if (node == NULL) {
         return;
     }
+    node_offer_seeds(node, NULL);
+    node_replace_keys(node, NULL);
     free(node->shard_is_drained);
     free(node->stats);
     free(node);
@@ -141,12 +152,38 @@ void node_stop_begin(struct node *node)
 
 bool node_is_drained(const struct node *node)
 {
-    for (uint32_t shard = 0; shard < node->shards; shard++) {
+    for (uint32_t shard = 0; shard <= node->shards; shard++) {
         if (__atomic_load_n(&node->shard_is_drained[shard], __ATOMIC_ACQUIRE) == 0) {
             return false;
         }
     }
     return true;
+}
+
+void node_offer_seeds(struct node *node, struct node_seeds *seeds)
+{
+    free(__atomic_exchange_n(&node->seeds, seeds, __ATOMIC_ACQ_REL));
+}
+
+bool node_offer_keys(struct node *node, const struct gossip_keyring *keyring)
+{
+    struct gossip_keyring *copy = malloc(sizeof(*copy));
+    if (copy == NULL) {
+        return false;
+    }
+    *copy = *keyring;
+    node_replace_keys(node, copy);
+    return true;
+}
+
+struct node_seeds *node_take_seeds(struct node *node)
+{
+    return __atomic_exchange_n(&node->seeds, NULL, __ATOMIC_ACQ_REL);
+}
+
+struct gossip_keyring *node_take_keys(struct node *node)
+{
+    return __atomic_exchange_n(&node->keyring, NULL, __ATOMIC_ACQ_REL);
 }
 
 uint64_t node_sum(const struct node *node, uint32_t counter)

@@ -2,8 +2,8 @@
 /* A node: the actors of all its shards, ready to be run by real threads or by the simulator.
  *
  * Shards 0 .. shards-1 serve clients and are homes; the last one is the router shard. What is in
- * `struct node` is written before the first shard starts and only read afterwards, except the stop
- * flag, the drained flags and the stats, which have one writer each.
+ * `struct node` is written before the first shard starts and only read afterwards, except what says
+ * that it is atomic.
  */
 #ifndef ROOST_SHARDS_NODE_H
 #define ROOST_SHARDS_NODE_H
@@ -17,13 +17,24 @@ struct node {
     uint32_t shards; /* That serve clients; the router shard is number `shards`. */
     char uid[37];    /* A UUID of this run of the node. */
     int64_t started_wall_ms;
-    uint32_t is_stopping;       /* Atomic; set once. */
-    uint32_t has_failed;        /* Atomic; set once. */
-    uint32_t shards_listening;  /* Atomic; serving shards that take clients. */
-    uint32_t *shard_is_drained; /* Atomic, one a serving shard: no connection is left. */
+    uint32_t is_stopping;      /* Atomic; set once. */
+    uint32_t has_failed;       /* Atomic; set once. */
+    uint32_t shards_listening; /* Atomic; serving shards that take clients. */
+    /* Atomic, one a shard: no connection is left; the router's: other nodes do not count on it. */
+    uint32_t *shard_is_drained;
     /* Atomic, one a shard, the router's too: set as each actor starts, NULL again when it stops;
      * the stats themselves live until the shards' threads have ended. Read by node_stats. */
     struct stats **stats;
+    uint64_t memory_bytes; /* Atomic. Of the process, as far as anybody told. */
+    /* Atomic. What the router has not taken yet. */
+    struct node_seeds *seeds;
+    struct gossip_keyring *keyring;
+};
+
+/* Where other nodes may be, besides options->cluster.seeds. */
+struct node_seeds {
+    uint32_t len;
+    struct socket_address at[];
 };
 
 /* The options stay the caller's and must outlive the node; options->shards is 1..SHARDS_MAX-1.
@@ -42,7 +53,8 @@ struct shard_set_options node_shard_set_options(struct node *node);
  * afterwards. */
 void node_stop_begin(struct node *node);
 
-/* True once no client is left on any shard (or all were cut after shutdown.timeout). Any thread. */
+/* True once no client is left on any shard (or all were cut after shutdown.timeout) and the node
+ * has left its cluster. Any thread. */
 bool node_is_drained(const struct node *node);
 
 static inline bool node_is_stopping(const struct node *node)
@@ -69,6 +81,19 @@ static inline bool node_is_listening(const struct node *node)
     return __atomic_load_n(&node->shards_listening, __ATOMIC_ACQUIRE) == node->shards;
 }
 
+/* What names of cluster.join were found to mean: these seeds instead of those offered before. They
+ * go over to the node; from malloc. Any thread. */
+void node_offer_seeds(struct node *node, struct node_seeds *seeds);
+
+/* Seal with the first of these keys from now on, and open with all of them. False: memory is out.
+ * Any thread. */
+MUST_CHECK bool node_offer_keys(struct node *node, const struct gossip_keyring *keyring);
+
+static inline void node_tell_memory(struct node *node, uint64_t bytes)
+{
+    __atomic_store_n(&node->memory_bytes, bytes, __ATOMIC_RELAXED);
+}
+
 /* The uid as nodes tell each other. Any thread. */
 struct gossip_uid node_uid(const struct node *node);
 
@@ -80,6 +105,11 @@ uint64_t node_sum(const struct node *node, uint32_t counter);
 /* Makes the stats of a shard that starts known to readers, and unknown when it stops. */
 void node_set_stats(struct node *node, struct shard *shard);
 void node_unset_stats(struct node *node, uint32_t shard);
+
+/* What was offered since; NULL: nothing. The caller frees it (keys by gossip_keyring_wipe first).
+ */
+struct node_seeds *node_take_seeds(struct node *node);
+struct gossip_keyring *node_take_keys(struct node *node);
 
 /* Once a turn: what the runtime counts of the shard goes into its stats. */
 void node_export_counters(struct shard *shard);

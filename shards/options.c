@@ -28,6 +28,17 @@ static void client_options_init(struct client_options *client)
     client->subscription_token = token_defaults;
 }
 
+static void cluster_options_init(struct cluster_options *cluster)
+{
+    cluster->name = "roost";
+    cluster->tls_cert_pem_file = "";
+    cluster->tls_key_pem_file = "";
+    cluster->tls_ca_pem_file = "";
+    cluster->zone = "";
+    cluster->weight = 1;
+    cluster->client_address = "";
+}
+
 void node_options_init(struct node_options *options)
 {
     memset(options, 0, sizeof(*options));
@@ -37,6 +48,7 @@ void node_options_init(struct node_options *options)
     options->listen.port = 8000;
     options->shards = 1;
     options->shutdown_timeout_ms = 30 * 1000;
+    cluster_options_init(&options->cluster);
     client_options_init(&options->client);
 
     options->websocket.handler_prefix = "/connection/websocket";

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "codec/gossip_seal.h"
 #include "runtime/poller.h"
 
 enum publication_data_format {
@@ -123,6 +124,25 @@ struct web_file {
     size_t len;
 };
 
+/* What a node is to others. */
+struct cluster_options {
+    bool enabled;
+    const char *name;                   /* Nodes of clusters of other names are not heard. */
+    struct socket_address bind;         /* Gossip by UDP, links by TCP. */
+    struct socket_address advertise;    /* Where others reach it. */
+    const struct socket_address *seeds; /* Of cluster.join, those that need no looking up. */
+    uint32_t seeds_len;
+    bool has_names; /* More seeds will be offered, as names are looked up (node_offer_seeds). */
+    struct gossip_keyring keyring; /* Empty: gossip in clear. */
+    bool insecure;                 /* Told to go without keys, or links without TLS. */
+    const char *tls_cert_pem_file; /* All three "": links without TLS. */
+    const char *tls_key_pem_file;
+    const char *tls_ca_pem_file;
+    const char *zone;
+    uint32_t weight;            /* Its share of the slots, beside that of others. */
+    const char *client_address; /* Where it is reached by clients, for people to see. */
+};
+
 struct node_options {
     const char *name;    /* node.name */
     const char *version; /* As the connect reply tells it. */
@@ -130,6 +150,7 @@ struct node_options {
     uint32_t shards; /* Without the router shard. */
     uint64_t shutdown_timeout_ms;
 
+    struct cluster_options cluster;
     struct client_options client;
     struct websocket_options websocket;
     struct echo_options echo;

@@ -2,7 +2,11 @@
 /* The router shard's actor: it knows the members of the cluster, makes the placement and tells
  * every shard.
  *
- * It knows one node for now, its own; what it is asked and what it tells is what a cluster needs.
+ *     start --> look for others --> first placement: the shards take clients --> serve
+ *                                                                                  |
+ *           left: the node is drained <-- leave <-- clients have gone <-- drain: homes move
+ *
+ * A node that is no part of a cluster is one of one, and goes the same way without the waits.
  */
 #ifndef ROOST_SHARDS_ROUTER_ROUTER_H
 #define ROOST_SHARDS_ROUTER_ROUTER_H
@@ -15,6 +19,7 @@ struct node_info {
     char uid[37];
     char name[128];
     char version[64];
+    char client_address[256]; /* "" when it is no part of a cluster. */
     uint32_t clients;
     uint32_t users; /* All anonymous clients count as one. */
     uint32_t channels;

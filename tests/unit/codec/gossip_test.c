@@ -94,7 +94,7 @@ static void details_and_load_come_back(void **state)
     assert_int_equal(got.protocol_max, 3);
     assert_true(got.is_draining);
 
-    const struct gossip_load load = {1, 1ull << 40, 2, 3, 4, 5, 6};
+    const struct gossip_load load = {1, 1ull << 40, 2, 3, 4, 5, 6, 7, 8, 9, 10};
     struct gossip_load load_got;
     writer = writer_of(out_buf, sizeof(out_buf));
     gossip_load_encode(&load, &writer);
