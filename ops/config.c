@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "ops/config_check.h"
+#include "ops/config_cluster.h"
 #include "ops/config_scope.h"
 #include "ops/version.h"
 #include "ops/web_assets.h"
@@ -162,15 +163,6 @@ void config_read_flag(struct config *config, const char *flag, const char *key, 
     }
 }
 
-static struct config_origin *origin_of(struct config *config, const char *path)
-{
-    struct config_scope root = config_scope_root(config);
-    const struct config_key *key = config_scope_find(&root, path);
-
-    BUG_IF(key == NULL);
-    return &config->origins[key - config_keys];
-}
-
 static uint32_t allowed_cores(void)
 {
     cpu_set_t cores;
@@ -193,13 +185,13 @@ static bool derive_from_machine(struct config *config)
     config->cores = allowed_cores();
     if (config->options.shards == 0) {
         config->options.shards = config->cores < SHARDS_MAX ? config->cores : SHARDS_MAX - 1;
-        *origin_of(config, "runtime.shards") = machine;
+        *config_origin_of(config, "runtime.shards") = machine;
     }
     if (config->options.name[0] == '\0') {
         gethostname(host, sizeof(host) - 1);
         snprintf(name, sizeof(name), "%s_%u", host[0] == '\0' ? "roost" : host, config->port);
         config->options.name = config_texts_keep(&config->texts, name, strlen(name));
-        *origin_of(config, "node.name") = machine;
+        *config_origin_of(config, "node.name") = machine;
     }
     return config->options.name != NULL;
 }
@@ -220,7 +212,7 @@ static void derive_address(struct config *config, struct config_report *report)
         text = bare;
     }
     if (!socket_address_parse(text, (uint16_t)config->port, &config->options.listen)) {
-        config_report_error(report, origin_of(config, "http_server.address"),
+        config_report_error(report, config_origin_of(config, "http_server.address"),
                             "http_server.address: found %s, expected an IPv4 or IPv6 address",
                             config_report_quote(config->address, len, found));
     }
@@ -284,6 +276,7 @@ void config_finish(struct config *config, struct config_report *report)
         config_report_error(report, NULL, "memory is out");
     }
     derive_address(config, report);
+    config_derive_cluster(config, report);
     derive_channels(config, report);
     derive_web_files(config, report);
     options->client.allowed_origins = config->allowed_origins.items;
@@ -292,7 +285,7 @@ void config_finish(struct config *config, struct config_report *report)
     if (options->websocket.inflated_size_limit == 0) {
         options->websocket.inflated_size_limit =
             inflated > UINT32_MAX ? UINT32_MAX : (uint32_t)inflated;
-        *origin_of(config, "websocket.decompressed_message_size_limit") =
-            *origin_of(config, "websocket.message_size_limit");
+        *config_origin_of(config, "websocket.decompressed_message_size_limit") =
+            *config_origin_of(config, "websocket.message_size_limit");
     }
 }

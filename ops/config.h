@@ -30,6 +30,12 @@ struct config_namespace {
     struct config_origin origins[CONFIG_CHANNEL_KEYS_MAX];
 };
 
+/* A name in the DNS: "_service._udp.example.org" (SRV, which tells the ports), or a host's. */
+struct config_name {
+    const char *name;
+    uint16_t port; /* 0: SRV. */
+};
+
 struct config {
     /* Complete after config_finish; owned by the configuration. */
     struct node_options options;
@@ -43,6 +49,14 @@ struct config {
     struct config_list allowed_origins;
     bool demo_enabled;
     bool runtime_pin;
+    const char *cluster_bind;
+    const char *cluster_advertise;
+    struct config_list cluster_join;
+    uint64_t cluster_join_interval_ms;
+    struct config_list cluster_keys;
+    /* Of cluster.join, those that must be looked up; complete after config_finish. */
+    const struct config_name *cluster_names;
+    size_t cluster_names_len;
     uint32_t cores; /* That the process may use; known after config_finish. */
 
     struct config_origin origins[CONFIG_KEYS_MAX];

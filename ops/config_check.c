@@ -6,30 +6,21 @@
 
 #include "ops/config_scope.h"
 
-static const struct config_origin *origin_of(struct config *config, const char *path)
-{
-    struct config_scope root = config_scope_root(config);
-    const struct config_key *key = config_scope_find(&root, path);
-
-    BUG_IF(key == NULL);
-    return &config->origins[key - config_keys];
-}
-
 static void check_pings(struct config *config, struct config_report *report)
 {
     const struct client_options *client = &config->options.client;
 
     if (client->ping_interval_ms > 0 && client->ping_interval_ms < 1000) {
         /* Clients are told the interval in whole seconds. */
-        config_report_error(report, origin_of(config, "client.ping_interval"),
+        config_report_error(report, config_origin_of(config, "client.ping_interval"),
                             "client.ping_interval: found less than a second, expected 0s or 1s and "
                             "more");
     }
     if (client->ping_interval_ms > 0 && client->pong_timeout_ms >= client->ping_interval_ms) {
-        const struct config_origin *origin = origin_of(config, "client.pong_timeout");
+        const struct config_origin *origin = config_origin_of(config, "client.pong_timeout");
 
         if (origin->source == CONFIG_FROM_DEFAULT) {
-            origin = origin_of(config, "client.ping_interval");
+            origin = config_origin_of(config, "client.ping_interval");
         }
         config_report_error(report, origin,
                             "client.pong_timeout: found %llums, expected less than "
@@ -46,7 +37,8 @@ static void check_sizes(struct config *config, struct config_report *report)
 
     if (websocket->inflated_size_limit != 0 &&
         websocket->inflated_size_limit < websocket->message_size_limit) {
-        config_report_error(report, origin_of(config, "websocket.decompressed_message_size_limit"),
+        config_report_error(report,
+                            config_origin_of(config, "websocket.decompressed_message_size_limit"),
                             "websocket.decompressed_message_size_limit: found %u, expected at "
                             "least "
                             "websocket.message_size_limit, which is %u",
@@ -102,7 +94,7 @@ static void check_paths(struct config *config, struct config_report *report)
     char found[4 * CONFIG_REPORT_FOUND_MAX];
 
     for (size_t i = 0; i < len; i++) {
-        const struct config_origin *origin = origin_of(config, paths[i].key);
+        const struct config_origin *origin = config_origin_of(config, paths[i].key);
 
         if (!is_path(paths[i].path)) {
             config_report_error(report, origin,
@@ -139,7 +131,7 @@ static void check_boundaries(struct config *config, struct config_report *report
     for (size_t i = 0; i < 4; i++) {
         for (size_t j = 0; j < i; j++) {
             if (parts[i][1][0] != '\0' && strcmp(parts[i][1], parts[j][1]) == 0) {
-                config_report_error(report, origin_of(config, parts[i][0]),
+                config_report_error(report, config_origin_of(config, parts[i][0]),
                                     "%s: found \"%s\", expected another text than that of %s",
                                     parts[i][0], parts[i][1], parts[j][0]);
             }
@@ -171,16 +163,17 @@ static void note_open_doors(struct config *config, struct config_report *report)
         return;
     }
     if (options->client.insecure) {
-        config_report_note(report, origin_of(config, "client.insecure"),
+        config_report_note(report, config_origin_of(config, "client.insecure"),
                            "client.insecure: everybody who reaches this node may do everything");
     }
     if (options->client.insecure_skip_token_signature_verify) {
-        config_report_note(report, origin_of(config, "client.insecure_skip_token_signature_verify"),
+        config_report_note(report,
+                           config_origin_of(config, "client.insecure_skip_token_signature_verify"),
                            "client.insecure_skip_token_signature_verify: everybody may be any "
                            "user");
     }
     if (options->http_api.insecure && !options->http_api.disabled) {
-        config_report_note(report, origin_of(config, "http_api.insecure"),
+        config_report_note(report, config_origin_of(config, "http_api.insecure"),
                            "http_api.insecure: everybody who reaches this node may call the server "
                            "API");
     }

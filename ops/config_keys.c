@@ -14,6 +14,8 @@ enum {
     PATH_BYTES_MAX = 200,
     SECRET_BYTES_MAX = 4096,
     NAME_BYTES_MAX = 256,
+    ADDRESS_BYTES_MAX = 64,
+    FILE_BYTES_MAX = 1024,
 };
 #define DAYS_MAX (365ull * 24 * HOUR)
 #define COUNT_MAX 0xffffffffull
@@ -55,6 +57,10 @@ static const char *const data_formats[] = {"", "json", "json_object", "binary", 
         .path = path_, .type = CONFIG_STRING, where, .is_secret = true, .max = SECRET_BYTES_MAX, \
         .initial = "", .help = help_ \
     }
+#define LIST(path_, where, max_, help_) \
+    { \
+        .path = path_, .type = CONFIG_LIST, where, .max = max_, .initial = "", .help = help_ \
+    }
 #define CHOICE(path_, where, choices_, initial_, help_) \
     { \
         .path = path_, .type = CONFIG_CHOICE, where, .choices = choices_, .initial = initial_, \
@@ -91,12 +97,8 @@ const struct config_key config_keys[] = {
              "How long a stopping node waits for its clients to leave."),
     CHOICE("log.level", AT(log_level), log_levels, "info", "Least level of the lines of the log."),
 
-    {.path = "client.allowed_origins",
-     .type = CONFIG_LIST,
-     AT(allowed_origins),
-     .max = 512,
-     .initial = "",
-     .help = "Patterns (`*`) of the origins of web pages that may connect; none: no browser."},
+    LIST("client.allowed_origins", AT(allowed_origins), 512,
+         "Patterns (`*`) of the origins of web pages that may connect; none: no browser."),
     DURATION("client.ping_interval", NODE(client.ping_interval_ms), 0, 24ull * HOUR, "25s",
              "Time between two pings of the server; 0s: none."),
     DURATION("client.pong_timeout", NODE(client.pong_timeout_ms), 0, 24ull * HOUR, "8s",
@@ -175,6 +177,41 @@ const struct config_key config_keys[] = {
            "`transport`: errors are HTTP statuses, not 200 with an error inside."),
     SIZE("http_api.max_request_body_size", NODE(http_api.max_request_body_size), 1024,
          SIZE_BYTES_MAX, "10485760", "Bytes of one request's body."),
+
+    BOOL("cluster.enabled", NODE(cluster.enabled), "false", "Be one of several nodes."),
+    STRING("cluster.name", NODE(cluster.name), NAME_BYTES_MAX, "roost",
+           "Name of the cluster; nodes of others are not heard."),
+    STRING("cluster.bind", AT(cluster_bind), ADDRESS_BYTES_MAX, "0.0.0.0:8400",
+           "Address and port for the other nodes: gossip by UDP, links by TCP."),
+    STRING("cluster.advertise", AT(cluster_advertise), ADDRESS_BYTES_MAX, "",
+           "Address and port at which other nodes reach this one; empty: cluster.bind, or the "
+           "machine's address if that is none."),
+    LIST("cluster.join", AT(cluster_join), NAME_BYTES_MAX,
+         "Where other nodes may be: `10.0.0.1:8400`, a host's name with a port, or `_roost._udp."
+         "example.org` for SRV records; names are looked up again and again."),
+    DURATION("cluster.join_interval", AT(cluster_join_interval_ms), SECOND, 24ull * HOUR, "30s",
+             "Time between two look-ups of the names of cluster.join."),
+    {.path = "cluster.keys",
+     .type = CONFIG_LIST,
+     .is_secret = true,
+     AT(cluster_keys),
+     .max = SECRET_BYTES_MAX,
+     .initial = "",
+     .help = "Keys of 32 bytes, in hexadecimal or base64; the first seals the gossip, all open it. "
+             "Read again at SIGHUP."},
+    BOOL("cluster.insecure", NODE(cluster.insecure), "false",
+         "Go without keys (gossip in clear) or without cluster.tls (links in clear)."),
+    STRING("cluster.tls.cert_pem_file", NODE(cluster.tls_cert_pem_file), FILE_BYTES_MAX, "",
+           "Certificate of this node for links, with its chain."),
+    STRING("cluster.tls.key_pem_file", NODE(cluster.tls_key_pem_file), FILE_BYTES_MAX, "",
+           "Its private key."),
+    STRING("cluster.tls.ca_pem_file", NODE(cluster.tls_ca_pem_file), FILE_BYTES_MAX, "",
+           "Authority that the certificates of all nodes of the cluster are signed by."),
+    STRING("cluster.zone", NODE(cluster.zone), GOSSIP_ZONE_LEN_MAX, "",
+           "Zone that the node is in, as others are told."),
+    NUMBER("cluster.weight", NODE(cluster.weight), 0, 1 << 20, "0",
+           "Share of the channels and users that have their home here, beside that of other nodes; "
+           "0: as many as it has shards."),
 
     BOOL("health.enabled", NODE(health_enabled), "false", "Serve the health check."),
     STRING("health.handler_prefix", NODE(health_handler_prefix), PATH_BYTES_MAX, "/health",

@@ -62,6 +62,15 @@ const struct config_key *config_scope_find(const struct config_scope *scope, con
     return NULL;
 }
 
+struct config_origin *config_origin_of(struct config *config, const char *path)
+{
+    struct config_scope root = config_scope_root(config);
+    const struct config_key *key = config_scope_find(&root, path);
+
+    BUG_IF(key == NULL);
+    return &config->origins[key - config_keys];
+}
+
 const struct config_foreign *config_scope_find_foreign(const struct config_scope *scope,
                                                        const char *path)
 {

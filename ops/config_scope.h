@@ -33,6 +33,9 @@ const struct config_foreign *config_scope_find_foreign_above(const struct config
 /* True when a key (ours or Centrifugo's) lies below the path. */
 bool config_scope_has_section(const struct config_scope *scope, const char *path);
 
+/* Where the value of a key of the root came from; the key exists. */
+struct config_origin *config_origin_of(struct config *config, const char *path);
+
 /* Sets a key from a text and remembers where it came from; a wrong value is reported. */
 bool config_scope_set(const struct config_scope *scope, const struct config_key *key,
                       const char *text, const struct config_origin *origin,

@@ -467,7 +467,11 @@ void config_value_print(const struct config_key *key, const void *values, FILE *
         print_quoted(key->choices[*(const unsigned *)source], out);
         break;
     case CONFIG_LIST:
-        print_list(source, out);
+        if (key->is_secret) {
+            fputs(((const struct config_list *)source)->len > 0 ? "set" : "unset", out);
+        } else {
+            print_list(source, out);
+        }
         break;
     }
 }

@@ -11,6 +11,7 @@
 #include "ops/config_load.h"
 #include "ops/descriptors.h"
 #include "ops/listen_check.h"
+#include "ops/lookup.h"
 #include "ops/version.h"
 #include "runtime/clock.h"
 #include "runtime/log.h"
@@ -22,10 +23,14 @@ enum {
     /* How often a stopping node is looked at. */
     DRAIN_LOOK_MS = 10,
     START_LOOK_MS = 1,
+    MEMORY_LOOK_S = 5,
     /* The node cuts its clients at shutdown.timeout; this much later it is not waited for any more.
      */
     DRAIN_GRACE_MS = 2000,
 };
+
+/* Of the process: a configuration that is read again is of the same arguments. */
+static struct arguments program_arguments;
 
 static int print_report(const struct config_report *report)
 {
@@ -52,18 +57,71 @@ static void block_signals(sigset_t *stops)
     signal(SIGPIPE, SIG_IGN);
 }
 
-/* Waits for the signal that ends the node. */
-static int wait_for_stop(struct log *log, const sigset_t *stops)
+static void log_lines(struct log *log, const char *event, const char *text)
 {
-    for (;;) {
-        int received = sigwaitinfo(stops, NULL);
+    char escaped[1024];
 
+    while (*text != '\0') {
+        size_t len = strcspn(text, "\n");
+
+        LOG(log, LOG_WARN, event, "message=\"%s\"",
+            log_escape(text, len, escaped, sizeof(escaped)));
+        text += len + (text[len] == '\n');
+    }
+}
+
+/* Reads the configuration again and takes of it what a running node can: the keys of its cluster.
+ */
+static void reload(struct node *node, struct log *log)
+{
+    static struct config config;
+    static struct config_report report;
+
+    config_report_init(&report);
+    config_load(&config, &program_arguments, (const char *const *)environ, &report);
+    if (report.errors > 0) {
+        log_lines(log, "reload", report.text);
+        LOG(log, LOG_WARN, "reload", "%s", "result=refused reason=\"a wrong configuration\"");
+    } else if (!node->options->cluster.enabled) {
+        LOG(log, LOG_WARN, "reload", "%s",
+            "result=refused reason=\"a running node takes cluster.keys alone\"");
+    } else if (node_offer_keys(node, &config.options.cluster.keyring)) {
+        LOG(log, LOG_INFO, "reload", "result=taken cluster_keys=%u",
+            config.options.cluster.keyring.count);
+    }
+    gossip_keyring_wipe(&config.options.cluster.keyring);
+    config_free(&config);
+}
+
+/* What the process has in memory, in pages of the second number (proc(5)). */
+static void measure_memory(struct node *node)
+{
+    unsigned long long pages = 0;
+    FILE *statm = fopen("/proc/self/statm", "r");
+
+    if (statm != NULL) {
+        if (fscanf(statm, "%*u %llu", &pages) == 1) {
+            node_tell_memory(node, pages * (uint64_t)sysconf(_SC_PAGESIZE));
+        }
+        fclose(statm);
+    }
+}
+
+/* Waits for the signal that ends the node. */
+static int wait_for_stop(struct node *node, struct log *log, const sigset_t *stops)
+{
+    const struct timespec look = {.tv_sec = MEMORY_LOOK_S};
+
+    for (;;) {
+        int received = sigtimedwait(stops, NULL, &look);
+
+        log_set_time(log, clock_read().wall_ms);
         if (received == SIGHUP) {
-            log_set_time(log, clock_read().wall_ms);
-            LOG(log, LOG_WARN, "reload", "%s",
-                "result=refused reason=\"a running node keeps its configuration\"");
+            reload(node, log);
         } else if (received > 0) {
             return received;
+        } else if (node->options->cluster.enabled) {
+            measure_memory(node);
         }
     }
 }
@@ -117,19 +175,6 @@ static void say_ready(const struct config *config, struct log *log)
     fflush(stdout);
 }
 
-static void log_lines(struct log *log, const char *event, const char *text)
-{
-    char escaped[1024];
-
-    while (*text != '\0') {
-        size_t len = strcspn(text, "\n");
-
-        LOG(log, LOG_WARN, event, "message=\"%s\"",
-            log_escape(text, len, escaped, sizeof(escaped)));
-        text += len + (text[len] == '\n');
-    }
-}
-
 static void check_machine(const struct config *config, struct log *log)
 {
     struct descriptor_facts facts = {.shards = config->options.shards,
@@ -147,6 +192,7 @@ static int serve(struct node *node, const struct config *config, struct log *log
                  const sigset_t *stops)
 {
     struct shard_set_options options = node_shard_set_options(node);
+    bool failed = false;
 
     /* With more shards than cores the kernel shares the cores better than a fixed choice would. */
     options.pin = config->runtime_pin && config->options.shards <= config->cores;
@@ -157,18 +203,28 @@ static int serve(struct node *node, const struct config *config, struct log *log
         LOG(log, LOG_ERROR, "start", "%s", "result=failed reason=\"the shards did not start\"");
         return EXIT_FAILURE;
     }
-    if (!wait_until_listening(node)) {
+    struct lookup *lookup = lookup_start(node, config, &failed);
+
+    if (failed) {
+        LOG(log, LOG_ERROR, "start", "%s", "result=failed reason=\"no thread can be had\"");
+    } else if (!wait_until_listening(node)) {
         LOG(log, LOG_ERROR, "start", "%s", "result=failed reason=\"a shard cannot listen\"");
+        failed = true;
+    }
+    if (failed) {
+        lookup_stop(lookup);
         shard_set_stop(set);
         return EXIT_FAILURE;
     }
+    log_set_time(log, clock_read().wall_ms);
     say_ready(config, log);
-    int received = wait_for_stop(log, stops);
+    int received = wait_for_stop(node, log, stops);
 
     log_set_time(log, clock_read().wall_ms);
     LOG(log, LOG_INFO, "stop", "signal=%s", received == SIGTERM ? "TERM" : "INT");
     bool all_went = drain(node, set, stops);
 
+    lookup_stop(lookup);
     shard_set_stop(set);
     log_set_time(log, clock_read().wall_ms);
     LOG(log, LOG_INFO, "stopped", "all_clients_left=%s", all_went ? "yes" : "no");
@@ -215,32 +271,32 @@ int main(int argc, char **argv)
 {
     static struct config config;
     static struct config_report report;
-    static struct arguments arguments;
+    struct arguments *arguments = &program_arguments;
 
     config_report_init(&report);
-    arguments_parse(argc, argv, &arguments, &report);
+    arguments_parse(argc, argv, arguments, &report);
     if (report.errors > 0) {
         return print_report(&report);
     }
-    if (arguments.help) {
+    if (arguments->help) {
         fputs(arguments_usage, stdout);
         return EXIT_SUCCESS;
     }
-    if (arguments.version) {
+    if (arguments->version) {
         puts("roostd " ROOST_VERSION);
         return EXIT_SUCCESS;
     }
-    if (arguments.help_config) {
+    if (arguments->help_config) {
         config_print_reference(stdout);
         return EXIT_SUCCESS;
     }
-    config_load(&config, &arguments, (const char *const *)environ, &report);
+    config_load(&config, arguments, (const char *const *)environ, &report);
     int result = EXIT_SUCCESS;
 
-    if (arguments.check || report.errors > 0) {
+    if (arguments->check || report.errors > 0) {
         result = print_report(&report);
     }
-    if (arguments.check) {
+    if (arguments->check) {
         config_print(&config, stdout);
     } else if (report.errors == 0) {
         result = run(&config, &report);

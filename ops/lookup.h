@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The helper thread that looks up where other nodes may be, again and again: names wait for
+ * servers, and a shard never does. */
+#ifndef ROOST_OPS_LOOKUP_H
+#define ROOST_OPS_LOOKUP_H
+
+#include "ops/config.h"
+#include "shards/node.h"
+
+struct lookup;
+
+/* What the names of cluster.join mean is offered to the node when it has changed; a name that
+ * cannot be looked up keeps its old meaning. The node outlives the lookup.
+ * NULL: there are no names to look up; or *failed: a thread or memory cannot be had. */
+MUST_CHECK struct lookup *lookup_start(struct node *node, const struct config *config,
+                                       bool *failed);
+
+/* Nothing is offered from now on. A question under way is not waited for: its thread ends by
+ * itself. NULL is allowed. */
+void lookup_stop(struct lookup *lookup);
+
+#endif
