@@ -4,7 +4,7 @@
 
 #include <assert.h>
 
-enum { FIELD_COMMAND = 23, FIELD_NODE = 24 };
+enum { FIELD_COMMAND = 22, FIELD_NODE = 23 };
 enum { ITEM_IDENTITY = 1, ITEM_ENTRY = 2, ITEM_CHANNEL = 3 };
 enum { ENTRY_IDENTITY = 8 };
 
@@ -51,23 +51,22 @@ static const struct protobuf_slot message_slots[] = {
     PROTOBUF_FIELD(link_message, 3, U32, handle),
     PROTOBUF_FIELD(link_message, 4, U32, flags),
     PROTOBUF_FIELD(link_message, 5, U32, error),
-    PROTOBUF_FIELD(link_message, 6, U32, protocols),
-    PROTOBUF_FIELD(link_message, 7, BYTES, name),
-    PROTOBUF_FIELD(link_message, 8, U64, epoch),
-    PROTOBUF_FIELD(link_message, 9, U64, offset),
-    PROTOBUF_FIELD(link_message, 10, U64, sequence),
-    PROTOBUF_FIELD(link_message, 11, U32, limit),
-    PROTOBUF_FIELD(link_message, 12, U32, bytes_max),
-    PROTOBUF_FIELD(link_message, 13, U32, meta_ttl_s),
-    PROTOBUF_FIELD(link_message, 14, U32, history_size),
-    PROTOBUF_FIELD(link_message, 15, U32, history_ttl_s),
-    PROTOBUF_FIELD(link_message, 16, U32, clients),
-    PROTOBUF_FIELD(link_message, 17, U32, users),
-    PROTOBUF_FIELD(link_message, 18, U32, shard),
-    PROTOBUF_FIELD(link_message, 19, U32, hops),
-    PROTOBUF_FIELD(link_message, 20, U32, what),
-    PROTOBUF_FIELD(link_message, 21, U32, part_at),
-    PROTOBUF_FIELD(link_message, 22, U64, age_us),
+    PROTOBUF_FIELD(link_message, 6, BYTES, name),
+    PROTOBUF_FIELD(link_message, 7, U64, epoch),
+    PROTOBUF_FIELD(link_message, 8, U64, offset),
+    PROTOBUF_FIELD(link_message, 9, U64, sequence),
+    PROTOBUF_FIELD(link_message, 10, U32, limit),
+    PROTOBUF_FIELD(link_message, 11, U32, bytes_max),
+    PROTOBUF_FIELD(link_message, 12, U32, meta_ttl_s),
+    PROTOBUF_FIELD(link_message, 13, U32, history_size),
+    PROTOBUF_FIELD(link_message, 14, U32, history_ttl_s),
+    PROTOBUF_FIELD(link_message, 15, U32, clients),
+    PROTOBUF_FIELD(link_message, 16, U32, users),
+    PROTOBUF_FIELD(link_message, 17, U32, shard),
+    PROTOBUF_FIELD(link_message, 18, U32, hops),
+    PROTOBUF_FIELD(link_message, 19, U32, what),
+    PROTOBUF_FIELD(link_message, 20, U32, part_at),
+    PROTOBUF_FIELD(link_message, 21, U64, age_us),
     PROTOBUF_FIELD_OF_NESTED(link_message, FIELD_COMMAND, has_command, &command_fields),
     PROTOBUF_FIELD_OF_NESTED(link_message, FIELD_NODE, has_node, &node_fields),
 };
@@ -83,7 +82,6 @@ static const uint8_t needs[LINK_MESSAGE_KINDS_LEN] = {
     [LINK_MESSAGE_USER_ADD] = NEED_NAME,           [LINK_MESSAGE_USER_REMOVE] = NEED_NAME,
     [LINK_MESSAGE_USER_SET] = NEED_NAME,           [LINK_MESSAGE_USER_COMMAND] = NEED_COMMAND,
     [LINK_MESSAGE_SESSION_COMMAND] = NEED_COMMAND, [LINK_MESSAGE_CHANNEL_MOVE] = NEED_NAME,
-    [LINK_MESSAGE_MEMBERS] = NEED_PAYLOAD,
 };
 
 static enum link_message_result check_message(const struct link_message *message,
@@ -157,23 +155,22 @@ static void encode_head(struct writer *out, const void *value)
     protobuf_put_u64(out, 3, message->handle);
     protobuf_put_u64(out, 4, message->flags);
     protobuf_put_u64(out, 5, message->error);
-    protobuf_put_u64(out, 6, message->protocols);
-    protobuf_put_bytes(out, 7, message->name);
-    protobuf_put_u64(out, 8, message->epoch);
-    protobuf_put_u64(out, 9, message->offset);
-    protobuf_put_u64(out, 10, message->sequence);
-    protobuf_put_u64(out, 11, message->limit);
-    protobuf_put_u64(out, 12, message->bytes_max);
-    protobuf_put_u64(out, 13, message->meta_ttl_s);
-    protobuf_put_u64(out, 14, message->history_size);
-    protobuf_put_u64(out, 15, message->history_ttl_s);
-    protobuf_put_u64(out, 16, message->clients);
-    protobuf_put_u64(out, 17, message->users);
-    protobuf_put_u64(out, 18, message->shard);
-    protobuf_put_u64(out, 19, message->hops);
-    protobuf_put_u64(out, 20, message->what);
-    protobuf_put_u64(out, 21, message->part_at);
-    protobuf_put_u64(out, 22, message->age_us);
+    protobuf_put_bytes(out, 6, message->name);
+    protobuf_put_u64(out, 7, message->epoch);
+    protobuf_put_u64(out, 8, message->offset);
+    protobuf_put_u64(out, 9, message->sequence);
+    protobuf_put_u64(out, 10, message->limit);
+    protobuf_put_u64(out, 11, message->bytes_max);
+    protobuf_put_u64(out, 12, message->meta_ttl_s);
+    protobuf_put_u64(out, 13, message->history_size);
+    protobuf_put_u64(out, 14, message->history_ttl_s);
+    protobuf_put_u64(out, 15, message->clients);
+    protobuf_put_u64(out, 16, message->users);
+    protobuf_put_u64(out, 17, message->shard);
+    protobuf_put_u64(out, 18, message->hops);
+    protobuf_put_u64(out, 19, message->what);
+    protobuf_put_u64(out, 20, message->part_at);
+    protobuf_put_u64(out, 21, message->age_us);
     if (message->has_command) {
         protobuf_put_message(out, FIELD_COMMAND, encode_command, &message->command);
     }
@@ -213,6 +210,7 @@ static const struct protobuf_slot entry_slots[] = {
     PROTOBUF_FIELD(link_entry, 5, BYTES, version_epoch),
     PROTOBUF_FIELD(link_entry, 6, U64, version),
     PROTOBUF_FIELD(link_entry, 7, U64, offset),
+    PROTOBUF_FIELD(link_entry, 9, BOOL, is_binary),
     PROTOBUF_FIELD_OF_NESTED(link_entry, ENTRY_IDENTITY, has_identity, &entry_identity_fields),
 };
 static const struct protobuf_fields entry_fields = PROTOBUF_FIELDS(entry_slots);
@@ -295,6 +293,7 @@ static void encode_entry(struct writer *out, const void *value)
     if (entry->has_identity) {
         protobuf_put_message(out, ENTRY_IDENTITY, encode_identity, &entry->identity);
     }
+    protobuf_put_bool(out, 9, entry->is_binary);
 }
 
 static void encode_channel(struct writer *out, const void *value)

@@ -83,7 +83,6 @@ struct link_message {
     uint32_t handle;
     uint32_t flags;
     uint32_t error;
-    uint32_t protocols;
     struct span name;
     uint64_t epoch;
     uint64_t offset;
@@ -122,6 +121,7 @@ struct link_entry {
     struct span version_epoch;
     uint64_t version;
     uint64_t offset;
+    bool is_binary; /* `data` is not JSON. */
     bool has_identity;
     struct link_identity identity;
 };

@@ -22,7 +22,6 @@ static struct link_message full_message(void)
         .handle = UINT32_MAX,
         .flags = 3,
         .error = 111,
-        .protocols = 2,
         .name = SPAN_LITERAL("news"),
         .epoch = UINT64_MAX,
         .offset = 5,
@@ -97,7 +96,7 @@ static void assert_same(const struct link_message *a, const struct link_message 
     assert_true(left.epoch == right.epoch && left.offset == right.offset &&
                 left.sequence == right.sequence && left.age_us == right.age_us);
     assert_true(left.flags == right.flags && left.error == right.error &&
-                left.protocols == right.protocols && left.limit == right.limit);
+                left.limit == right.limit);
     assert_true(left.bytes_max == right.bytes_max && left.meta_ttl_s == right.meta_ttl_s &&
                 left.history_size == right.history_size &&
                 left.history_ttl_s == right.history_ttl_s);
@@ -140,7 +139,7 @@ static void protobuf_c_agrees(void **state)
     assert_non_null(read);
     assert_int_equal(read->kind, ROOST__LINK__MESSAGE__KIND__SESSION_COMMAND);
     assert_true(read->cookie == 1 && read->handle == UINT32_MAX && read->flags == 3);
-    assert_true(read->error == 111 && read->protocols == 2);
+    assert_true(read->error == 111);
     assert_true(span_equal(of_bytes(read->name), sent.name));
     assert_true(read->epoch == UINT64_MAX && read->offset == 5 && read->sequence == 1ull << 40);
     assert_true(read->limit == 6 && read->bytes_max == 7 && read->meta_ttl_s == 8);
@@ -185,6 +184,7 @@ static struct span encode_list(void)
                                      .version_epoch = SPAN_LITERAL("e"),
                                      .version = 7,
                                      .offset = 9,
+                                     .is_binary = true,
                                      .has_identity = true,
                                      .identity = identity};
     const struct link_entry bare = {.channel = SPAN_LITERAL("news")};
@@ -211,7 +211,7 @@ static void lists_are_walked_by_sort(void **state)
     rest = list;
     struct link_entry entry;
     assert_int_equal(link_next_entry(&rest, &entry), LINK_MESSAGE_OK);
-    assert_true(entry.version == 7 && entry.offset == 9 && entry.has_identity);
+    assert_true(entry.version == 7 && entry.offset == 9 && entry.has_identity && entry.is_binary);
     assert_true(span_equal(entry.data, SPAN_LITERAL("{\"a\":1}")));
     assert_true(span_equal(entry.identity.conn_info, SPAN_LITERAL("{}")));
     assert_int_equal(link_next_entry(&rest, &entry), LINK_MESSAGE_OK);
@@ -226,7 +226,7 @@ static void lists_are_walked_by_sort(void **state)
     Roost__Link__Message__List *read = roost__link__message__list__unpack(NULL, list.len, list.at);
     assert_non_null(read);
     assert_true(read->n_identities == 2 && read->n_entries == 2 && read->n_channels == 1);
-    assert_int_equal(read->entries[0]->offset, 9);
+    assert_true(read->entries[0]->offset == 9 && read->entries[0]->is_binary);
     assert_true(span_equal(of_bytes(read->entries[0]->identity->user), SPAN_LITERAL("ann")));
     roost__link__message__list__free_unpacked(read, NULL);
 }
