@@ -87,11 +87,17 @@ static struct stage *plan_run(const struct options *options, struct plan *out, c
     return stage;
 }
 
-static void plan_traffic(const struct options *options, struct plan *out)
+/* What comes after is not the first of its kind. */
+static void plan_warm_up(const struct options *options, struct plan *out)
 {
     if (options->warmup_ns > 0) {
         plan_run(options, out, "warm-up", options->warmup_ns)->is_measured = false;
     }
+}
+
+static void plan_traffic(const struct options *options, struct plan *out)
+{
+    plan_warm_up(options, out);
     plan_run(options, out, mode_names[options->mode], options->duration_ns)->messages =
         options->messages;
 }
@@ -108,6 +114,7 @@ static void plan_end(const struct options *options, struct plan *out)
 
 static void plan_spike(const struct options *options, struct plan *out)
 {
+    plan_warm_up(options, out);
     plan_run(options, out, "before", options->duration_ns);
     struct stage *ramp = plan_run(options, out, "ramp", options->over_ns);
     ramp->connections_to = options->peak;
@@ -120,6 +127,7 @@ static void plan_churn(const struct options *options, struct plan *out)
     out->stages[0].connections_to += options->churners;
     out->connections_max = out->stages[0].connections_to;
     out->fillers_listen = true;
+    plan_warm_up(options, out);
     plan_run(options, out, "before", options->duration_ns);
     plan_run(options, out, "churn", options->duration_ns)->churn = options->churn;
     plan_run(options, out, "after", options->duration_ns);

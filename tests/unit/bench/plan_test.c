@@ -104,16 +104,17 @@ static void a_spike_climbs_between_two_calm_stages(void **state)
     (void)state;
     const struct plan plan =
         plan_of("spike --port 1 --connections 1k --peak 400k --over 180s --rate 7", "");
-    assert_int_equal(plan.stages_len, 7);
+    assert_int_equal(plan.stages_len, 8);
     assert_stage(&plan.stages[0], "connect", 0, 1000);
-    assert_stage(&plan.stages[1], "before", 1000, 1000);
-    assert_stage(&plan.stages[2], "ramp", 1000, 400000);
-    assert_stage(&plan.stages[3], "after", 400000, 400000);
-    assert_int_equal(plan.stages[2].duration_ns, 180 * NS_A_S);
-    assert_int_equal(plan.stages[2].rate, 7);
-    assert_int_equal(plan.stages[4].kind, STAGE_DRAIN);
-    assert_int_equal(plan.stages[5].kind, STAGE_CLOSE);
-    assert_int_equal(plan.stages[6].kind, STAGE_STOP);
+    assert_stage(&plan.stages[1], "warm-up", 1000, 1000);
+    assert_stage(&plan.stages[2], "before", 1000, 1000);
+    assert_stage(&plan.stages[3], "ramp", 1000, 400000);
+    assert_stage(&plan.stages[4], "after", 400000, 400000);
+    assert_int_equal(plan.stages[3].duration_ns, 180 * NS_A_S);
+    assert_int_equal(plan.stages[3].rate, 7);
+    assert_int_equal(plan.stages[5].kind, STAGE_DRAIN);
+    assert_int_equal(plan.stages[6].kind, STAGE_CLOSE);
+    assert_int_equal(plan.stages[7].kind, STAGE_STOP);
     assert_int_equal(plan.connections_max, 400000);
     assert_int_equal(plan.subscribers, 1000);
     assert_false(plan.fillers_listen);
@@ -125,9 +126,9 @@ static void churners_are_there_from_the_start(void **state)
     const struct plan plan =
         plan_of("churn --port 1 --connections 100 --churn 5 --churners 30", "");
     assert_stage(&plan.stages[0], "connect", 0, 130);
-    assert_stage(&plan.stages[2], "churn", 130, 130);
-    assert_int_equal(plan.stages[1].churn, 0);
-    assert_int_equal(plan.stages[2].churn, 5);
+    assert_stage(&plan.stages[3], "churn", 130, 130);
+    assert_int_equal(plan.stages[2].churn, 0);
+    assert_int_equal(plan.stages[3].churn, 5);
     assert_int_equal(plan.subscribers, 100);
     assert_true(plan.fillers_listen);
 }
