@@ -63,6 +63,7 @@ struct counters {
     uint64_t refused;    /* never became ready */
     uint64_t lost;       /* were ready, and the server left */
     uint64_t sent;       /* echoes asked for, or publications */
+    uint64_t late_ns;    /* of those that were due by the clock, until we sent them */
     uint64_t received;   /* echoes, or deliveries */
     uint64_t bytes_in;
     uint64_t bytes_out;

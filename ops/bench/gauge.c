@@ -141,6 +141,7 @@ void gauge_read(uint64_t server_pid, bool deep, struct gauge *out)
     }
     out->machine_busy_ns = machine_busy_ns();
     out->kernel_slab = KIB * gauge_find(read_file("/proc/meminfo", text), "Slab:");
+    out->bench_rss = KIB * gauge_find(read_file("/proc/self/status", text), "VmRSS:");
     /* "TCP: inuse 5 orphan 0 tw 1 alloc 6 mem 2": the last one in pages. */
     const char *tcp = strstr(read_file("/proc/net/sockstat", text), "TCP: ");
     out->kernel_sockets =

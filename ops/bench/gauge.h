@@ -10,6 +10,7 @@
 struct gauge {
     uint64_t time_ns;
     uint64_t bench_cpu_ns;
+    uint64_t bench_rss;
     uint64_t server_cpu_ns;  /* exact, of all its threads */
     uint64_t server_user_ns; /* in ticks of 10 ms, as the next one is */
     uint64_t server_system_ns;

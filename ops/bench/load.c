@@ -69,6 +69,8 @@ static void record_gauges(struct result_stage *out, const struct gauge *before,
 {
     out->duration_ns = after->time_ns - before->time_ns;
     out->bench_cpu_ns = after->bench_cpu_ns - before->bench_cpu_ns;
+    out->bench_rss_begin = before->bench_rss;
+    out->bench_rss_end = after->bench_rss;
     out->server_cpu_ns = after->server_cpu_ns - before->server_cpu_ns;
     out->server_user_ns = after->server_user_ns - before->server_user_ns;
     out->server_system_ns = after->server_system_ns - before->server_system_ns;
@@ -101,6 +103,7 @@ static void load_record(struct load *load, uint32_t index)
     out->pings = after->pings - before->pings;
     out->sent = after->sent - before->sent;
     out->received = after->received - before->received;
+    out->bench_late_ns = after->late_ns - before->late_ns;
     out->bytes_in = after->bytes_in - before->bytes_in;
     out->bytes_out = after->bytes_out - before->bytes_out;
     out->server_user_instructions = load->after.user_instructions - load->before.user_instructions;
@@ -125,7 +128,7 @@ static void load_judge(struct load *load, const struct result_stage *stage)
     const double others = stage->machine_busy_ns > known && load->options->server_pid != 0
                               ? (double)(stage->machine_busy_ns - known) / wall
                               : 0;
-    if (bench > 0.9 && (server < 0.9 || load->options->server_pid == 0)) {
+    if (!load->options->spin && bench > 0.9 && (server < 0.9 || load->options->server_pid == 0)) {
         result_warn(load->result,
                     "%s: the bench itself was the limit (its CPU was %.0f %% busy, the server's "
                     "%.0f %%); rates and latencies are the bench's, costs are still the server's",

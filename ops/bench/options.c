@@ -53,6 +53,7 @@ static const struct flag flags[] = {
     FLAG("--scenario", TEXT, scenario_path, "mixed: the file of stages"),
     FLAG("--server-pid", NUMBER, server_pid, "read the server's CPU and memory from /proc"),
     FLAG("--cpu", NUMBER, cpu, "pin the bench to this CPU"),
+    FLAG("--spin", BOOL, spin, "never sleep: no latency is that of a CPU that has to wake up"),
     FLAG("--floor", BOOL, floor, "measure the barest server too, and say how far from it"),
     FLAG("--floor-cpu", NUMBER, floor_cpu, "pin the barest server to this CPU"),
     FLAG("--floor-poller", TEXT, floor_poller, "what it waits with: epoll, io_uring (epoll)"),

@@ -53,6 +53,7 @@ struct options {
     uint64_t floor_cpu; /* the same of the floor's server */
     bool floor;
     bool perf;
+    bool spin; /* poll instead of sleeping */
     bool quiet;
     bool no_publish; /* another process publishes */
     bool help;

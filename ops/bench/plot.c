@@ -139,12 +139,40 @@ static void add_percentiles(struct plot_line *line, const struct hist *hist)
     }
 }
 
+static bool is_worst_stage(const struct result *result, uint32_t index)
+{
+    const uint64_t own = hist_quantile(result->stages[index].latency, 0.99);
+    for (uint32_t i = 0; i < result->stages_len; i++) {
+        const struct hist *other = result->stages[i].latency;
+        const uint64_t p99 = hist_count(other) == 0 ? 0 : hist_quantile(other, 0.99);
+        if (p99 > own || (p99 == own && i < index)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Whether there are more lines than a chart can hold. */
+static bool has_too_many_stages(const struct page *page)
+{
+    uint32_t lines = 0;
+    for (uint32_t i = 0; i < page->len; i++) {
+        for (uint32_t k = 0; k < page->results[i].stages_len; k++) {
+            lines += hist_count(page->results[i].stages[k].latency) > 0;
+        }
+    }
+    return lines > PLOT_LINES_MAX;
+}
+
 static void draw_latency(FILE *out, const struct page *page, struct plot_chart *chart)
 {
     static char names[PLOT_LINES_MAX][NAME_SIZE + 32];
+    const bool is_crowded = has_too_many_stages(page);
     *chart = (struct plot_chart){
         .title = "Latency",
-        .note = "from the moment a message was due, by percentile",
+        .note = is_crowded
+                    ? "from the moment a message was due, by percentile: each run's worst stage"
+                    : "from the moment a message was due, by percentile",
         .x_unit = PLOT_QUANTILE,
         .y_unit = PLOT_NS,
         .is_log = true,
@@ -154,7 +182,8 @@ static void draw_latency(FILE *out, const struct page *page, struct plot_chart *
         for (uint32_t k = 0; k < result->stages_len; k++) {
             const struct result_stage *stage = &result->stages[k];
             const uint32_t at = chart->lines_len;
-            if (hist_count(stage->latency) == 0 || at == PLOT_LINES_MAX) {
+            if (hist_count(stage->latency) == 0 || at == PLOT_LINES_MAX ||
+                (is_crowded && !is_worst_stage(result, k))) {
                 continue;
             }
             snprintf(names[at], sizeof names[at], "%s, %s", page->names[i], stage->name);

@@ -92,6 +92,11 @@ static void print_cost(const struct result_stage *stage, const char *what, uint6
     }
 }
 
+static double grown_by(uint64_t begin, uint64_t end, uint64_t count)
+{
+    return ((double)end - (double)begin) / (double)count;
+}
+
 static void print_memory(const struct result_stage *stage)
 {
     char texts[4][TEXT_SIZE];
@@ -107,10 +112,11 @@ static void print_memory(const struct result_stage *stage)
     if (stage->connections_end < stage->connections_begin || came < 1000) {
         return;
     }
-    printf("  a connection             %.0f B of RSS in the server, %.0f B of kernel slabs "
-           "(both ends)\n",
-           ((double)stage->server_rss_end - (double)stage->server_rss_begin) / (double)came,
-           ((double)stage->kernel_slab_end - (double)stage->kernel_slab_begin) / (double)came);
+    printf("  a connection             %.0f B of RSS in the server, %.0f B in the bench, %.0f B of "
+           "kernel slabs (both ends)\n",
+           grown_by(stage->server_rss_begin, stage->server_rss_end, came),
+           grown_by(stage->bench_rss_begin, stage->bench_rss_end, came),
+           grown_by(stage->kernel_slab_begin, stage->kernel_slab_end, came));
 }
 
 static void print_shares(const struct result_stage *stage)
@@ -144,6 +150,10 @@ static void print_stage(const struct result *result, const struct result_stage *
             printf("  %-24s %s\n", "publications", report_count(stage->sent, texts[0]));
         }
         print_latency("latency", stage->latency);
+        if (stage->bench_late_ns != 0 && stage->sent != 0) {
+            printf("  sent late by the bench   %s on average (counted in the latency)\n",
+                   report_duration(stage->bench_late_ns / stage->sent, texts[0]));
+        }
     } else if (stage->joined != 0) {
         printf("  connected                %s, %s a second\n",
                report_count(stage->joined, texts[0]),

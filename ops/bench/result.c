@@ -93,6 +93,9 @@ static void stage_merge(struct result_stage *into, const struct result_stage *fr
     into->bytes_in += from->bytes_in;
     into->bytes_out += from->bytes_out;
     into->bench_cpu_ns += from->bench_cpu_ns;
+    into->bench_late_ns += from->bench_late_ns;
+    into->bench_rss_begin += from->bench_rss_begin;
+    into->bench_rss_end += from->bench_rss_end;
     into->floor_received += from->floor_received;
     into->floor_joined += from->floor_joined;
     into->floor_cpu_ns += from->floor_cpu_ns;

@@ -35,6 +35,9 @@ struct result_stage {
     uint64_t bytes_out;
     uint64_t bench_cpu_ns;
     uint64_t bench_busiest_ns; /* the thread that worked most */
+    uint64_t bench_late_ns;    /* of all messages due by the clock: from then until they left */
+    uint64_t bench_rss_begin;
+    uint64_t bench_rss_end;
     uint64_t server_cpu_ns;
     uint64_t server_user_ns;
     uint64_t server_system_ns;

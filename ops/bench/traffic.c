@@ -251,6 +251,7 @@ static void traffic_by_clock(struct worker *worker)
     const uint64_t due = plan_due_count(rate, now > start ? now - start : 0);
     for (; worker->due_index < due; worker->due_index++) {
         const uint64_t due_ns = start + plan_due_ns(rate, worker->due_index);
+        counter_add(&worker->counters.late_ns, now > due_ns ? now - due_ns : 0);
         if (engine->plan.is_echo) {
             traffic_echo_next(worker, due_ns);
         } else {

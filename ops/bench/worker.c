@@ -177,7 +177,7 @@ static uint64_t worker_next_ns(const struct worker *worker)
 static int worker_wait(struct worker *worker, struct epoll_event *events)
 {
     const uint64_t now = engine_now_ns();
-    const uint64_t next = worker_next_ns(worker);
+    const uint64_t next = worker->engine->options->spin ? now : worker_next_ns(worker);
     const uint64_t wait = next > now ? next - now : 0;
     const struct timespec timeout = {(time_t)(wait / NS_A_S), (long)(wait % NS_A_S)};
     return epoll_pwait2(worker->epoll, events, ENGINE_TURN_EVENTS, &timeout, NULL);
