@@ -1,10 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Decodes base64 of either alphabet, and takes no text but the canonical one. */
+/* Base64: decodes either alphabet, and no text but the canonical one; encodes the standard one. */
 #include "codec/base64.h"
 
 #include <stdint.h>
 
 #define NO_DIGIT 0xFFU
+
+/* `count` of 1 to 3 bytes in the top of 24 bits. */
+static void encode_group(uint8_t to[4], uint32_t bits, size_t count)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    to[0] = (uint8_t)digits[bits >> 18];
+    to[1] = (uint8_t)digits[bits >> 12 & 63];
+    to[2] = count > 1 ? (uint8_t)digits[bits >> 6 & 63] : '=';
+    to[3] = count > 2 ? (uint8_t)digits[bits & 63] : '=';
+}
+
+void base64_encode(struct writer *out, struct span bytes)
+{
+    uint8_t *to = writer_claim(out, (bytes.len + 2) / 3 * 4);
+    if (to == NULL) {
+        return;
+    }
+    const uint8_t *at = bytes.at;
+    size_t left = bytes.len;
+    for (; left >= 3; left -= 3, at += 3, to += 4) {
+        encode_group(to, (uint32_t)at[0] << 16 | (uint32_t)at[1] << 8 | at[2], 3);
+    }
+    if (left > 0) {
+        encode_group(to, (uint32_t)at[0] << 16 | (left > 1 ? (uint32_t)at[1] << 8 : 0), left);
+    }
+}
 
 static uint8_t digit_of(uint8_t byte, enum base64_alphabet alphabet)
 {

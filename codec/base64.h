@@ -6,6 +6,7 @@
 #include "codec/must_check.h"
 #include "codec/scratch.h"
 #include "codec/span.h"
+#include "codec/writer.h"
 
 #include <stdbool.h>
 
@@ -19,6 +20,12 @@ enum base64_result {
     BASE64_ERROR_TEXT,  /* no byte string has this text in this alphabet */
     BASE64_ERROR_SPACE, /* the scratch is too small */
 };
+
+/*
+ * Writes the standard alphabet with its padding. The time depends on the bytes as a table in the
+ * cache does: not for secrets.
+ */
+void base64_encode(struct writer *out, struct span bytes);
 
 /* The size of `text_len` characters decoded, at most. */
 static inline size_t base64_decoded_len_max(size_t text_len)

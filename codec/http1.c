@@ -4,6 +4,9 @@
 
 #include "codec/http1_syntax.h"
 
+#include <stddef.h>
+#include <string.h>
+
 /*
  * The scan is an automaton over the bytes, so that it can stop and go on anywhere and finds an
  * error at the first byte that cannot be right. What it accepts needs no second look at single
@@ -160,10 +163,44 @@ static enum http1_result http1_scan_byte(struct http1_progress *progress, struct
     return HTTP1_BAD_METHOD;
 }
 
+/*
+ * Moves over bytes that leave the automaton in its state, which are most of a head. Never beyond
+ * `end`, nor to where a limit is judged.
+ */
+static size_t http1_skip_run(const struct http1_progress *progress, const uint8_t *head, size_t end)
+{
+    const uint8_t *at = head + progress->scanned;
+    const size_t target_end = (size_t)progress->part_at + HTTP1_TARGET_LEN_MAX;
+    switch ((enum http1_part)progress->part) {
+    case HTTP1_PART_TARGET:
+        end = end < target_end ? end : target_end;
+        /* What a target begins with is not for here. */
+        return progress->scanned == progress->part_at || progress->scanned >= end
+                   ? progress->scanned
+                   : (size_t)(http1_skip_target(at, head + end) - head);
+    case HTTP1_PART_VERSION:
+        /* The digits of any other are judged one by one. */
+        return progress->scanned == progress->part_at && end - progress->scanned > 8 &&
+                       memcmp(at, "HTTP/1.1", 8) == 0
+                   ? (size_t)progress->scanned + 8
+                   : progress->scanned;
+    case HTTP1_PART_NAME:
+        return (size_t)(http1_skip_name(at, head + end) - head);
+    case HTTP1_PART_VALUE:
+        return (size_t)(http1_skip_value(at, head + end) - head);
+    default:
+        return progress->scanned;
+    }
+}
+
 static enum http1_result http1_scan(struct span in, struct http1_progress *progress)
 {
     size_t end = in.len < HTTP1_HEAD_LEN_MAX ? in.len : HTTP1_HEAD_LEN_MAX;
     while (progress->scanned < end) {
+        progress->scanned = (uint16_t)http1_skip_run(progress, in.at, end);
+        if (progress->scanned == end) {
+            break;
+        }
         enum http1_result result = http1_scan_byte(progress, in);
         if (result != HTTP1_NEED_MORE && result != HTTP1_DONE) {
             return result;
@@ -178,11 +215,24 @@ static enum http1_result http1_scan(struct span in, struct http1_progress *progr
 
 /* ---- slicing a head that the scan has accepted ---- */
 
-/* Takes the bytes before `border` off the front of *rest, and the border too. */
-static struct span http1_take_until(struct span *rest, uint8_t border)
+/* Takes the bytes before `border`, which must be there, off the front of *rest, and the border too.
+ */
+static inline struct span http1_take_until(struct span *rest, uint8_t border)
 {
-    size_t len = span_index_of(*rest, border);
-    struct span taken = span_of(rest->at, len);
+    size_t len = 0;
+#if defined(__SSE2__)
+    unsigned found = 0;
+    for (; found == 0 && rest->len - len >= 16; len += 16) {
+        const __m128i is_border =
+            _mm_cmpeq_epi8(http1_load(rest->at + len), _mm_set1_epi8((char)border));
+        found = (unsigned)_mm_movemask_epi8(is_border);
+    }
+    len = found != 0 ? len - 16 + (size_t)__builtin_ctz(found) : len;
+#endif
+    while (len < rest->len && rest->at[len] != border) {
+        len++;
+    }
+    const struct span taken = span_of(rest->at, len);
     *rest = span_skip(*rest, len + 1);
     return taken;
 }
@@ -208,7 +258,10 @@ static enum http1_method http1_method_of(struct span name)
 
 static void http1_slice(struct span head, size_t header_count, struct http1_request *out)
 {
-    *out = (struct http1_request){.head_len = head.len, .header_count = header_count};
+    /* The headers are 2 KiB, and each that counts is written below. */
+    memset(out, 0, offsetof(struct http1_request, headers));
+    out->head_len = head.len;
+    out->header_count = header_count;
     out->method_name = http1_take_until(&head, ' ');
     out->method = http1_method_of(out->method_name);
     struct span target = http1_take_until(&head, ' ');
@@ -235,17 +288,27 @@ enum http1_known {
 };
 
 /* Two of these would let two readers of one request believe different things. */
-static const char *const http1_single_names[HTTP1_KNOWN_COUNT] = {
-    "Host",         "Content-Length",    "Expect",
-    "Origin",       "Authorization",     "X-API-Key",
-    "Content-Type", "Sec-WebSocket-Key", "Sec-WebSocket-Version",
+#define HTTP1_NAME(text) \
+    { \
+        (const uint8_t *)(text), sizeof(text) - 1 \
+    }
+static const struct span http1_single_names[HTTP1_KNOWN_COUNT] = {
+    HTTP1_NAME("Host"),
+    HTTP1_NAME("Content-Length"),
+    HTTP1_NAME("Expect"),
+    HTTP1_NAME("Origin"),
+    HTTP1_NAME("Authorization"),
+    HTTP1_NAME("X-API-Key"),
+    HTTP1_NAME("Content-Type"),
+    HTTP1_NAME("Sec-WebSocket-Key"),
+    HTTP1_NAME("Sec-WebSocket-Version"),
 };
+#undef HTTP1_NAME
 
 static unsigned http1_known_of(struct span name)
 {
     unsigned known = 0;
-    while (known < HTTP1_KNOWN_COUNT &&
-           !span_equal_ignore_case(name, span_of_text(http1_single_names[known]))) {
+    while (known < HTTP1_KNOWN_COUNT && !span_equal_ignore_case(name, http1_single_names[known])) {
         known++;
     }
     return known;
@@ -266,14 +329,10 @@ static enum http1_result http1_read_content_length(struct span value, struct htt
     return value.len > 0 ? HTTP1_DONE : HTTP1_BAD_CONTENT_LENGTH;
 }
 
-/* Letters, digits and what a name, an address and a port are made of (RFC 3986 section 3.2.2). */
 static enum http1_result http1_read_host(struct span value, struct http1_request *out)
 {
     for (size_t i = 0; i < value.len; i++) {
-        uint8_t byte = value.at[i];
-        uint8_t lower = span_lower_byte(byte);
-        bool is_plain = (lower >= 'a' && lower <= 'z') || http1_is_digit(byte);
-        if (!is_plain && (byte == 0 || strchr("-._~%!$&'()*+;=:[]", byte) == NULL)) {
+        if (!http1_is_host_byte(value.at[i])) {
             return HTTP1_BAD_HOST;
         }
     }
@@ -344,9 +403,9 @@ static enum http1_result http1_read_headers(struct http1_request *out)
     if (out->minor_version == 1 && (seen & 1u << HTTP1_KNOWN_HOST) == 0) {
         return HTTP1_MISSING_HOST;
     }
-    bool wants_close = http1_header_has_token(out, "Connection", SPAN_LITERAL("close"));
-    bool wants_more = http1_header_has_token(out, "Connection", SPAN_LITERAL("keep-alive"));
-    out->keep_alive = !wants_close && (out->minor_version == 1 || wants_more);
+    out->keep_alive = !http1_header_has_token(out, "Connection", SPAN_LITERAL("close")) &&
+                      (out->minor_version == 1 ||
+                       http1_header_has_token(out, "Connection", SPAN_LITERAL("keep-alive")));
     return HTTP1_DONE;
 }
 

@@ -16,10 +16,7 @@ static bool http1_is_websocket_key(struct span key)
         return false;
     }
     for (size_t i = 0; i < 22; i++) {
-        uint8_t lower = span_lower_byte(key.at[i]);
-        bool is_digit =
-            (lower >= 'a' && lower <= 'z') || http1_is_digit(lower) || lower == '+' || lower == '/';
-        if (!is_digit) {
+        if (!http1_is_base64_byte(key.at[i])) {
             return false;
         }
     }

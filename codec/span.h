@@ -62,6 +62,10 @@ static inline bool span_equal_ignore_case(struct span a, struct span b)
     if (a.len != b.len) {
         return false;
     }
+    /* Most write a token as its standard does. */
+    if (span_equal(a, b)) {
+        return true;
+    }
     for (size_t i = 0; i < a.len; i++) {
         if (span_lower_byte(a.at[i]) != span_lower_byte(b.at[i])) {
             return false;

@@ -2,9 +2,9 @@
 /* WebSocket frames: the decoder, control frames, the handshake's key. */
 #include "codec/websocket.h"
 
+#include "codec/base64.h"
 #include "codec/websocket_mask.h"
 
-#include <openssl/base64.h>
 #include <openssl/sha.h>
 
 /* Bits of websocket_decoder.stage; none is set between two messages. */
@@ -409,12 +409,11 @@ void websocket_accept_key(struct span key, char out[WEBSOCKET_ACCEPT_LEN])
 {
     static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
     uint8_t digest[SHA_DIGEST_LENGTH];
-    uint8_t text[WEBSOCKET_ACCEPT_LEN + 1];
+    struct writer text = writer_of(out, WEBSOCKET_ACCEPT_LEN);
     SHA_CTX context;
     SHA1_Init(&context);
     SHA1_Update(&context, key.at, key.len);
     SHA1_Update(&context, guid, sizeof(guid) - 1);
     SHA1_Final(digest, &context);
-    EVP_EncodeBlock(text, digest, sizeof(digest));
-    memcpy(out, text, WEBSOCKET_ACCEPT_LEN);
+    base64_encode(&text, span_of(digest, sizeof(digest)));
 }

@@ -148,10 +148,10 @@ static struct span write_handshake(uint8_t room[HANDSHAKE_MAX], const struct htt
     struct writer out = writer_of(room, HANDSHAKE_MAX);
     char accept[WEBSOCKET_ACCEPT_LEN];
     websocket_accept_key(upgrade->key, accept);
-    http1_write_status(&out, 101);
-    http1_write_header_literal(&out, "Upgrade", "websocket");
-    http1_write_header_literal(&out, "Connection", "Upgrade");
-    writer_put_literal(&out, "Sec-WebSocket-Accept: ");
+    writer_put_literal(&out, "HTTP/1.1 101 Switching Protocols\r\n"
+                             "Upgrade: websocket\r\n"
+                             "Connection: Upgrade\r\n"
+                             "Sec-WebSocket-Accept: ");
     writer_put(&out, span_of(accept, sizeof(accept)));
     writer_put_literal(&out, "\r\n");
     if (!span_is_empty(subprotocol)) {

@@ -96,12 +96,64 @@ static void a_text_may_be_decoded_in_its_own_place(void **state)
     assert_true(span_equal(out, SPAN_LITERAL("foobar")));
 }
 
+static void the_encoder_writes_the_vectors_of_the_standard(void **state)
+{
+    static const char *const cases[][2] = {
+        {"", ""},
+        {"f", "Zg=="},
+        {"fo", "Zm8="},
+        {"foo", "Zm9v"},
+        {"foob", "Zm9vYg=="},
+        {"fooba", "Zm9vYmE="},
+        {"foobar", "Zm9vYmFy"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char text[16];
+        struct writer out = writer_of(text, sizeof(text));
+        base64_encode(&out, span_of_text(cases[i][0]));
+        assert_true(span_equal(writer_written(&out), span_of_text(cases[i][1])));
+    }
+}
+
+static void what_was_encoded_is_decoded(void **state)
+{
+    (void)state;
+    for (size_t len = 0; len <= 256; len++) {
+        uint8_t bytes[256];
+        uint8_t room[400];
+        uint8_t decoded_room[400];
+        struct scratch scratch = scratch_of(decoded_room, sizeof(decoded_room));
+        struct writer out = writer_of(room, sizeof(room));
+        struct span decoded;
+        for (size_t i = 0; i < len; i++) {
+            bytes[i] = (uint8_t)(i + len * 3);
+        }
+        base64_encode(&out, span_of(bytes, len));
+        assert_int_equal(base64_decode(writer_written(&out), BASE64_STANDARD, &scratch, &decoded),
+                         BASE64_OK);
+        assert_true(span_equal(decoded, span_of(bytes, len)));
+    }
+}
+
+static void the_encoder_counts_what_has_no_room(void **state)
+{
+    uint8_t room[7];
+    struct writer out = writer_of(room, sizeof(room));
+    (void)state;
+    base64_encode(&out, SPAN_LITERAL("foob"));
+    assert_int_equal(out.overflow, 8);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_alphabets_decode_to_the_byte),
         cmocka_unit_test(room_is_taken_exactly),
         cmocka_unit_test(a_text_may_be_decoded_in_its_own_place),
+        cmocka_unit_test(the_encoder_writes_the_vectors_of_the_standard),
+        cmocka_unit_test(what_was_encoded_is_decoded),
+        cmocka_unit_test(the_encoder_counts_what_has_no_room),
     };
     return cmocka_run_group_tests_name("base64", tests, NULL, NULL);
 }

@@ -429,6 +429,48 @@ static void an_upgrade_names_what_else_was_offered(void **state)
     assert_false(http1_next_header(&request, "Sec-WebSocket-Extensions", &index, &value));
 }
 
+/* Given a byte more at each call, a parser can take no block: this is what blocks must agree with.
+ */
+static enum http1_result parse_bytewise(struct span in, struct http1_request *out)
+{
+    struct http1_progress progress = {0};
+    enum http1_result result = HTTP1_NEED_MORE;
+    for (size_t len = 1; len <= in.len && result == HTTP1_NEED_MORE; len++) {
+        result = http1_parse_request(span_of(in.at, len), &progress, out);
+    }
+    return result;
+}
+
+static void every_byte_at_every_place_is_judged_the_same(void **state)
+{
+    static const char head[] = "GET /a-path/of?some=parameters&more=of HTTP/1.1\r\n"
+                               "Host: example.org:8080\r\n"
+                               "Sec-WebSocket-Extensions: \tpermessage-deflate; x=\x80\xff\t \r\n"
+                               "X-1_2.3: the value of this header is longer than two blocks\r\n"
+                               "Empty:\r\n\r\n";
+    static struct http1_request bytewise;
+    uint8_t bytes[sizeof(head) - 1];
+    (void)state;
+    for (size_t place = 0; place < sizeof(bytes); place++) {
+        for (unsigned byte = 0; byte < 256; byte++) {
+            memcpy(bytes, head, sizeof(bytes));
+            bytes[place] = (uint8_t)byte;
+            struct http1_progress progress = {0};
+            struct span in = span_of(bytes, sizeof(bytes));
+            enum http1_result result = http1_parse_request(in, &progress, &request);
+            if (result != parse_bytewise(in, &bytewise)) {
+                fail_msg("%02x at %zu: %d", byte, place, result);
+            }
+            for (size_t i = 0; result == HTTP1_DONE && i < request.header_count; i++) {
+                assert_int_equal(bytewise.header_count, request.header_count);
+                assert_ptr_equal(bytewise.headers[i].value.at, request.headers[i].value.at);
+                assert_true(span_equal(bytewise.headers[i].name, request.headers[i].name));
+                assert_true(span_equal(bytewise.headers[i].value, request.headers[i].value));
+            }
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -444,6 +486,7 @@ int main(void)
         cmocka_unit_test(the_largest_allowed_head_is_read),
         cmocka_unit_test(upgrades_are_checked),
         cmocka_unit_test(an_upgrade_names_what_else_was_offered),
+        cmocka_unit_test(every_byte_at_every_place_is_judged_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
