@@ -377,5 +377,5 @@ int main(void)
         cmocka_unit_test(connect_tells_what_the_client_needs),
         cmocka_unit_test(an_insecure_node_allows_all_but_private_channels),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return EDGE_RIG_RUN_IN_BOTH(tests);
 }

@@ -98,7 +98,16 @@ void peer_hear_frame_from(const char *file, int line, struct peer *peer, unsigne
         fail_from(file, line, "no whole frame came",
                   peer->has_ended ? "(the stream has ended)" : "(silence)", wanted);
     }
-    text_set(&peer->message, peer->in.at + peer->heard + header_len, payload_len);
+    const char *payload = peer->in.at + peer->heard + header_len;
+    if (peer->protocol == CLIENT_PROTOBUF && first == 0x81 && got == 0x82) {
+        struct edge_text lines = {0};
+        edge_text_from_protobuf(&lines, span_of(payload, payload_len));
+        text_set(&peer->message, lines.at, lines.len);
+        free(lines.at);
+        got = first;
+    } else {
+        text_set(&peer->message, payload, payload_len);
+    }
     peer->heard += header_len + payload_len;
     if (got != first) {
         fail_from(file, line, "another kind of frame came", peer->message.at, wanted);

@@ -94,7 +94,7 @@ void edge_rig_assert_empty(const struct edge_rig *rig)
 
 /* ---- time ---- */
 
-static void text_add(struct edge_text *text, const void *at, size_t len)
+void edge_text_add(struct edge_text *text, const void *at, size_t len)
 {
     if (text->len + len + 1 > text->room) {
         text->room = 2 * (text->len + len + 1);
@@ -132,7 +132,7 @@ static bool peer_poll(struct peer *peer)
         if (got < 0) {
             peer->has_ended = true;
         } else {
-            text_add(&peer->in, bytes, (size_t)got);
+            edge_text_add(&peer->in, bytes, (size_t)got);
         }
     }
     return has_moved;
@@ -170,6 +170,8 @@ int64_t edge_rig_now_s(struct edge_rig *rig)
 
 /* ---- peers ---- */
 
+enum client_protocol edge_rig_protocol = CLIENT_JSON;
+
 struct peer *peer_open(struct edge_rig *rig)
 {
     struct peer *peer = rig->peers;
@@ -177,7 +179,7 @@ struct peer *peer_open(struct edge_rig *rig)
         peer++;
         assert_true(peer < rig->peers + EDGE_PEERS_MAX);
     }
-    *peer = (struct peer){.rig = rig};
+    *peer = (struct peer){.rig = rig, .protocol = edge_rig_protocol};
     peer->socket = sim_client_connect(rig->sim, rig->number, &address);
     assert_true(peer->socket >= 0);
     edge_rig_settle(rig);
@@ -246,7 +248,7 @@ void edge_rig_stop(struct edge_rig *rig)
 
 void peer_put(struct peer *peer, const void *at, size_t len)
 {
-    text_add(&peer->out, at, len);
+    edge_text_add(&peer->out, at, len);
 }
 
 void peer_put_text(struct peer *peer, const char *text)
@@ -260,7 +262,7 @@ void peer_send(struct peer *peer, const char *text)
     edge_rig_settle(peer->rig);
 }
 
-void peer_put_frame(struct peer *peer, unsigned first, const void *at, size_t len)
+static void put_frame(struct peer *peer, unsigned first, const void *at, size_t len)
 {
     static const uint8_t mask[4] = {0x12, 0xf4, 0x56, 0x9a};
     uint8_t header[14] = {(uint8_t)first};
@@ -286,6 +288,18 @@ void peer_put_frame(struct peer *peer, unsigned first, const void *at, size_t le
     }
 }
 
+void peer_put_frame(struct peer *peer, unsigned first, const void *at, size_t len)
+{
+    struct edge_text messages = {0};
+    if (peer->protocol == CLIENT_PROTOBUF && first == 0x81 &&
+        edge_text_to_protobuf(&messages, span_of(at, len))) {
+        put_frame(peer, 0x82, messages.at, messages.len);
+    } else {
+        put_frame(peer, first, at, len);
+    }
+    free(messages.at);
+}
+
 void peer_say(struct peer *peer, const char *format, ...)
 {
     va_list args;
@@ -303,10 +317,10 @@ void peer_upgrade_with(struct peer *peer, const char *extra)
 {
     char request[2048];
     (void)snprintf(request, sizeof(request),
-                   "GET /connection/websocket HTTP/1.1\r\nHost: rig\r\nUpgrade: websocket\r\n"
+                   "GET /connection/websocket%s HTTP/1.1\r\nHost: rig\r\nUpgrade: websocket\r\n"
                    "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
                    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s\r\n",
-                   extra);
+                   peer->protocol == CLIENT_PROTOBUF ? "?cf_protocol=protobuf" : "", extra);
     peer_send(peer, request);
     peer_hear_head(peer, 101);
     /* The example of RFC 6455 section 1.3. */

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A whole node in the simulator, and peers that say bytes to it and hear what it answers.
  *
+ * A test is written in JSON. A peer that speaks Protobuf has what it says translated, and what it
+ * hears, by protobuf-c: so one test is a test of both.
+ *
  * The network takes no time, so that the clock moves only in edge_rig_advance. What is heard is
  * compared with what is written in a test, where `<id>` stands for any client id. Server frames are
  * read here by hand: the codec under test is not its own judge.
@@ -13,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codec/client_protocol.h"
 #include "runtime/sim.h"
 #include "shards/counters.h"
 #include "shards/node.h"
@@ -32,7 +36,8 @@ struct edge_rig;
 
 struct peer {
     struct edge_rig *rig;
-    int socket; /* -1: not open. */
+    enum client_protocol protocol; /* What it asks for when it upgrades, and speaks from then on. */
+    int socket;                    /* -1: not open. */
     bool is_paused;
     bool has_ended; /* The node ended its side. */
     struct edge_text out;
@@ -54,6 +59,15 @@ struct edge_rig {
     struct peer peers[EDGE_PEERS_MAX];
     bool keeps_listening; /* False: the test has stopped the node. */
 };
+
+/* What peers speak unless the test sets `protocol`. */
+extern enum client_protocol edge_rig_protocol;
+
+/* Runs the tests with peers of each protocol. */
+#define EDGE_RIG_RUN_IN_BOTH(tests) \
+    (cmocka_run_group_tests_name("in JSON", tests, NULL, NULL) + \
+     (edge_rig_protocol = CLIENT_PROTOBUF, \
+      cmocka_run_group_tests_name("in Protobuf", tests, NULL, NULL)))
 
 /* Options that a test may change before edge_rig_start: `insecure`, health, metrics and an API with
  * the key "key". edge_rig_namespace adds one namespace. */
@@ -92,7 +106,8 @@ void peer_put(struct peer *peer, const void *at, size_t len);
 void peer_put_text(struct peer *peer, const char *text);
 void peer_send(struct peer *peer, const char *text);
 
-/* A masked frame; `first` is its first byte. */
+/* A masked frame; `first` is its first byte. A whole text message (0x81) is translated for a peer
+ * that speaks Protobuf, if it can be. */
 void peer_put_frame(struct peer *peer, unsigned first, const void *at, size_t len);
 
 /* One text message of commands, settled. */
@@ -122,7 +137,8 @@ void peer_subscribe(struct peer *peer, const char *channel);
 /* The next message is this text. */
 void peer_hear_from(const char *file, int line, struct peer *peer, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
-/* The next frame has this first byte; its payload is in peer->message. */
+/* The next frame has this first byte; its payload is in peer->message. For a peer that speaks
+ * Protobuf 0x81 is a binary message, translated. */
 void peer_hear_frame_from(const char *file, int line, struct peer *peer, unsigned first);
 void peer_hear_nothing_from(const char *file, int line, struct peer *peer);
 /* A close frame; it is answered, and the node ends the stream. Without the answer: _frame. */
@@ -142,6 +158,12 @@ const char *peer_header(const struct peer *peer, const char *name);
 
 /* True when a whole frame (or any byte of a response) waits to be heard. */
 bool peer_has_news(const struct peer *peer);
+
+/* Lines of commands as delimited messages; false: they are not commands. Delimited replies as
+ * lines. */
+bool edge_text_to_protobuf(struct edge_text *to, struct span lines);
+void edge_text_from_protobuf(struct edge_text *to, struct span messages);
+void edge_text_add(struct edge_text *text, const void *at, size_t len);
 
 /* `<id>` in the pattern matches 36 characters of a client id. */
 bool edge_text_matches(const char *text, const char *pattern);

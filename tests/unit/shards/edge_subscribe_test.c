@@ -219,7 +219,8 @@ static void deliver_to_first_channel(struct edge_rig *rig, uint64_t sequence)
                                      .channel = SPAN_LITERAL("a"),
                                      .publication = {.data = SPAN_LITERAL("7")}};
     struct message_publication body = {.sequence = sequence, .kind = PUBLICATION_DATA};
-    body.frames = push_frames_make(&push, CLIENT_PROTOCOL_BIT(CLIENT_JSON), &body.protobuf_at);
+    body.frames =
+        push_frames_make(&push, CLIENT_PROTOCOL_BIT(edge_rig_protocol), &body.protobuf_at);
     assert_non_null(body.frames);
     struct shard *home = sim_shard(rig->sim, rig->number, 1);
     assert_true(message_send_publication(home->mailbox, 0, handle, &body));
@@ -491,5 +492,5 @@ int main(void)
         cmocka_unit_test(presence_lists_whoever_is_there),
         cmocka_unit_test(who_gets_join_and_leave),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return EDGE_RIG_RUN_IN_BOTH(tests);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Channels at home: what edges are told, and in which order. */
+#include "shards/channel/push_frame.h"
 #include "tests/unit/shards/homes_rig.h"
 
 #include <stdio.h>
@@ -43,6 +44,61 @@ static void all_shards_share_one_frame(void **state)
     buf_release(frame);
     buf_release(frame);
     hears_published(3, 0);
+}
+
+/* Encoded in what shards have named, for all of them alike. */
+static void a_publication_is_encoded_in_what_shards_speak(void **state)
+{
+    (void)state;
+    enum { JSON = FLAGS_PROTOCOL(CLIENT_JSON), PROTOBUF = FLAGS_PROTOCOL(CLIENT_PROTOBUF) };
+    /* Each step in order: who says it, a subscribe or an unsubscribe, its flags; then what comes.
+     */
+    static const struct {
+        uint32_t edge;
+        bool is_subscribe;
+        uint32_t flags;
+        uint32_t protocols;
+    } steps[] = {
+        {1, true, SUBSCRIBE_FIRST | PROTOBUF, PROTOBUF},
+        {1, true, PROTOBUF, PROTOBUF},
+        {2, true, SUBSCRIBE_FIRST | JSON, JSON | PROTOBUF},
+        {2, true, PROTOBUF, JSON | PROTOBUF},
+        {1, false, PROTOBUF, JSON | PROTOBUF},
+        {2, false, PROTOBUF, JSON},
+        {1, true, JSON, JSON},
+        {2, false, JSON, JSON},
+        {1, true, PROTOBUF, JSON | PROTOBUF},
+        {1, false, UNSUBSCRIBE_LAST, 0},
+        {1, true, SUBSCRIBE_FIRST | JSON, JSON},
+    };
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        if (steps[i].is_subscribe) {
+            subscribes(steps[i].edge, "c", steps[i].flags, NULL);
+            rig_settle(&rig);
+            const struct message_subscribed answer = hears_subscribed(steps[i].edge, 0);
+            assert_int_equal(flags_protocols(answer.flags), flags_protocols(steps[i].flags));
+        } else {
+            unsubscribes(steps[i].edge, "c", steps[i].flags, NULL);
+        }
+        publishes(3, "c", "1");
+        rig_settle(&rig);
+        hears_published(3, 0);
+        for (uint32_t edge = 1; edge <= 2; edge++) {
+            if ((edge == 1 && i == 9) || (edge == 2 && i < 2)) {
+                continue; /* It wants nothing. */
+            }
+            const struct message message = rig_take(&rig, edge, MESSAGE_PUBLICATION);
+            const struct message_publication body = message_as_publication(&message);
+            const struct span json = push_frame_of(body.frames, body.protobuf_at, CLIENT_JSON);
+            const struct span protobuf =
+                push_frame_of(body.frames, body.protobuf_at, CLIENT_PROTOBUF);
+            assert_int_equal(json.len > 0, (steps[i].protocols & JSON) != 0);
+            assert_int_equal(protobuf.len > 0, (steps[i].protocols & PROTOBUF) != 0);
+            assert_true(json.len == 0 || json.at[0] == 0x81);
+            assert_true(protobuf.len == 0 || protobuf.at[0] == 0x82);
+            buf_release(body.frames);
+        }
+    }
 }
 
 static void channels_do_not_mix(void **state)
@@ -361,6 +417,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_publication_reaches_each_interested_shard_once),
         TEST(all_shards_share_one_frame),
+        TEST(a_publication_is_encoded_in_what_shards_speak),
         TEST(channels_do_not_mix),
         TEST(a_publication_of_a_client_tells_who),
         TEST(newlines_between_tokens_are_left_out),
