@@ -11,6 +11,7 @@
 /* Headers of wrapping frames are taken and given back for each publication on each shard. */
 static _Thread_local struct recycle frames_kept;
 static _Thread_local struct recycle blocks_kept;
+static _Thread_local uint32_t blocks_in_use;
 
 struct buf *buf_create(uint32_t len)
 {
@@ -69,13 +70,23 @@ static struct frame *frame_of_memory(struct frame *frame, uint32_t room)
 
 struct frame *frame_create(uint32_t room)
 {
-    return frame_of_memory(malloc(sizeof(struct frame) + room), room);
+    /* That room is the mark of blocks. */
+    const uint32_t marked = room == FRAME_BLOCK_ROOM ? room + 1 : room;
+    return frame_of_memory(malloc(sizeof(struct frame) + marked), marked);
 }
 
 struct frame *frame_create_block(void)
 {
+    if (blocks_in_use == FRAME_BLOCKS_MAX) {
+        return NULL;
+    }
     struct frame *kept = recycle_take(&blocks_kept);
-    return kept == NULL ? frame_create(FRAME_BLOCK_ROOM) : frame_of_memory(kept, FRAME_BLOCK_ROOM);
+    if (kept == NULL) {
+        kept = malloc(sizeof(struct frame) + FRAME_BLOCK_ROOM);
+    }
+    struct frame *block = frame_of_memory(kept, FRAME_BLOCK_ROOM);
+    blocks_in_use += block != NULL;
+    return block;
 }
 
 struct frame *frame_wrap(struct buf *buf, uint32_t offset, uint32_t len)
@@ -100,7 +111,8 @@ struct frame *frame_wrap(struct buf *buf, uint32_t offset, uint32_t len)
 void frame_free(struct frame *frame)
 {
     if (frame_is_block(frame)) {
-        recycle_give(&blocks_kept, frame, FRAME_BLOCKS_KEPT_MAX);
+        blocks_in_use--;
+        recycle_give(&blocks_kept, frame, FRAME_BLOCKS_MAX);
         return;
     }
     if (frame->shared == NULL) {

@@ -55,8 +55,9 @@ static inline uint8_t *frame_bytes(struct frame *frame)
     return (uint8_t *)(frame + 1);
 }
 
-/* A large frame, mostly one that was just freed and is still in the cache: to be filled and sent
- * within the turn. FRAME_BLOCK_ROOM bytes of room. As frame_create otherwise. */
+/* A large frame, one that was just freed and is still in the cache: to be filled and sent within
+ * the turn. FRAME_BLOCK_ROOM bytes of room. NULL also when the thread has FRAME_BLOCKS_MAX of them
+ * in use. As frame_create otherwise. */
 MUST_CHECK struct frame *frame_create_block(void);
 static inline bool frame_is_block(const struct frame *frame)
 {

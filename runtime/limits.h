@@ -32,8 +32,8 @@ enum {
     /* Free blocks that a thread keeps of each kind: queue chunks (128 B), frame headers. */
     OUTQ_CHUNKS_KEPT_MAX = 512,
     FRAMES_KEPT_MAX = 256,
-    /* And of blocks (32 KiB) in which the answers to one read are collected. */
-    FRAME_BLOCKS_KEPT_MAX = 4,
+    /* Blocks (32 KiB) of a thread in which the answers to one read are collected. */
+    FRAME_BLOCKS_MAX = 4,
 
     /* After this long without events or messages a shard gives free memory back to the system. */
     SHARD_SILENCE_MS = 2000,

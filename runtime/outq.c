@@ -146,8 +146,9 @@ static uint32_t outq_own_frame_size(const struct outq *outq, uint32_t len)
 
 static struct frame *outq_create_own(const struct outq *outq, uint32_t len)
 {
-    if (outq->bytes == 0 && len <= FRAME_BLOCK_ROOM) {
-        return frame_create_block();
+    struct frame *block = outq->bytes == 0 && len <= FRAME_BLOCK_ROOM ? frame_create_block() : NULL;
+    if (block != NULL) {
+        return block;
     }
     const uint32_t room_min = outq_own_frame_size(outq, len) - (uint32_t)sizeof(struct frame);
     return frame_create(len > room_min ? len : room_min);

@@ -49,7 +49,8 @@ struct pool {
     uint32_t index_end;    /* One beyond the highest index ever taken. */
     uint32_t slabs_usable; /* Slabs below this one may be written to. */
     uint32_t slabs_resident;
-    int64_t slab_spare; /* The lowest empty slab that keeps its pages. */
+    uint32_t generation_first; /* Of a place that the books know nothing of. */
+    int64_t slab_spare;        /* The lowest empty slab that keeps its pages. */
 
     /* One mapping, filled by the kernel page by page. */
     void *books;
@@ -155,6 +156,7 @@ struct pool *pool_create(size_t object_size, uint32_t objects_max)
     pool->objects_max = objects_max;
     pool->slab_shift = slab_shift_for(pool->object_size, (size_t)sysconf(_SC_PAGESIZE));
     pool->slab_spare = SLAB_NONE;
+    pool->generation_first = 1;
 
     const size_t places = round_up(objects_max, (size_t)1 << pool->slab_shift);
     pool->objects = map_pages(places * pool->object_size, PROT_NONE);
@@ -291,7 +293,7 @@ void *pool_take(struct pool *pool, uint32_t *handle)
 
     uint32_t generation = pool->generations[index];
     if (generation == 0) {
-        generation = 1; /* Never taken before. */
+        generation = pool->generation_first;
     }
     pool->generations[index] = (uint16_t)(generation | GENERATION_LIVE);
     *handle = handle_of(pool, index);
@@ -336,6 +338,32 @@ void pool_put(struct pool *pool, uint32_t handle)
     pool->slabs[slab]--;
     if ((pool->slabs[slab] & ~SLAB_RESIDENT) == 0) {
         slab_leave(pool, slab);
+    }
+}
+
+/* All places begin again, in a generation that none of them has had. */
+static void books_forget(struct pool *pool)
+{
+    uint32_t newest = 0;
+    for (uint32_t i = 0; i < pool->index_end; i++) {
+        newest = pool->generations[i] > newest ? pool->generations[i] : newest;
+    }
+    if (newest >= GENERATION_MAX || newest == 0 ||
+        madvise(pool->books, pool->books_bytes, MADV_DONTNEED) != 0) {
+        return;
+    }
+    pool->generation_first = newest;
+    pool->index_end = 0;
+}
+
+void pool_trim(struct pool *pool)
+{
+    if (pool->slab_spare != SLAB_NONE) {
+        slab_give_back(pool, (uint32_t)pool->slab_spare);
+        pool->slab_spare = SLAB_NONE;
+    }
+    if (pool->slabs_resident == 0) {
+        books_forget(pool);
     }
 }
 

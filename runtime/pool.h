@@ -51,6 +51,10 @@ uint32_t pool_handle_of(const struct pool *pool, const void *object);
 /* Ends the object's life; the handle must be live (BUG otherwise). */
 void pool_put(struct pool *pool, uint32_t handle);
 
+/* Gives back to the system what is kept for the next object: the spare slab, and of an empty pool
+ * the books too. Stale handles stay stale. For a shard that has fallen silent. */
+void pool_trim(struct pool *pool);
+
 /* Live objects, and the bytes that the pool holds from the system. */
 uint32_t pool_count(const struct pool *pool);
 size_t pool_bytes(const struct pool *pool);

@@ -37,6 +37,9 @@ struct shard_actor {
     void (*on_turn_end)(void *actor);
     /* True while work waits that needs no event (the shard then does not sleep). */
     bool (*has_work)(void *actor);
+    /* Nothing has come for a while: memory that is kept for speed may go back to the system. NULL
+     * is allowed. */
+    void (*on_silence)(void *actor);
     /* After the last turn, while the shard still stands; frees the actor. Called exactly once for
      * each actor that was created, even if its start failed or never came; in that last case by
      * the thread that wanted to start the set. */

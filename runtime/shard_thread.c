@@ -94,10 +94,14 @@ static void shard_thread_take_arena(uint32_t id)
 }
 
 /* What a busy time left with the allocator goes back to the system. */
-static void shard_thread_give_memory_back(uint32_t id)
+static void shard_thread_give_memory_back(const struct shard_thread *thread)
 {
+    if (thread->ops->on_silence != NULL) {
+        thread->ops->on_silence(thread->actor);
+    }
     outq_free_kept();
     frame_free_kept();
+    const uint32_t id = thread->id;
     if (mallctl == NULL || shard_arenas[id] == 0) {
         return;
     }
@@ -186,7 +190,7 @@ static void shard_thread_run(struct shard_thread *thread, struct clock_reading *
             silent_from_ms = now_ms;
             owes_memory = true;
         } else if (owes_memory && now_ms >= silent_until_ms) {
-            shard_thread_give_memory_back(thread->id);
+            shard_thread_give_memory_back(thread);
             owes_memory = false;
         }
     }

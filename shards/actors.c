@@ -136,6 +136,14 @@ static bool actors_has_work(void *actor)
     return edge_has_work(actors->edge) || outbox_has_work(actors->outbox);
 }
 
+static void actors_on_silence(void *actor)
+{
+    struct actors *actors = actor;
+    edge_trim(actors->edge);
+    homes_trim(actors->homes);
+    directory_trim(actors->directory);
+}
+
 static void actors_stop(void *actor)
 {
     struct actors *actors = actor;
@@ -160,6 +168,7 @@ const struct shard_actor *actors_ops(void)
         .on_event = actors_on_event,
         .on_turn_end = actors_on_turn_end,
         .has_work = actors_has_work,
+        .on_silence = actors_on_silence,
         .stop = actors_stop,
     };
     return &ops;

@@ -99,6 +99,13 @@ static bool node_actor_has_work(void *actor)
     return ops_of(actor)->has_work(actor);
 }
 
+static void node_actor_on_silence(void *actor)
+{
+    if (ops_of(actor)->on_silence != NULL) {
+        ops_of(actor)->on_silence(actor);
+    }
+}
+
 static void node_actor_stop(void *actor)
 {
     ops_of(actor)->stop(actor);
@@ -112,6 +119,7 @@ static const struct shard_actor *node_actor_ops(uint32_t id)
         .on_event = node_actor_on_event,
         .on_turn_end = node_actor_on_turn_end,
         .has_work = node_actor_has_work,
+        .on_silence = node_actor_on_silence,
         .stop = node_actor_stop,
     };
     (void)id;

@@ -32,6 +32,12 @@ struct homes *homes_create(struct actors *actors, uint32_t channels_max)
     return homes;
 }
 
+void homes_trim(struct homes *homes)
+{
+    pool_trim(homes->pool);
+    presence_trim(homes->presence);
+}
+
 /* ---- interests ---- */
 
 static struct interest *channel_find_interest(struct channel *channel, uint32_t shard)

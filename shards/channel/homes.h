@@ -22,6 +22,9 @@ MUST_CHECK struct homes *homes_create(struct actors *actors, uint32_t channels_m
 /* NULL is allowed. */
 void homes_destroy(struct homes *homes);
 
+/* Gives back what is kept for speed; while the shard is silent. */
+void homes_trim(struct homes *homes);
+
 /* SUBSCRIBE, UNSUBSCRIBE, PUBLISH, PRESENCE_ASK, HISTORY_ASK; takes over the counts of their bufs.
  */
 void homes_on_subscribe(struct homes *homes, const struct message *message);

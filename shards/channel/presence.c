@@ -66,6 +66,11 @@ struct presence *presence_create(struct random *random, uint32_t entries_max)
     return presence;
 }
 
+void presence_trim(struct presence *presence)
+{
+    pool_trim(presence->pool);
+}
+
 void presence_destroy(struct presence *presence)
 {
     if (presence == NULL) {

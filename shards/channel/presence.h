@@ -31,6 +31,9 @@ MUST_CHECK struct presence *presence_create(struct random *random, uint32_t entr
 /* All channels have been cleared before. NULL is allowed. */
 void presence_destroy(struct presence *presence);
 
+/* Gives back what is kept for speed; while the shard is silent. */
+void presence_trim(struct presence *presence);
+
 void presence_channel_init(struct presence_channel *channel, uint32_t handle);
 
 /* Enters the client of an identity, or replaces the one that it has. False: too many entries or no

@@ -325,6 +325,28 @@ void edge_on_turn_end(struct edge *edge)
     edge_drive_stop(edge);
 }
 
+static void connection_list_trim(struct connection_list *list)
+{
+    if (list->len == 0) {
+        free(list->items);
+        *list = (struct connection_list){0};
+    }
+}
+
+void edge_trim(struct edge *edge)
+{
+    struct pool *const pools[] = {edge->connections, edge->sessions,     edge->subscriptions,
+                                  edge->grants,      edge->hub_channels, edge->calls};
+    for (size_t i = 0; i < sizeof(pools) / sizeof(pools[0]); i++) {
+        pool_trim(pools[i]);
+    }
+    /* Both have room for every open connection. */
+    if (pool_count(edge->connections) == 0) {
+        connection_list_trim(&edge->ready);
+        connection_list_trim(&edge->closed);
+    }
+}
+
 bool edge_has_work(const struct edge *edge)
 {
     return edge->ready.len > 0 || edge->closed.len > 0;

@@ -89,6 +89,9 @@ void edge_on_event(struct edge *edge, uint64_t token, uint32_t events);
 /* Goes on with input that was left, writes outputs, frees what closed a turn ago. */
 void edge_on_turn_end(struct edge *edge);
 
+/* Gives back what is kept for speed; while the shard is silent. */
+void edge_trim(struct edge *edge);
+
 /* True while there is work that no event will announce. */
 bool edge_has_work(const struct edge *edge);
 

@@ -84,6 +84,11 @@ void directory_destroy(struct directory *directory)
     free(directory);
 }
 
+void directory_trim(struct directory *directory)
+{
+    pool_trim(directory->pool);
+}
+
 static struct user *directory_find(const struct directory *directory, const void *name, size_t len)
 {
     return map_find(directory->users, name, len);

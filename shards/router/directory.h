@@ -17,6 +17,9 @@ MUST_CHECK struct directory *directory_create(struct actors *actors, uint32_t us
 /* NULL is allowed. */
 void directory_destroy(struct directory *directory);
 
+/* Gives back what is kept for speed; while the shard is silent. */
+void directory_trim(struct directory *directory);
+
 /* USER_ADD, USER_REMOVE, USER_COMMAND; takes over the counts of their bufs. */
 void directory_on_user_add(struct directory *directory, const struct message *message);
 void directory_on_user_remove(struct directory *directory, const struct message *message);

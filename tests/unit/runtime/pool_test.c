@@ -47,6 +47,36 @@ static void a_taken_object_is_zeroed_and_found_by_its_handle(void **state)
     pool_destroy(pool);
 }
 
+static void a_trimmed_pool_holds_nothing_and_knows_stale_handles(void **state)
+{
+    (void)state;
+    enum { OBJECTS = 5000 };
+    struct pool *pool = pool_create(100, OBJECTS);
+    static uint32_t stale[3 * OBJECTS];
+    for (uint32_t round = 0; round < 3; round++) {
+        const uint32_t live = round == 1 ? OBJECTS / 3 : OBJECTS;
+        for (uint32_t i = 0; i < live; i++) {
+            assert_non_null(pool_take(pool, &stale[round * OBJECTS + i]));
+        }
+        /* With one alive, no handle may be forgotten. */
+        for (uint32_t i = 1; i < live; i++) {
+            pool_put(pool, stale[round * OBJECTS + i]);
+        }
+        pool_trim(pool);
+        assert_non_null(pool_get(pool, stale[round * OBJECTS]));
+        for (uint32_t i = 0; i < round * OBJECTS; i++) {
+            assert_null(pool_get(pool, stale[i]));
+        }
+        pool_put(pool, stale[round * OBJECTS]);
+        pool_trim(pool);
+        assert_true(pool_bytes(pool) < 1024);
+        for (uint32_t i = 0; i < (round + 1) * OBJECTS; i++) {
+            assert_null(pool_get(pool, stale[i]));
+        }
+    }
+    pool_destroy(pool);
+}
+
 static void a_full_pool_refuses_and_recovers(void **state)
 {
     (void)state;
@@ -278,6 +308,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_taken_object_is_zeroed_and_found_by_its_handle),
+        cmocka_unit_test(a_trimmed_pool_holds_nothing_and_knows_stale_handles),
         cmocka_unit_test(a_full_pool_refuses_and_recovers),
         cmocka_unit_test(a_place_has_1023_generations_and_no_handle_is_none),
         cmocka_unit_test(the_lowest_free_place_is_taken_first),
