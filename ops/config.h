@@ -49,6 +49,7 @@ struct config {
     struct config_list allowed_origins;
     bool demo_enabled;
     bool runtime_pin;
+    bool runtime_io_uring;
     const char *cluster_bind;
     const char *cluster_advertise;
     struct config_list cluster_join;

@@ -93,6 +93,8 @@ const struct config_key config_keys[] = {
            "Shards that serve clients; 0: one for each core that the process may use."),
     BOOL("runtime.pin", AT(runtime_pin), "true",
          "Pin each shard to a core, as long as there is a core for each."),
+    BOOL("runtime.io_uring", AT(runtime_io_uring), "true",
+         "Send by the batch through io_uring, where the kernel has and allows it."),
     DURATION("shutdown.timeout", NODE(shutdown_timeout_ms), 0, 24ull * HOUR, "30s",
              "How long a stopping node waits for its clients to leave."),
     CHOICE("log.level", AT(log_level), log_levels, "info", "Least level of the lines of the log."),

@@ -23,6 +23,8 @@ enum {
     TURN_EVENTS = 512,
     TURN_TIMERS = 4096,
     TURN_ACCEPTS = 64,
+    /* Sends that leave in one system call. */
+    TURN_SENDS = 256,
 
     /* The one receive buffer of a shard, and what one connection may read in one turn. */
     RECEIVE_BUFFER_SIZE = 256 * 1024,
@@ -45,6 +47,7 @@ enum {
     LOG_BUFFER_SIZE = 64 * 1024,
 };
 
+static_assert((TURN_SENDS & (TURN_SENDS - 1)) == 0, "io_uring wants a power of two");
 static_assert((RING_DEPTH & (RING_DEPTH - 1)) == 0, "ck_ring wants a power of two");
 static_assert(MAILBOX_STAGED_MAX >= 2 * MAILBOX_STAGED_REQUESTS_MAX,
               "answers to every accepted request must find room");

@@ -301,6 +301,31 @@ static enum outq_result outq_block(struct outq *outq)
     return OUTQ_BLOCKED;
 }
 
+bool outq_only_slice(const struct outq *outq, struct iovec *slice)
+{
+    if (outq->bytes == 0 || outq->last != NULL) {
+        return false;
+    }
+    (void)outq_slice(outq->first, outq->head_sent, slice);
+    return true;
+}
+
+enum outq_result outq_taken(struct outq *outq, size_t offered, ssize_t taken)
+{
+    if (taken < 0) {
+        return taken == POLLER_AGAIN ? outq_block(outq) : OUTQ_GONE;
+    }
+    BUG_IF((size_t)taken > offered);
+    if ((size_t)taken == outq->bytes) {
+        outq_clear(outq);
+        return OUTQ_DONE;
+    }
+    outq_consume(outq, (size_t)taken);
+    /* When less than was offered went, the socket is full, and will tell when it is not: asking
+     * again would be one more system call for nothing. */
+    return (size_t)taken < offered ? outq_block(outq) : OUTQ_DONE;
+}
+
 enum outq_result outq_flush(struct outq *outq, struct stream *stream, struct poller *poller,
                             uint64_t *sent)
 {
@@ -310,20 +335,10 @@ enum outq_result outq_flush(struct outq *outq, struct stream *stream, struct pol
         int count;
         const size_t offered = outq_gather(outq, slices, &count);
         const ssize_t taken = stream_send(stream, poller, slices, count);
-        if (taken < 0) {
-            return taken == POLLER_AGAIN ? outq_block(outq) : OUTQ_GONE;
-        }
-        *sent += (uint64_t)taken;
-        BUG_IF((size_t)taken > offered);
-        if ((size_t)taken == outq->bytes) {
-            outq_clear(outq);
-            break;
-        }
-        outq_consume(outq, (size_t)taken);
-        if ((size_t)taken < offered) {
-            /* The socket is full, and will tell when it is not: asking again would be one more
-             * system call for nothing. */
-            return outq_block(outq);
+        *sent += taken > 0 ? (uint64_t)taken : 0;
+        const enum outq_result result = outq_taken(outq, offered, taken);
+        if (result != OUTQ_DONE) {
+            return result;
         }
     }
     return OUTQ_DONE;

@@ -55,6 +55,13 @@ void outq_commit(struct outq *outq, uint32_t len);
 enum outq_result outq_flush(struct outq *outq, struct stream *stream, struct poller *poller,
                             uint64_t *sent);
 
+/* The only frame that waits, as a slice, to be sent by other means; then outq_taken. False: nothing
+ * waits, or more than one. */
+bool outq_only_slice(const struct outq *outq, struct iovec *slice);
+
+/* What a send of the first `offered` bytes returned (bytes, or a failure of the poller). */
+enum outq_result outq_taken(struct outq *outq, size_t offered, ssize_t taken);
+
 /* Drops what waits. The queue is as if zero-initialised. */
 void outq_clear(struct outq *outq);
 

@@ -26,6 +26,7 @@
 #include "runtime/clock.h"
 #include "runtime/limits.h"
 #include "runtime/poller.h"
+#include "runtime/send_ring.h"
 
 enum { CLOSED = -1 };
 
@@ -35,6 +36,7 @@ struct epoll_poller {
     int set;
     pid_t set_thread; /* In whose descriptor table `set` is. */
     bool has_nanoseconds;
+    struct send_ring *ring; /* NULL: one system call a send. */
 };
 
 static struct epoll_poller *epoll_poller_of(struct poller *poller)
@@ -352,6 +354,27 @@ static ssize_t epoll_send(struct poller *poller, int socket, const struct iovec 
     return sent;
 }
 
+static void epoll_send_many(struct poller *poller, struct poller_send *sends, uint32_t count)
+{
+    struct epoll_poller *epoll = epoll_poller_of(poller);
+    if (epoll->ring != NULL) {
+        if (send_ring_submit(epoll->ring, sends, count)) {
+            return;
+        }
+        send_ring_destroy(epoll->ring);
+        epoll->ring = NULL;
+    } else {
+        for (uint32_t i = 0; i < count; i++) {
+            sends[i].result = POLLER_NOT_SENT;
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (sends[i].result == POLLER_NOT_SENT) {
+            sends[i].result = epoll_send(poller, sends[i].socket, &sends[i].slice, 1);
+        }
+    }
+}
+
 static void epoll_close(struct poller *poller, int socket)
 {
     (void)poller;
@@ -442,6 +465,7 @@ static void epoll_destroy(struct poller *poller)
     if (epoll->set != CLOSED && epoll->set_thread == gettid()) {
         close(epoll->set);
     }
+    send_ring_destroy(epoll->ring);
     close(epoll->doorbell);
     free(epoll);
 }
@@ -457,6 +481,7 @@ static const struct poller_ops epoll_ops = {
     .watch = epoll_watch,
     .receive = epoll_receive,
     .send = epoll_send,
+    .send_many = epoll_send_many,
     .close = epoll_close,
     .shutdown_output = epoll_shutdown_output,
     .wait = epoll_wait_events,
@@ -501,6 +526,14 @@ bool poller_open_private(struct poller *poller)
     epoll->set = set;
     epoll->set_thread = gettid();
     return true;
+}
+
+bool poller_use_send_ring(struct poller *poller)
+{
+    struct epoll_poller *epoll = epoll_poller_of(poller);
+    BUG_IF(poller->ops != &epoll_ops || epoll->set_thread != gettid() || epoll->ring != NULL);
+    epoll->ring = send_ring_create();
+    return epoll->ring != NULL;
 }
 
 bool poller_epoll_local_address(const struct poller *poller, int listener,

@@ -53,6 +53,14 @@ enum poller_failure {
     POLLER_EXHAUSTED = -3, /* Descriptors or memory are out; no event tells when they are back. */
     POLLER_REFUSED = -4,   /* Any other failure, e.g. the address is in use (listen), nobody listens
                               there (connect), or a rule or a limit forbids it (send_to). */
+    POLLER_NOT_SENT = -5,  /* Nobody has tried (poller_send_many, while it works). */
+};
+
+/* One of the sends of poller_send_many. */
+struct poller_send {
+    struct iovec slice;
+    ssize_t result; /* As poller_send returns it. */
+    int socket;
 };
 
 struct poller_ops {
@@ -68,6 +76,7 @@ struct poller_ops {
     bool (*watch)(struct poller *, int socket, uint64_t token);
     ssize_t (*receive)(struct poller *, int socket, void *into, size_t len);
     ssize_t (*send)(struct poller *, int socket, const struct iovec *slices, int count);
+    void (*send_many)(struct poller *, struct poller_send *sends, uint32_t count);
     void (*close)(struct poller *, int socket);
     void (*shutdown_output)(struct poller *, int socket);
     int (*wait)(struct poller *, struct poller_event *events, int max, int64_t timeout_ns);
@@ -87,6 +96,10 @@ MUST_CHECK struct poller *poller_create_epoll(void);
 /* Makes what is the shard's own (the epoll set). On the shard's thread, after
  * unshare(CLONE_FILES); before any other call but poller_wake. False with errno set. */
 MUST_CHECK bool poller_open_private(struct poller *poller);
+
+/* Gives poller_send_many its ring (runtime/send_ring.h); only of the kernel's pollers, after
+ * poller_open_private. False with errno set when it cannot be had: all works without it. */
+bool poller_use_send_ring(struct poller *poller);
 
 /* The address a listener or a datagram socket is bound to; only of the kernel's pollers. False when
  * it has none. */
@@ -167,6 +180,13 @@ static inline ssize_t poller_send(struct poller *p, int socket, const struct iov
                                   int count)
 {
     return p->ops->send(p, socket, slices, count);
+}
+
+/* Makes each of at most TURN_SENDS sends and sets its result; to different sockets. One system call
+ * where the kernel has and allows io_uring, else one for each. */
+static inline void poller_send_many(struct poller *p, struct poller_send *sends, uint32_t count)
+{
+    p->ops->send_many(p, sends, count);
 }
 
 /* Unread bytes turn this into a reset, as TCP has it. Events of the socket that the last wait

@@ -109,6 +109,7 @@ struct shard_set;
 
 struct shard_set_options {
     uint32_t count; /* The router shard included. */
+    bool io_uring;  /* Sends leave by the batch where the kernel allows it. */
     bool pin;       /* Shard i to the i-th allowed core, modulo; the router shard is left free. */
     const struct shard_actor *(*actor_ops)(uint32_t id);
     /* Called for each shard before any thread starts. NULL makes the start fail. */

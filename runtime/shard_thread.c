@@ -7,11 +7,13 @@
  *
  * The phase is written by the thread that started the set; shards look at it once a turn.
  */
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "runtime/buf.h"
@@ -133,6 +135,16 @@ static void shard_thread_set_name(uint32_t id, uint32_t count)
     pthread_setname_np(pthread_self(), name);
 }
 
+/* The router shard sends little. */
+static void shard_thread_take_send_ring(struct shard_thread *thread)
+{
+    struct shard *shard = thread->shard;
+    if (thread->set->options.io_uring && shard->id + 1 < shard->count &&
+        !poller_use_send_ring(shard->poller)) {
+        LOG(shard->log, LOG_INFO, "io_uring", "result=unavailable reason=\"%s\"", strerror(errno));
+    }
+}
+
 /* Pinned first, so that memory is taken near the core; descriptors part before one is opened. */
 static bool shard_thread_enter(struct shard_thread *thread)
 {
@@ -154,7 +166,11 @@ static bool shard_thread_enter(struct shard_thread *thread)
         return false;
     }
     thread->poller = NULL;
-    return shard_start(thread->shard, thread->ops, thread->actor, clock_read());
+    if (!shard_start(thread->shard, thread->ops, thread->actor, clock_read())) {
+        return false;
+    }
+    shard_thread_take_send_ring(thread);
+    return true;
 }
 
 static void shard_thread_report(struct shard_set *set, bool is_started)

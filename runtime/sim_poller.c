@@ -161,6 +161,13 @@ static ssize_t sim_send(struct poller *base, int number, const struct iovec *sli
     return sim_socket_send(poller->network, own_socket(poller, number), slices, count);
 }
 
+static void sim_send_many(struct poller *base, struct poller_send *sends, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        sends[i].result = sim_send(base, sends[i].socket, &sends[i].slice, 1);
+    }
+}
+
 static void sim_close(struct poller *base, int number)
 {
     struct sim_poller *poller = sim_poller_of(base);
@@ -281,6 +288,7 @@ static const struct poller_ops sim_poller_ops = {
     .watch = sim_watch,
     .receive = sim_receive,
     .send = sim_send,
+    .send_many = sim_send_many,
     .close = sim_close,
     .shutdown_output = sim_shutdown_output,
     .wait = sim_wait,

@@ -9,6 +9,8 @@
 #include "shards/edge/session.h"
 
 /* What one read asks for. Peers that only send a head or commands need not be given more. */
+/* Fewer sends than this are not worth a batch. */
+enum { SENDS_MIN = 4 };
 enum { READ_HTTP = 16 * 1024, READ_SESSION = 64 * 1024 };
 
 static bool is_websocket(const struct connection *conn)
@@ -434,20 +436,30 @@ static uint32_t connection_low_water(const struct connection *conn)
     return conn->state == CONNECTION_ECHO ? ECHO_OUTPUT_BYTES_HIGH / 2 : 1;
 }
 
+/* False: the connection is closed. */
+static bool connection_sent(struct edge *edge, struct connection *conn, uint64_t sent,
+                            enum outq_result result)
+{
+    actors_count_many(edge->actors, COUNTER_TRANSPORT_SENT_BYTES, sent);
+    if (result == OUTQ_GONE) {
+        connection_close(edge, conn);
+        return false;
+    }
+    if (result == OUTQ_BLOCKED) {
+        conn->flags |= CONNECTION_BLOCKED;
+        connection_schedule(edge, conn);
+    }
+    return true;
+}
+
 static void connection_flush(struct edge *edge, struct connection *conn)
 {
     if (!outq_is_empty(&conn->outq)) {
         uint64_t sent;
         const enum outq_result result =
             outq_flush(&conn->outq, &conn->stream, edge->shard->poller, &sent);
-        actors_count_many(edge->actors, COUNTER_TRANSPORT_SENT_BYTES, sent);
-        if (result == OUTQ_GONE) {
-            connection_close(edge, conn);
+        if (!connection_sent(edge, conn, sent, result)) {
             return;
-        }
-        if (result == OUTQ_BLOCKED) {
-            conn->flags |= CONNECTION_BLOCKED;
-            connection_schedule(edge, conn);
         }
     }
     if (connection_waits_for_output(conn) && conn->outq.bytes < connection_low_water(conn)) {
@@ -458,18 +470,53 @@ static void connection_flush(struct edge *edge, struct connection *conn)
     }
 }
 
-void connection_on_turn_end(struct edge *edge, struct connection *conn)
+/* What most have after a fan-out, one frame each, leaves in one system call. Nothing else happens
+ * between the look at a queue and its send; what happens after it may close any of them. */
+static void connection_send_many(struct edge *edge, struct connection *const *conns, uint32_t count)
 {
-    if ((conn->flags & CONNECTION_READABLE) != 0 && !connection_is_held(conn)) {
-        connection_pump(edge, conn);
+    struct poller_send sends[TURN_SENDS];
+    struct connection *senders[TURN_SENDS];
+    uint32_t len = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct connection *conn = conns[i];
+        if (conn->state != CONNECTION_CLOSED && (conn->flags & CONNECTION_BLOCKED) == 0 &&
+            conn->stream.tls == NULL && outq_only_slice(&conn->outq, &sends[len].slice)) {
+            sends[len].socket = conn->stream.socket;
+            senders[len++] = conn;
+        }
     }
-    if (conn->state == CONNECTION_CLOSED) {
+    if (len < SENDS_MIN) {
         return;
     }
-    if ((conn->flags & CONNECTION_BLOCKED) == 0) {
-        connection_flush(edge, conn);
+    poller_send_many(edge->shard->poller, sends, len);
+    for (uint32_t i = 0; i < len; i++) {
+        struct connection *conn = senders[i];
+        if (conn->state != CONNECTION_CLOSED) {
+            const ssize_t taken = sends[i].result;
+            const enum outq_result result = outq_taken(&conn->outq, sends[i].slice.iov_len, taken);
+            (void)connection_sent(edge, conn, taken > 0 ? (uint64_t)taken : 0, result);
+        }
     }
-    if ((conn->flags & CONNECTION_READABLE) != 0 && !connection_is_held(conn)) {
-        connection_make_ready(edge, conn);
+}
+
+void connection_on_turn_end(struct edge *edge, struct connection *const *conns, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if ((conns[i]->flags & CONNECTION_READABLE) != 0 && !connection_is_held(conns[i])) {
+            connection_pump(edge, conns[i]);
+        }
+    }
+    if (count >= SENDS_MIN) {
+        connection_send_many(edge, conns, count);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct connection *conn = conns[i];
+        if (conn->state != CONNECTION_CLOSED && (conn->flags & CONNECTION_BLOCKED) == 0) {
+            connection_flush(edge, conn);
+        }
+        if (conn->state != CONNECTION_CLOSED && (conn->flags & CONNECTION_READABLE) != 0 &&
+            !connection_is_held(conn)) {
+            connection_make_ready(edge, conn);
+        }
     }
 }

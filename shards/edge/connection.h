@@ -113,9 +113,10 @@ void connection_close(struct edge *edge, struct connection *conn);
 /* Puts the connection where the end of the turn finds it. */
 void connection_make_ready(struct edge *edge, struct connection *conn);
 
-/* Events of the socket; and the part of the turn's end that is this connection's. */
 void connection_on_event(struct edge *edge, struct connection *conn, uint32_t events);
-void connection_on_turn_end(struct edge *edge, struct connection *conn);
+
+/* The part of the turn's end that is these connections', at most TURN_SENDS of them. */
+void connection_on_turn_end(struct edge *edge, struct connection *const *conns, uint32_t count);
 void connection_free(struct edge *edge, struct connection *conn);
 
 /* Sets the timer to the earliest deadline of its state. */

@@ -312,9 +312,13 @@ void edge_on_turn_end(struct edge *edge)
     const uint32_t closed = edge->closed.len;
     const uint32_t ready = edge->ready.len;
     struct connection **items = edge->ready.items;
-    for (uint32_t i = 0; i < ready; i++) {
-        items[i]->flags &= (uint16_t)~CONNECTION_READY;
-        connection_on_turn_end(edge, items[i]);
+    for (uint32_t i = 0; i < ready; i += TURN_SENDS) {
+        const uint32_t left = ready - i;
+        const uint32_t count = left < TURN_SENDS ? left : TURN_SENDS;
+        for (uint32_t j = 0; j < count; j++) {
+            items[i + j]->flags &= (uint16_t)~CONNECTION_READY;
+        }
+        connection_on_turn_end(edge, items + i, count);
     }
     /* Those that made themselves ready again wait for the next turn. */
     edge->ready.len -= ready;

@@ -16,7 +16,8 @@ const CHANNEL = 'fan-out';
 
 const WAITS = ['epoll_wait', 'epoll_pwait', 'epoll_pwait2'];
 const RECEIVES = ['read', 'readv', 'recvfrom', 'recvmsg'];
-const SENDS = ['writev', 'sendto', 'sendmsg'];
+// One io_uring_enter makes the sends of many connections.
+const SENDS = ['writev', 'sendto', 'sendmsg', 'io_uring_enter'];
 // Eventfds between shards.
 const DOORBELLS = ['write'];
 // What strace itself causes by stopping a thread that waits.
