@@ -94,15 +94,13 @@ static bool engine_create_worker(struct engine *engine, uint32_t index)
         worker->publishers_len = one_a_channel ? engine->channels_len : 1;
     }
     worker->bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    /* Zeros are closed connections, and take no memory before they are opened. */
     worker->conns =
         calloc((size_t)worker->conns_len + worker->publishers_len + 1, sizeof worker->conns[0]);
     worker->in = malloc(ENGINE_IN_SIZE);
     worker->out = malloc(ENGINE_OUT_SIZE);
     if (worker->bell < 0 || worker->conns == NULL || worker->in == NULL || worker->out == NULL) {
         return false;
-    }
-    for (uint32_t i = 0; i < worker->conns_len + worker->publishers_len; i++) {
-        worker->conns[i].fd = -1;
     }
     return worker_create_hists(worker) && traffic_prepare(worker);
 }
