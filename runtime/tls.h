@@ -72,7 +72,7 @@ struct tls_options {
 MUST_CHECK struct tls_context *tls_context_create(const struct tls_options *options,
                                                   char error[TLS_ERROR_TEXT_SIZE]);
 
-/* After all that was made from it. NULL is allowed. */
+/* What was made from it lives on. NULL is allowed. */
 void tls_context_destroy(struct tls_context *context);
 
 enum tls_side {

@@ -55,7 +55,7 @@ struct links_options {
     uint64_t incarnation;     /* Of this life of the uid: Unix milliseconds of the start will do. */
     uint32_t protocol_min;    /* What this node speaks. */
     uint32_t protocol_max;    /* >= protocol_min */
-    struct tls_context *tls;  /* NULL: in clear. Outlives the links. */
+    struct tls_context *tls;  /* NULL: in clear.  */
     uint32_t links_max;       /* Peers at one time, kept or not. */
     uint32_t strangers_max;   /* Inbound connections before the end of their handshake. */
     uint32_t message_len_max; /* Head and payload; at most LINK_MESSAGE_LEN_MAX. */
@@ -77,7 +77,8 @@ struct links_sink {
     void *owner;
     void (*up)(void *owner, const struct gossip_uid *peer, uint32_t protocol);
     void (*down)(void *owner, const struct gossip_uid *peer);
-    /* One whole message; valid during the call. */
+    /* One whole message; valid during the call. It may lie in shard->receive_buffer, which is not
+     * the sink's to use. */
     void (*message)(void *owner, const struct gossip_uid *peer, struct span message);
 };
 
