@@ -148,10 +148,13 @@ static void *node_create_actor(uint32_t id, void *context)
 
 /* ---- lives ---- */
 
-void links_rig_open(struct links_rig *rig, const struct sim_options *options, uint32_t nodes)
+struct links_rig *links_rig_open(const struct sim_options *options, uint32_t nodes)
 {
-    *rig = (struct links_rig){.sim = sim_create(options), .nodes_len = nodes};
-    BUG_IF(rig->sim == NULL || nodes > LINKS_RIG_NODES_MAX);
+    struct links_rig *rig = calloc(1, sizeof(*rig));
+    BUG_IF(rig == NULL || nodes > LINKS_RIG_NODES_MAX);
+    rig->sim = sim_create(options);
+    rig->nodes_len = nodes;
+    BUG_IF(rig->sim == NULL);
     for (uint32_t i = 0; i < nodes; i++) {
         struct links_rig_node *node = &rig->nodes[i];
         node->rig = rig;
@@ -161,11 +164,23 @@ void links_rig_open(struct links_rig *rig, const struct sim_options *options, ui
         node->options.uid = links_rig_uid(i);
         node->counts = true;
     }
+    return rig;
 }
 
-void links_rig_close(struct links_rig *rig)
+struct links_rig *links_rig_new(uint32_t nodes)
+{
+    const struct sim_options options = {
+        .seed = 1,
+        .latency_us_min = 200,
+        .latency_us_max = 900,
+    };
+    return links_rig_open(&options, nodes);
+}
+
+void links_rig_free(struct links_rig *rig)
 {
     sim_destroy(rig->sim);
+    free(rig);
 }
 
 void links_rig_start(struct links_rig *rig, uint32_t number)
@@ -230,6 +245,12 @@ void links_rig_keep_all(struct links_rig *rig)
     }
 }
 
+void links_rig_reach(struct links_rig *rig, uint32_t node, const struct socket_address *address)
+{
+    BUG_IF(!links_reach(rig->nodes[node].links, address));
+    links_rig_wake(rig, node);
+}
+
 bool links_rig_count(struct links_rig *rig, uint32_t number, uint32_t other, size_t len)
 {
     static uint8_t bytes[MESSAGE_LEN_MAX];
@@ -263,4 +284,9 @@ bool links_rig_say(struct links_rig *rig, uint32_t node, uint32_t other, const c
 bool links_rig_are_linked(const struct links_rig *rig, uint32_t one, uint32_t other)
 {
     return rig->nodes[one].peers[other].is_up && rig->nodes[other].peers[one].is_up;
+}
+
+uint32_t links_rig_connections(const struct links_rig *rig, uint32_t node)
+{
+    return sim_node_connections(rig->sim, node);
 }

@@ -45,8 +45,9 @@ struct links_rig {
 };
 
 /* Nodes that know nothing of each other. Change their options before links_rig_start. */
-void links_rig_open(struct links_rig *rig, const struct sim_options *options, uint32_t nodes);
-void links_rig_close(struct links_rig *rig);
+struct links_rig *links_rig_open(const struct sim_options *options, uint32_t nodes);
+struct links_rig *links_rig_new(uint32_t nodes); /* In a calm network. */
+void links_rig_free(struct links_rig *rig);
 
 /* A node begins to live, or lives again: with the same uid, in a later life. */
 void links_rig_start(struct links_rig *rig, uint32_t node);
@@ -64,11 +65,15 @@ void links_rig_wake(struct links_rig *rig, uint32_t node);
 void links_rig_keep(struct links_rig *rig, uint32_t node, uint32_t other);
 void links_rig_keep_all(struct links_rig *rig);
 
+void links_rig_reach(struct links_rig *rig, uint32_t node, const struct socket_address *address);
+
 /* The next number to the other, in a message of about that many bytes. */
 bool links_rig_count(struct links_rig *rig, uint32_t node, uint32_t other, size_t len);
 bool links_rig_say(struct links_rig *rig, uint32_t node, uint32_t other, const char *text);
 
-/* Both have their link, and it is the only one. */
+uint32_t links_rig_connections(const struct links_rig *rig, uint32_t node);
+
+/* Both have their link. */
 bool links_rig_are_linked(const struct links_rig *rig, uint32_t one, uint32_t other);
 
 #endif
