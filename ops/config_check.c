@@ -149,6 +149,75 @@ static void check_boundaries(struct config *config, struct config_report *report
     }
 }
 
+/* What of a namespace's history is at odds. NULL: nothing. *key is the one to look at. */
+static const char *find_odd_history(const struct node_options *node,
+                                    const struct channel_options *options, const char **key)
+{
+    const uint64_t meta_ttl_ms = options->history_meta_ttl_ms != 0
+                                     ? options->history_meta_ttl_ms
+                                     : node->channel_history_meta_ttl_ms;
+    *key = "history_ttl";
+    if (options->history_size > 0 && options->history_ttl_ms == 0) {
+        return "found 0s, expected a duration, since history_size is set";
+    }
+    if (options->history_ttl_ms % 1000 != 0) {
+        return "found a part of a second, expected whole seconds";
+    }
+    if (options->history_ttl_ms > meta_ttl_ms) {
+        return "found a longer time than that of history_meta_ttl, expected a shorter one";
+    }
+    *key = "history_meta_ttl";
+    if (options->history_meta_ttl_ms % 1000 != 0) {
+        return "found a part of a second, expected whole seconds";
+    }
+    *key = "history_size";
+    if (options->history_size == 0 && options->history_ttl_ms != 0) {
+        return "found 0, expected a number of publications, since history_ttl is set";
+    }
+    *key = "force_recovery";
+    if (options->history_size == 0 && options->force_recovery) {
+        return "found true, expected a history_size and a history_ttl beside it";
+    }
+    *key = "auto_cache_recover";
+    if (options->auto_cache_recover &&
+        !(options->force_recovery && options->force_recovery_mode == RECOVERY_CACHE)) {
+        return "found true, expected force_recovery and force_recovery_mode \"cache\" beside it";
+    }
+    return NULL;
+}
+
+static void check_history(const struct node_options *node, const struct config_scope *scope,
+                          struct config_report *report)
+{
+    const char *key;
+    const char *what = find_odd_history(node, scope->values, &key);
+
+    if (what != NULL) {
+        const struct config_key *found = config_scope_find(scope, key);
+
+        BUG_IF(found == NULL);
+        config_report_error(report, &scope->origins[found - scope->keys], "%s%s: %s", scope->path,
+                            key, what);
+    }
+}
+
+static void check_histories(struct config *config, struct config_report *report)
+{
+    const struct node_options *node = &config->options;
+    struct config_scope scope = config_scope_without_namespace(config);
+
+    if (node->channel_history_meta_ttl_ms % 1000 != 0) {
+        config_report_error(report, config_origin_of(config, "channel.history_meta_ttl"),
+                            "channel.history_meta_ttl: found a part of a second, expected whole "
+                            "seconds");
+    }
+    check_history(node, &scope, report);
+    for (size_t i = 0; i < config->namespaces_len; i++) {
+        scope = config_scope_namespace(config, config->namespaces[i]);
+        check_history(node, &scope, report);
+    }
+}
+
 static bool is_loopback(const char *address)
 {
     return strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0 ||
@@ -185,5 +254,6 @@ void config_check(struct config *config, struct config_report *report)
     check_sizes(config, report);
     check_paths(config, report);
     check_boundaries(config, report);
+    check_histories(config, report);
     note_open_doors(config, report);
 }

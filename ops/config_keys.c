@@ -16,15 +16,20 @@ enum {
     NAME_BYTES_MAX = 256,
     ADDRESS_BYTES_MAX = 64,
     FILE_BYTES_MAX = 1024,
+    HISTORY_SIZE_MAX = 1 << 20,
 };
 #define DAYS_MAX (365ull * 24 * HOUR)
 #define COUNT_MAX 0xffffffffull
 #define SIZE_BYTES_MAX (1ull << 30)
+#define MEMORY_BYTES_MAX (1ull << 50)
 
 static const char *const log_levels[] = {"debug", "info", "warn", "error", NULL};
 static const char *const error_modes[] = {"", "transport", NULL};
 /* In the order of enum publication_data_format. */
 static const char *const data_formats[] = {"", "json", "json_object", "binary", NULL};
+
+/* In the order of enum recovery_mode. */
+static const char *const recovery_modes[] = {"stream", "cache", NULL};
 
 #define AT(field) .offset = offsetof(struct config, field)
 #define NODE(field) .offset = offsetof(struct config, options.field)
@@ -41,6 +46,11 @@ static const char *const data_formats[] = {"", "json", "json_object", "binary", 
     { \
         .path = path_, .type = CONFIG_SIZE, where, .min = min_, .max = max_, .initial = initial_, \
         .help = help_ \
+    }
+#define MEMORY(path_, where, min_, max_, initial_, help_) \
+    { \
+        .path = path_, .type = CONFIG_MEMORY, where, .min = min_, .max = max_, \
+        .initial = initial_, .help = help_ \
     }
 #define DURATION(path_, where, min_, max_, initial_, help_) \
     { \
@@ -121,6 +131,11 @@ const struct config_key config_keys[] = {
            "Connections of one user on the node; 0: no limit."),
     NUMBER("client.connection_rate_limit", NODE(client.connection_rate_limit), 0, COUNT_MAX, "0",
            "New connections of the node in a second; 0: no limit."),
+    NUMBER("client.history_max_publication_limit", NODE(client.history_max_publication_limit), 0,
+           COUNT_MAX, "300", "Publications that a client may ask for at once; 0: no limit."),
+    NUMBER("client.recovery_max_publication_limit", NODE(client.recovery_max_publication_limit), 0,
+           COUNT_MAX, "300",
+           "Publications that a client may have missed and still recover; 0: no limit."),
     BOOL("client.connect_include_server_time", NODE(client.connect_include_server_time), "false",
          "Tell the server's time in the connect reply."),
     BOOL("client.allow_anonymous_connect_without_token",
@@ -151,6 +166,10 @@ const struct config_key config_keys[] = {
            "Begins the user ids in the name of a user-limited channel."),
     STRING("channel.user_separator", NODE(channel_user_separator), 16, ",",
            "Stands between the user ids in the name of a user-limited channel."),
+    DURATION("channel.history_meta_ttl", NODE(channel_history_meta_ttl_ms), SECOND, DAYS_MAX,
+             "720h", "How long the position of a channel that nobody uses is kept."),
+    MEMORY("channel.history_memory_limit", NODE(history_memory_limit), 0, MEMORY_BYTES_MAX,
+           "1073741824", "Bytes that the histories of all channels may take; the oldest go."),
     CHOICE("channel.publication_data_format", AT(publication_data_format), data_formats, "",
            "What a publication must be, for namespaces that do not say."),
 
@@ -237,6 +256,17 @@ static_assert(sizeof(config_keys) / sizeof(config_keys[0]) <= CONFIG_KEYS_MAX,
         .initial = "false", .help = help_ \
     }
 
+#define CHANNEL_NUMBER(name, help_) \
+    { \
+        .path = #name, .type = CONFIG_NUMBER, .offset = offsetof(struct channel_options, name), \
+        .max = HISTORY_SIZE_MAX, .initial = "0", .help = help_ \
+    }
+#define CHANNEL_DURATION(path_, name, help_) \
+    { \
+        .path = path_, .type = CONFIG_DURATION, .offset = offsetof(struct channel_options, name), \
+        .max = DAYS_MAX, .initial = "0s", .help = help_ \
+    }
+
 const struct config_key config_channel_keys[] = {
     OPTION(presence, "Know who is subscribed."),
     OPTION(join_leave, "Tell when somebody subscribes or leaves, to subscribers that ask."),
@@ -251,6 +281,24 @@ const struct config_key config_channel_keys[] = {
     OPTION(allow_presence_for_anonymous, "What is allowed above holds for the anonymous user too."),
     OPTION(allow_user_limited_channels,
            "Channels that name their users after the user boundary are open to those alone."),
+    CHANNEL_NUMBER(history_size, "Publications that a channel keeps, the newest; 0: none."),
+    CHANNEL_DURATION("history_ttl", history_ttl_ms, "How long it keeps them after the newest."),
+    CHANNEL_DURATION("history_meta_ttl", history_meta_ttl_ms,
+                     "How long it keeps its position; 0s: as channel.history_meta_ttl says."),
+    OPTION(force_positioning, "Subscribers are told when they missed something."),
+    OPTION(allow_positioning, "Subscribers that ask for it are."),
+    OPTION(force_recovery, "Subscribers that come back are sent what they missed."),
+    OPTION(allow_recovery, "Subscribers that ask for it are."),
+    {.path = "force_recovery_mode",
+     .type = CONFIG_CHOICE,
+     .offset = offsetof(struct channel_options, force_recovery_mode),
+     .choices = recovery_modes,
+     .initial = "stream",
+     .help = "What they are sent: `stream`: all of it, `cache`: the newest publication."},
+    OPTION(auto_cache_recover, "And so is every new subscriber."),
+    OPTION(allow_history_for_subscriber, "Who is subscribed may read the history."),
+    OPTION(allow_history_for_client, "Every client may read the history."),
+    OPTION(allow_history_for_anonymous, "What is allowed above holds for the anonymous user too."),
     {.path = "publication_data_format",
      .type = CONFIG_CHOICE,
      .offset = offsetof(struct channel_options, publication_data_format),
@@ -263,3 +311,4 @@ static_assert(sizeof(config_channel_keys) / sizeof(config_channel_keys[0]) <=
                   CONFIG_CHANNEL_KEYS_MAX,
               "every key has room for its origin");
 static_assert(sizeof(enum publication_data_format) == sizeof(unsigned), "a choice is unsigned");
+static_assert(sizeof(enum recovery_mode) == sizeof(unsigned), "a choice is unsigned");

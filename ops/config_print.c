@@ -58,6 +58,7 @@ static const char *type_name(const struct config_key *key)
     case CONFIG_DURATION:
         return "duration";
     case CONFIG_SIZE:
+    case CONFIG_MEMORY:
         return "bytes";
     case CONFIG_STRING:
         return key->is_secret ? "secret" : "text";

@@ -310,6 +310,12 @@ bool config_value_parse(const struct config_key *key, const char *text, size_t l
         }
         *(uint32_t *)destination = (uint32_t)number;
         return true;
+    case CONFIG_MEMORY:
+        if (!parse_size(text, len, &number) || number < key->min || number > key->max) {
+            return false;
+        }
+        *(uint64_t *)destination = number;
+        return true;
     case CONFIG_UNIX_TIME:
         return parse_signed(text, len, destination);
     case CONFIG_DURATION:
@@ -384,6 +390,7 @@ const char *config_value_expected(const struct config_key *key, char out[CONFIG_
                  "a duration with its unit, like 300ms, 25s or 1h30m, from %s to %s", least, most);
         break;
     case CONFIG_SIZE:
+    case CONFIG_MEMORY:
         snprintf(out, CONFIG_EXPECTED_SIZE,
                  "a number of bytes from %" PRIu64 " to %" PRIu64 ", like 65536 or 64KiB", key->min,
                  key->max);
@@ -448,6 +455,9 @@ void config_value_print(const struct config_key *key, const void *values, FILE *
     case CONFIG_NUMBER:
     case CONFIG_SIZE:
         fprintf(out, "%" PRIu32, *(const uint32_t *)source);
+        break;
+    case CONFIG_MEMORY:
+        fprintf(out, "%" PRIu64, *(const uint64_t *)source);
         break;
     case CONFIG_UNIX_TIME:
         fprintf(out, "%" PRId64, *(const int64_t *)source);

@@ -17,6 +17,7 @@ enum config_type {
     CONFIG_UNIX_TIME, /* int64_t, seconds */
     CONFIG_DURATION,  /* uint64_t, ms: "300ms", "1h30m", "1.5s", "0", as Go writes them */
     CONFIG_SIZE,      /* uint32_t, bytes: 65536, "64KiB", "1MiB" */
+    CONFIG_MEMORY,    /* uint64_t, bytes: as a size, for amounts that outgrow 4 GiB */
     CONFIG_STRING,    /* const char *, at most max bytes */
     CONFIG_CHOICE,    /* unsigned: the index of the text among `choices` */
     CONFIG_LIST,      /* struct config_list, each item at most max bytes */

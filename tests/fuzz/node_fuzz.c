@@ -53,6 +53,9 @@ static const char *const requests[] = {
     CALL("disconnect", "13", "{\"user\":\"42\"}"),
     CALL("unsubscribe", "13", "{\"user\":\"42\"}"),
     chunked_call,
+    CALL("publish", "49", "{\"channel\":\"r:a\",\"data\":{},\"idempotency_key\":\"k\"}"),
+    CALL("history", "27", "{\"channel\":\"r:a\",\"limit\":3}"),
+    CALL("history_remove", "17", "{\"channel\":\"r:a\"}"),
 };
 
 static const char *const commands[] = {
@@ -68,6 +71,11 @@ static const char *const commands[] = {
     "{\"id\":8,\"rpc\":{\"method\":\"m\"}}",
     talk_good,
     "{\"id\":11,\"history\":{\"channel\":\"a\"}}",
+    "{\"id\":12,\"subscribe\":{\"channel\":\"r:a\",\"recover\":true,\"offset\":1,\"flag\":1}}",
+    "{\"id\":13,\"subscribe\":{\"channel\":\"r:a\",\"recover\":true,\"epoch\":\"1\",\"flag\":2}}",
+    "{\"id\":14,\"unsubscribe\":{\"channel\":\"r:a\"}}",
+    "{\"id\":15,\"publish\":{\"channel\":\"r:a\",\"data\":[\"xxxxxxxxxxxxxxxx\"]}}",
+    "{\"id\":16,\"history\":{\"channel\":\"r:a\",\"limit\":2,\"since\":{\"offset\":1}}}",
 };
 
 #define LEN_OF(array) (sizeof(array) / sizeof((array)[0]))
@@ -224,6 +232,22 @@ static void close_peer(struct fuzz_peer *peer, bool is_reset)
     }
 }
 
+static void open_histories(struct node_options *options, struct channel_options *kept,
+                           uint8_t flags)
+{
+    *kept = options->without_namespace;
+    kept->name = "r";
+    kept->history_size = 1 + (flags & 3);
+    kept->history_ttl_ms = 2000;
+    kept->force_recovery = true;
+    kept->force_recovery_mode = (flags & 8) != 0 ? RECOVERY_CACHE : RECOVERY_STREAM;
+    kept->auto_cache_recover = (flags & 16) != 0;
+    options->channel_history_meta_ttl_ms = 3000;
+    options->history_memory_limit = 8192;
+    options->namespaces = kept;
+    options->namespaces_len = 1;
+}
+
 static void open_world(struct node_options *options, uint8_t flags, uint8_t seed)
 {
     const struct sim_options sim_options = {
@@ -244,6 +268,8 @@ static void open_world(struct node_options *options, uint8_t flags, uint8_t seed
     options->websocket.inflated_size_limit = 8192;
     options->without_namespace.presence = (flags & 16) != 0;
     options->without_namespace.join_leave = (flags & 32) != 0;
+    static struct channel_options kept;
+    open_histories(options, &kept, flags);
     options->echo.enabled = true;
     options->http_api.key = "k";
     options->health_enabled = options->prometheus_enabled = true;

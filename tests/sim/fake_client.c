@@ -35,10 +35,18 @@ static void client_put_text(struct fake_client *client, const char *text)
     client_put(client, payload, len);
 }
 
+static const char *channel_prefix(uint32_t channel)
+{
+    return fake_channel_is_kept(channel) ? "r:" : "";
+}
+
 bool fake_client_open(struct fake_client *client, struct sim *sim, uint32_t node,
                       const struct socket_address *address)
 {
+    struct fake_place places[CHANNELS_MAX];
+    memcpy(places, client->places, sizeof(places));
     memset(client, 0, sizeof(*client));
+    memcpy(client->places, places, sizeof(places));
     client->sim = sim;
     client->node = node;
     client->socket = sim_client_connect(sim, node, address);
@@ -85,11 +93,20 @@ void fake_client_pause(struct fake_client *client, bool paused)
 void fake_client_subscribe(struct fake_client *client, uint8_t channel)
 {
     struct fake_subscription *subscription = &client->subscriptions[channel];
-    char text[128];
+    const struct fake_place *place = &client->places[channel];
+    char recover[128] = "";
+    char text[256];
     subscription->state = FAKE_ASKED;
     subscription->command_id = client->next_id++;
-    (void)snprintf(text, sizeof(text), "{\"id\":%u,\"subscribe\":{\"channel\":\"c%u\"}}",
-                   subscription->command_id, channel);
+    if (place->is_known) {
+        /* Some would rather have an error than begin anew. */
+        const unsigned flag = subscription->command_id % 4 == 0 ? 2 : 0;
+        (void)snprintf(recover, sizeof(recover),
+                       ",\"recover\":true,\"offset\":%llu,\"epoch\":\"%s\",\"flag\":%u",
+                       (unsigned long long)place->offset, place->epoch, flag);
+    }
+    (void)snprintf(text, sizeof(text), "{\"id\":%u,\"subscribe\":{\"channel\":\"%sc%u\"%s}}",
+                   subscription->command_id, channel_prefix(channel), channel, recover);
     client_put_text(client, text);
 }
 
@@ -99,8 +116,8 @@ void fake_client_unsubscribe(struct fake_client *client, uint8_t channel)
     char text[128];
     subscription->state = FAKE_LEAVING;
     subscription->command_id = client->next_id++;
-    (void)snprintf(text, sizeof(text), "{\"id\":%u,\"unsubscribe\":{\"channel\":\"c%u\"}}",
-                   subscription->command_id, channel);
+    (void)snprintf(text, sizeof(text), "{\"id\":%u,\"unsubscribe\":{\"channel\":\"%sc%u\"}}",
+                   subscription->command_id, channel_prefix(channel), channel);
     client_put_text(client, text);
 }
 
@@ -117,8 +134,9 @@ bool fake_client_publish(struct fake_client *client, uint8_t channel, uint32_t p
     filler[padding] = '\0';
     const int len =
         snprintf(text, sizeof(text),
-                 "{\"id\":%u,\"publish\":{\"channel\":\"c%u\",\"data\":{\"n\":%u,\"p\":\"%s\"}}}",
-                 client->next_id, channel, publication, filler);
+                 "{\"id\":%u,\"publish\":{\"channel\":\"%sc%u\",\"data\":{\"n\":%u,"
+                 "\"p\":\"%s\"}}}",
+                 client->next_id, channel_prefix(channel), channel, publication, filler);
     if (client->out_len + (size_t)len + WEBSOCKET_HEADER_LEN_MAX > sizeof(client->out)) {
         return false;
     }
@@ -133,8 +151,8 @@ void fake_client_ask_presence(struct fake_client *client, uint8_t channel)
     char text[128];
     client->asked_clients = UINT64_MAX;
     client->asked_id = client->next_id++;
-    (void)snprintf(text, sizeof(text), "{\"id\":%u,\"presence_stats\":{\"channel\":\"c%u\"}}",
-                   client->asked_id, channel);
+    (void)snprintf(text, sizeof(text), "{\"id\":%u,\"presence_stats\":{\"channel\":\"%sc%u\"}}",
+                   client->asked_id, channel_prefix(channel), channel);
     client_put_text(client, text);
 }
 
@@ -166,25 +184,77 @@ static uint32_t number_behind(const char *text, const char *key)
     return at == NULL ? 0 : (uint32_t)strtoul(at + strlen(key), NULL, 10);
 }
 
+/* The publication in the text is the one after what the client has. */
+static void client_moves_on(struct fake_client *client, const struct fake_listener *listener,
+                            uint32_t channel, const char *text)
+{
+    if (number_behind(text, "\"offset\":") != ++client->places[channel].offset) {
+        listener->violation(listener->context, "an offset is not the next one");
+    }
+}
+
 static void client_on_push(struct fake_client *client, const struct fake_listener *listener,
                            const char *text)
 {
-    const uint32_t channel = number_behind(text, "\"channel\":\"c");
-    if (channel >= CHANNELS_MAX || strstr(text, "\"pub\":") == NULL) {
+    const bool is_kept = strstr(text, "\"channel\":\"r:c") != NULL;
+    const uint32_t channel = number_behind(text, is_kept ? "\"channel\":\"r:c" : "\"channel\":\"c");
+    if (channel >= CHANNELS_MAX) {
         return;
     }
     struct fake_subscription *subscription = &client->subscriptions[channel];
+    if (strstr(text, "\"unsubscribe\":{") != NULL && subscription->run != NULL) {
+        subscription->run->is_open = false;
+        *subscription = (struct fake_subscription){0};
+    }
+    if (strstr(text, "\"pub\":") == NULL) {
+        return;
+    }
     if (subscription->run == NULL) {
         listener->violation(listener->context, "a publication outside of any subscription");
         return;
     }
     fake_run_add(subscription->run, number_behind(text, "\"n\":"));
+    if (is_kept) {
+        client_moves_on(client, listener, channel, text);
+    }
+}
+
+/* Takes what was missed; or, where that cannot be had any more, begins a new run. */
+static struct fake_run *client_resume(struct fake_client *client,
+                                      const struct fake_listener *listener, uint8_t channel,
+                                      const char *text)
+{
+    struct fake_place *place = &client->places[channel];
+    const bool is_recovered = strstr(text, "\"recovered\":true") != NULL;
+    if (place->is_known) {
+        listener->recovered(listener->context, is_recovered);
+    }
+    if (is_recovered) {
+        for (const char *at = text; (at = strstr(at, "\"n\":")) != NULL; at++) {
+            fake_run_add(place->run, number_behind(at, "\"n\":"));
+            client_moves_on(client, listener, channel, at);
+        }
+        place->run->is_open = true;
+        return place->run;
+    }
+    const char *epoch = strstr(text, "\"epoch\":\"");
+    if (epoch == NULL || strstr(text, "\"publications\"") != NULL) {
+        listener->violation(listener->context, "a subscribe reply without its position");
+        return listener->open_run(listener->context, client, channel);
+    }
+    epoch += strlen("\"epoch\":\"");
+    place->is_known = true;
+    place->offset = number_behind(text, "\"offset\":");
+    (void)snprintf(place->epoch, sizeof(place->epoch), "%.*s", (int)strcspn(epoch, "\""), epoch);
+    place->run = listener->open_run(listener->context, client, channel);
+    return place->run;
 }
 
 static void client_on_subscription_reply(struct fake_client *client,
                                          const struct fake_listener *listener, uint8_t channel,
-                                         bool is_error)
+                                         const char *text)
 {
+    const bool is_error = strstr(text, "\"error\":") != NULL;
     struct fake_subscription *subscription = &client->subscriptions[channel];
     subscription->command_id = 0;
     if (subscription->state == FAKE_LEAVING) {
@@ -192,6 +262,12 @@ static void client_on_subscription_reply(struct fake_client *client,
         *subscription = (struct fake_subscription){0};
     } else if (is_error) {
         subscription->state = FAKE_NONE;
+        if (strstr(text, "\"code\":112") != NULL) {
+            client->places[channel].is_known = false;
+        }
+    } else if (fake_channel_is_kept(channel)) {
+        subscription->state = FAKE_SUBSCRIBED;
+        subscription->run = client_resume(client, listener, channel, text);
     } else {
         subscription->state = FAKE_SUBSCRIBED;
         subscription->run = listener->open_run(listener->context, client, channel);
@@ -215,7 +291,7 @@ static void client_on_reply(struct fake_client *client, const struct fake_listen
     }
     for (uint8_t channel = 0; channel < CHANNELS_MAX; channel++) {
         if (client->subscriptions[channel].command_id == id) {
-            client_on_subscription_reply(client, listener, channel, is_error);
+            client_on_subscription_reply(client, listener, channel, text);
             return;
         }
     }

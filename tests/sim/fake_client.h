@@ -34,6 +34,15 @@ struct fake_subscription {
     struct fake_run *run;
 };
 
+/* Where a client is in a channel that keeps a history. It remembers that over its connections, and
+ * recovers from there. */
+struct fake_place {
+    bool is_known;
+    uint64_t offset;
+    char epoch[24];
+    struct fake_run *run;
+};
+
 /* A publish command that was not answered yet. */
 struct fake_publish {
     uint32_t command_id;
@@ -50,6 +59,7 @@ struct fake_client {
     uint16_t close_code;
     uint32_t next_id;
     struct fake_subscription subscriptions[CHANNELS_MAX];
+    struct fake_place places[CHANNELS_MAX];
     struct fake_publish publishes[64];
     uint32_t publishes_len;
     uint64_t
@@ -68,9 +78,16 @@ struct fake_client {
 struct fake_listener {
     struct fake_run *(*open_run)(void *context, const struct fake_client *client, uint8_t channel);
     void (*published)(void *context, uint32_t publication, bool accepted);
+    void (*recovered)(void *context, bool is_recovered);
     void (*violation)(void *context, const char *what);
     void *context;
 };
+
+/* Every second channel is in the namespace "r". */
+static inline bool fake_channel_is_kept(uint32_t channel)
+{
+    return channel % 2 == 0;
+}
 
 /* False: nobody listens there. */
 bool fake_client_open(struct fake_client *client, struct sim *sim, uint32_t node,

@@ -75,10 +75,12 @@ static bool parse_arguments(int count, char **values, struct arguments *out)
 static void print_report(uint64_t seed, enum world_result result, const struct world_report *report)
 {
     printf("seed %" PRIu64 ": %s nodes=%u shards=%u clients=%u publications=%u deliveries=%" PRIu64
-           " faults=%u disconnects=%u simulated_s=%.1f digest=%016" PRIx64 "%s%s\n",
+           " faults=%u recovered=%u unrecovered=%u disconnects=%u simulated_s=%.1f "
+           "digest=%016" PRIx64 "%s%s\n",
            seed, result == WORLD_OK ? "held" : "FAILED", report->nodes, report->shards,
            report->clients, report->publications, report->deliveries, report->faults,
-           report->disconnects, (double)report->simulated_ms / 1000, report->digest,
+           report->recovered, report->unrecovered, report->disconnects,
+           (double)report->simulated_ms / 1000, report->digest,
            report->what[0] == '\0' ? "" : " why: ", report->what);
     (void)fflush(stdout);
 }

@@ -6,6 +6,8 @@
  * sees is the order of a channel. Then, for every other subscription, from its reply to its end:
  *   - what it saw is a contiguous piece of the witness's order (one order, no gap, no repeat);
  *   - if it still lasts when the world has come to rest, the piece reaches the end of that order.
+ * In channels that keep a history a client goes on in the run that it had, over any number of
+ * connections, unless it is told that this cannot be; and each offset is the one after the last.
  * And every publication that was acknowledged is in the order once, none that was refused is.
  */
 #include "tests/sim/world.h"
@@ -24,6 +26,7 @@ enum publication_fate { FATE_NONE, FATE_SENT, FATE_ACCEPTED, FATE_REFUSED };
 
 struct world_node {
     struct node_options options;
+    struct channel_options kept; /* Of the namespace "r". */
     struct node *node;
     uint32_t number; /* In the simulator. */
     struct fake_client *witness;
@@ -74,7 +77,31 @@ static void world_published(void *context, uint32_t publication, bool accepted)
     world->fates[publication] = accepted ? FATE_ACCEPTED : FATE_REFUSED;
 }
 
+static void world_recovered(void *context, bool is_recovered)
+{
+    struct world *world = context;
+    world->report->recovered += is_recovered;
+    world->report->unrecovered += !is_recovered;
+}
+
 /* ---- making it ---- */
+
+/* Histories that are now long enough for whoever comes back, and now not. */
+static void world_make_histories(struct world *world, struct world_node *node)
+{
+    node->kept = node->options.without_namespace;
+    node->kept.name = "r";
+    node->kept.history_size = 1 + (uint32_t)random_below(world->random, 40);
+    node->kept.history_ttl_ms = (1 + random_below(world->random, 10)) * 1000;
+    node->kept.force_recovery = true;
+    node->options.channel_history_meta_ttl_ms = 10 * 1000;
+    node->options.client.recovery_max_publication_limit = (uint32_t)random_below(world->random, 60);
+    if (random_below(world->random, 3) == 0) {
+        node->options.history_memory_limit = random_below(world->random, 200 * 1024);
+    }
+    node->options.namespaces = &node->kept;
+    node->options.namespaces_len = 1;
+}
 
 static void world_add_node(struct world *world, uint32_t index)
 {
@@ -93,6 +120,7 @@ static void world_add_node(struct world *world, uint32_t index)
     node->options.without_namespace.join_leave = random_below(world->random, 2) == 0;
     node->options.without_namespace.force_push_join_leave =
         node->options.without_namespace.join_leave;
+    world_make_histories(world, node);
     node->node = node_create(&node->options, world->random, 1000000);
     BUG_IF(node->node == NULL);
     const struct shard_set_options set = node_shard_set_options(node->node);
@@ -314,11 +342,19 @@ static bool check_presence(struct world *world)
 }
 
 static const enum counter gauges_at_zero[] = {
-    COUNTER_NUM_CLIENTS,          COUNTER_NUM_CONNECTIONS,
-    COUNTER_NUM_UNAUTHENTICATED,  COUNTER_NUM_USERS,
-    COUNTER_NUM_ANONYMOUS,        COUNTER_NUM_SUBSCRIPTIONS,
-    COUNTER_NUM_CHANNELS,         COUNTER_NUM_PRESENCE_ENTRIES,
-    COUNTER_RECEIVE_PINNED_BYTES, COUNTER_RECEIVE_PINNED_UNAUTHENTICATED_BYTES,
+    COUNTER_NUM_CLIENTS,
+    COUNTER_NUM_CONNECTIONS,
+    COUNTER_NUM_UNAUTHENTICATED,
+    COUNTER_NUM_USERS,
+    COUNTER_NUM_ANONYMOUS,
+    COUNTER_NUM_SUBSCRIPTIONS,
+    COUNTER_NUM_CHANNELS,
+    COUNTER_NUM_PRESENCE_ENTRIES,
+    COUNTER_HISTORY_STREAMS,
+    COUNTER_HISTORY_PUBLICATIONS,
+    COUNTER_HISTORY_BYTES,
+    COUNTER_RECEIVE_PINNED_BYTES,
+    COUNTER_RECEIVE_PINNED_UNAUTHENTICATED_BYTES,
 };
 
 /* Everybody leaves: nothing of them may stay. */
@@ -395,8 +431,8 @@ enum world_result world_run(const struct world_options *options, struct world_re
     };
     world->options = options;
     world->report = report;
-    world->listener =
-        (struct fake_listener){world_open_run, world_published, world_violation, world};
+    world->listener = (struct fake_listener){world_open_run, world_published, world_recovered,
+                                             world_violation, world};
     world->sim = sim_create(&sim_options);
     BUG_IF(world->sim == NULL);
     world->random = sim_random(world->sim);

@@ -28,6 +28,8 @@ struct world_report {
     uint32_t publications;
     uint64_t deliveries;
     uint32_t faults;
+    uint32_t recovered;   /* Subscriptions that went on where they were, */
+    uint32_t unrecovered; /* and that were told that they could not. */
     uint32_t disconnects; /* That a node made, with a code of the protocol. */
     char what[160];       /* The first violation. */
 };

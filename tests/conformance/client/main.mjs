@@ -7,6 +7,7 @@ import { start_main } from './nodes.mjs';
 import { add_presence } from './presence.mjs';
 import { add_publishing } from './publishing.mjs';
 import { add_server_api } from './server_api.mjs';
+import { add_streams } from './streams.mjs';
 import { add_subscribing } from './subscribing.mjs';
 import { add_wire } from './wire.mjs';
 
@@ -18,6 +19,7 @@ add_subscribing(report, node);
 add_publishing(report, node);
 add_presence(report, node);
 add_server_api(report, node);
+add_streams(report, node);
 add_wire(report, node);
 await report.run({ concurrency: 6 });
 add_client_limits(report, node);

@@ -11,6 +11,13 @@ const OPEN = {
   allow_presence_for_anonymous: true,
 };
 
+const HISTORY = {
+  history_size: 10,
+  history_ttl: '60s',
+  allow_history_for_client: true,
+  allow_history_for_anonymous: true,
+};
+
 // All combinations of these options, one namespace each: prefix, then a 0 or 1 for each option.
 export function combinations(prefix, names, common = {}) {
   return Array.from({ length: 1 << names.length }, (_, bits) => {
@@ -51,6 +58,13 @@ export const MAIN = {
       { name: 'binary', ...OPEN, publication_data_format: 'binary' },
       { name: 'limited', allow_user_limited_channels: true },
       { name: 'closed' },
+      { name: 'stream', ...OPEN, ...HISTORY, presence: true, join_leave: true,
+        force_push_join_leave: true, force_recovery: true },
+      { name: 'cache', ...OPEN, ...HISTORY, force_recovery: true, force_recovery_mode: 'cache' },
+      { name: 'auto', ...OPEN, ...HISTORY, force_recovery: true, force_recovery_mode: 'cache',
+        auto_cache_recover: true },
+      { name: 'asked', ...OPEN, ...HISTORY, allow_positioning: true, allow_recovery: true },
+      { name: 'kept', ...OPEN, history_size: 10, history_ttl: '60s' },
       ...combinations('pub', PUBLISH_OPTIONS, SUBSCRIBABLE),
       ...combinations('pre', PRESENCE_OPTIONS, SUBSCRIBABLE),
       ...combinations('sub', SUBSCRIBE_OPTIONS),

@@ -53,9 +53,6 @@ static void test_a_cluster_of_many_features_is_refused_by_name(void **state)
         "  proxy: {subscribe: {endpoint: \"http://backend\"}}\n"
         "  namespaces:\n"
         "    - name: ns1\n"
-        "      history_size: 10\n"
-        "      history_ttl: 60s\n"
-        "      force_recovery: true\n"
         "      allowed_delta_types: [fossil]\n"
         "proxies: [{name: ppp}]\n"
         "consumers: [{name: kafka}]\n"
@@ -67,20 +64,13 @@ static void test_a_cluster_of_many_features_is_refused_by_name(void **state)
         "roost yet\n"
         "roost.yaml:9:5: client.proxy.connect: known to Centrifugo, not supported by roost yet\n"
         "roost.yaml:12:3: channel.proxy: known to Centrifugo, not supported by roost yet\n"
-        "roost.yaml:15:7: channel.namespaces.ns1.history_size: known to Centrifugo, not supported "
-        "by roost yet\n"
-        "roost.yaml:16:7: channel.namespaces.ns1.history_ttl: known to Centrifugo, not supported "
-        "by roost yet\n"
-        "roost.yaml:17:7: channel.namespaces.ns1.force_recovery: known to Centrifugo, not "
-        "supported by roost "
-        "yet\n"
-        "roost.yaml:18:7: channel.namespaces.ns1.allowed_delta_types: known to Centrifugo, not "
+        "roost.yaml:15:7: channel.namespaces.ns1.allowed_delta_types: known to Centrifugo, not "
         "supported by "
         "roost yet\n"
-        "roost.yaml:19:1: proxies: known to Centrifugo, not supported by roost yet\n"
-        "roost.yaml:20:1: consumers: known to Centrifugo, not supported by roost yet\n"
-        "roost.yaml:21:1: sse: known to Centrifugo, not supported by roost yet\n"
-        "roost.yaml:22:13: note: websocket.write_timeout: steers how Centrifugo works, has no "
+        "roost.yaml:16:1: proxies: known to Centrifugo, not supported by roost yet\n"
+        "roost.yaml:17:1: consumers: known to Centrifugo, not supported by roost yet\n"
+        "roost.yaml:18:1: sse: known to Centrifugo, not supported by roost yet\n"
+        "roost.yaml:19:13: note: websocket.write_timeout: steers how Centrifugo works, has no "
         "effect on roost\n");
 }
 
@@ -102,9 +92,75 @@ static void test_switched_off_is_harmless(void **state)
                   "  without_namespace: {history_size: 0, history_ttl: 0s, force_recovery: false,\n"
                   "    subscribe_proxy_enabled: false, subscribe_proxy_name: default, "
                   "subscription_type: \"\"}\n"
-                  "client: {recovery_max_publication_limit: 300, channel_position_check_delay: "
-                  "40000ms}\n",
+                  "client: {recovery_max_publication_limit: 300}\n",
                   "");
+}
+
+/* Positions are compared as publications arrive, so there is nothing to check from time to time. */
+static void test_histories_are_as_in_centrifugo(void **state)
+{
+    struct loaded *loaded = load_text("client:\n"
+                                      "  history_max_publication_limit: 100\n"
+                                      "  recovery_max_publication_limit: 200\n"
+                                      "  channel_position_check_delay: 30s\n"
+                                      "channel:\n"
+                                      "  history_meta_ttl: 24h\n"
+                                      "  history_memory_limit: 5GiB\n"
+                                      "  namespaces:\n"
+                                      "    - name: ns1\n"
+                                      "      history_size: 10\n"
+                                      "      history_ttl: 60s\n"
+                                      "      history_meta_ttl: 1h\n"
+                                      "      force_recovery: true\n"
+                                      "      force_recovery_mode: cache\n"
+                                      "      auto_cache_recover: true\n"
+                                      "      allow_positioning: true\n"
+                                      "      allow_history_for_subscriber: true\n");
+    const struct node_options *options = &loaded->config.options;
+    const struct channel_options *ns1 = &options->namespaces[0];
+
+    (void)state;
+    assert_string_equal(loaded->report.text,
+                        "roost.yaml:4:3: note: client.channel_position_check_delay: steers how "
+                        "Centrifugo works, has no effect on roost\n");
+    assert_int_equal(options->client.history_max_publication_limit, 100);
+    assert_int_equal(options->client.recovery_max_publication_limit, 200);
+    assert_int_equal(options->channel_history_meta_ttl_ms, 24 * 3600 * 1000);
+    assert_true(options->history_memory_limit == 5ull << 30);
+    assert_int_equal(ns1->history_size, 10);
+    assert_int_equal(ns1->history_ttl_ms, 60 * 1000);
+    assert_int_equal(ns1->history_meta_ttl_ms, 3600 * 1000);
+    assert_true(ns1->force_recovery && ns1->auto_cache_recover && ns1->allow_positioning);
+    assert_true(ns1->allow_history_for_subscriber && !ns1->allow_history_for_client);
+    assert_int_equal(ns1->force_recovery_mode, RECOVERY_CACHE);
+    assert_int_equal(options->without_namespace.history_size, 0);
+    unload(loaded);
+}
+
+static void test_histories_at_odds_are_refused(void **state)
+{
+    (void)state;
+    expect_report("channel: {without_namespace: {history_size: 1}}\n",
+                  "channel.without_namespace.history_ttl: found 0s, expected a duration, "
+                  "since history_size is set\n");
+    expect_report("channel: {without_namespace: {history_ttl: 1s}}\n",
+                  "channel.without_namespace.history_size: found 0, expected a number of "
+                  "publications, since history_ttl is set\n");
+    expect_report("channel: {without_namespace: {history_size: 1, history_ttl: 1500ms}}\n",
+                  "roost.yaml:1:61: channel.without_namespace.history_ttl: found a part of a "
+                  "second, expected whole seconds\n");
+    expect_report("channel: {without_namespace: {history_size: 1, history_ttl: 721h}}\n",
+                  "roost.yaml:1:61: channel.without_namespace.history_ttl: found a longer time "
+                  "than "
+                  "that of history_meta_ttl, expected a shorter one\n");
+    expect_report("channel: {without_namespace: {force_recovery: true}}\n",
+                  "roost.yaml:1:47: channel.without_namespace.force_recovery: found true, expected "
+                  "a "
+                  "history_size and a history_ttl beside it\n");
+    expect_report("channel: {namespaces: [{name: ns, history_size: 1, history_ttl: 1s,\n"
+                  "  force_recovery: true, auto_cache_recover: true}]}\n",
+                  "roost.yaml:2:45: channel.namespaces.ns.auto_cache_recover: found true, expected "
+                  "force_recovery and force_recovery_mode \"cache\" beside it\n");
 }
 
 /* A row without a section, twice, or in both tables would never be found or never be reached. */
@@ -143,6 +199,8 @@ int main(void)
         cmocka_unit_test(test_a_first_configuration_works),
         cmocka_unit_test(test_a_cluster_of_many_features_is_refused_by_name),
         cmocka_unit_test(test_switched_off_is_harmless),
+        cmocka_unit_test(test_histories_are_as_in_centrifugo),
+        cmocka_unit_test(test_histories_at_odds_are_refused),
         cmocka_unit_test(test_the_tables_are_sound),
     };
 

@@ -202,9 +202,10 @@ static void test_errors_of_the_environment(void **state)
                        "roost yet\n");
     expect_environment(NULL, ENVIRONMENT("ROOST_SSE_ENABLED=false", "ROOST_SSE_HANDLER_PREFIX=/x"),
                        "");
-    expect_environment(NULL, ENVIRONMENT("ROOST_CHANNEL_WITHOUT_NAMESPACE_HISTORY_SIZE=10"),
-                       "environment ROOST_CHANNEL_WITHOUT_NAMESPACE_HISTORY_SIZE: "
-                       "channel.without_namespace.history_size: known to Centrifugo, not supported "
+    expect_environment(NULL, ENVIRONMENT("ROOST_CHANNEL_WITHOUT_NAMESPACE_DELTA_PUBLISH=true"),
+                       "environment ROOST_CHANNEL_WITHOUT_NAMESPACE_DELTA_PUBLISH: "
+                       "channel.without_namespace.delta_publish: known to Centrifugo, not "
+                       "supported "
                        "by roost yet\n");
     /* None of ours. */
     expect_environment(NULL, ENVIRONMENT("ROOSTER=1", "CENTRIFUGO_SSE_ENABLED=true", "ROOST", "=x"),
