@@ -96,7 +96,7 @@ def roost_fuzz_test(source):
             "//bazel:libfuzzer": ["-fsanitize=fuzzer"],
             "//conditions:default": [],
         }),
-        # Decoders are in codec; other readers of foreign bytes are the configuration and a whole node.
+        # Decoders are in codec; other readers of foreign bytes are the configuration, links and a whole node.
         deps = [
             "//bazel/libs:jansson",
             "//bazel/libs:wslay",
@@ -104,6 +104,7 @@ def roost_fuzz_test(source):
             "//tests/unit/codec:protobuf_oracle",
         ] + {
             "config": ["//ops"],
+            "links": ["//shards"],
             "node": ["//shards"],
         }.get(module, []),
     )
