@@ -151,6 +151,7 @@ struct api_node_result {
     struct span uid;
     struct span name;
     struct span version;
+    struct span client_address; /* Empty: not told. Centrifugo has no such field. */
     uint32_t client_count;
     uint32_t user_count;
     uint32_t channel_count;

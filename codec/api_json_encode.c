@@ -165,6 +165,10 @@ void api_json_encode_info_item(struct writer *out, bool first, const struct api_
     JSON_WRITE_KEY(&json, "num_channels");
     json_write_u64(&json, node->channel_count);
     json_write_field_u64(&json, KEY("uptime"), node->uptime_s);
+    if (!span_is_empty(node->client_address)) {
+        JSON_WRITE_KEY(&json, "address");
+        json_write_string(&json, node->client_address);
+    }
     JSON_WRITE_KEY(&json, "num_subs");
     json_write_u64(&json, node->sub_count);
     json_write_object_end(&json);

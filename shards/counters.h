@@ -378,6 +378,51 @@
       "Datagrams and states that were refused.") \
     X(GOSSIP_MEMBERS_REFUSED, "gossip_members_refused", "", COUNTER, \
       "Members in datagrams and states that were malformed, or beyond the limit.") \
+    X(LINKS_UP, "link_up", "", GAUGE, "Links to other nodes that are up.") \
+    X(LINKS_KEPT, "link_wanted", "", GAUGE, "Nodes that there should be a link to.") \
+    X(LINKS_STRANGERS, "link_handshakes", "", GAUGE, \
+      "Connections of which it is not known yet whose they are.") \
+    X(LINKS_QUEUE_BYTES, "link_queue_bytes", "", GAUGE, "Bytes that wait in all links' queues.") \
+    X(LINKS_QUEUE_BYTES_MAX, "link_queue_bytes_longest", "", GAUGE, \
+      "Bytes that wait in the longest queue.") \
+    X(LINKS_ROUND_TRIP_US, "link_round_trip_microseconds", "", GAUGE, \
+      "Of the slowest link, by its last heartbeat.") \
+    X(LINKS_FRAMES_IN, "link_frames", "direction=\"in\"", COUNTER, "Frames of links.") \
+    X(LINKS_FRAMES_OUT, "link_frames", "direction=\"out\"", COUNTER, "Frames of links.") \
+    X(LINKS_BYTES_IN, "link_bytes", "direction=\"in\"", COUNTER, \
+      "Bytes of links, without what TLS adds.") \
+    X(LINKS_BYTES_OUT, "link_bytes", "direction=\"out\"", COUNTER, \
+      "Bytes of links, without what TLS adds.") \
+    X(LINKS_MESSAGES_IN, "link_messages", "direction=\"in\"", COUNTER, "Messages over links.") \
+    X(LINKS_MESSAGES_OUT, "link_messages", "direction=\"out\"", COUNTER, "Messages over links.") \
+    X(LINKS_UPS, "link_ups", "", COUNTER, "Links that came up.") \
+    X(LINKS_RECONNECTS, "link_reconnects", "", COUNTER, \
+      "Of these, links to a node that had one before.") \
+    X(LINKS_DIALS_FAILED, "link_dials_failed", "", COUNTER, \
+      "Connections to other nodes that were not made.") \
+    X(LINKS_DOWN_SILENT, "link_downs", "reason=\"silent\"", COUNTER, "Links that ended.") \
+    X(LINKS_DOWN_FULL, "link_downs", "reason=\"full\"", COUNTER, "Links that ended.") \
+    X(LINKS_DOWN_OTHER, "link_downs", "reason=\"other\"", COUNTER, "Links that ended.") \
+    X(LINKS_REQUESTS_REFUSED, "link_requests_refused", "", COUNTER, \
+      "Requests to other nodes that found the queue full.") \
+    X(LINKS_REFUSED_TLS, "link_refused", "reason=\"tls\"", COUNTER, \
+      "Connections of others that were ended before they were links.") \
+    X(LINKS_REFUSED_CLUSTER, "link_refused", "reason=\"cluster\"", COUNTER, \
+      "Connections of others that were ended before they were links.") \
+    X(LINKS_REFUSED_VERSION, "link_refused", "reason=\"version\"", COUNTER, \
+      "Connections of others that were ended before they were links.") \
+    X(LINKS_REFUSED_BUSY, "link_refused", "reason=\"busy\"", COUNTER, \
+      "Connections of others that were ended before they were links.") \
+    X(LINKS_REFUSED_LATE, "link_refused", "reason=\"late\"", COUNTER, \
+      "Connections of others that were ended before they were links.") \
+    X(LINKS_REFUSED_OTHER, "link_refused", "reason=\"other\"", COUNTER, \
+      "Connections of others that were ended before they were links.") \
+    X(LINKS_BAD_SIZE, "link_bad_frames", "reason=\"size\"", COUNTER, \
+      "Frames that were not understood; each ends its connection.") \
+    X(LINKS_BAD_OTHER, "link_bad_frames", "reason=\"malformed\"", COUNTER, \
+      "Frames that were not understood; each ends its connection.") \
+    X(LINK_MESSAGES_REFUSED, "link_messages_refused", "", COUNTER, \
+      "Messages of other nodes that were not understood.") \
     X(TURNS, "shard_turns", "", COUNTER, "Turns of the loop.") \
     X(BUSY_NS, "shard_busy_nanoseconds", "", COUNTER, "Time the shard was not waiting.")
 

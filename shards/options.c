@@ -31,9 +31,6 @@ static void client_options_init(struct client_options *client)
 static void cluster_options_init(struct cluster_options *cluster)
 {
     cluster->name = "roost";
-    cluster->tls_cert_pem_file = "";
-    cluster->tls_key_pem_file = "";
-    cluster->tls_ca_pem_file = "";
     cluster->zone = "";
     cluster->weight = 1;
     cluster->client_address = "";

@@ -124,6 +124,8 @@ struct web_file {
     size_t len;
 };
 
+struct tls_context;
+
 /* What a node is to others. */
 struct cluster_options {
     bool enabled;
@@ -134,10 +136,7 @@ struct cluster_options {
     uint32_t seeds_len;
     bool has_names; /* More seeds will be offered, as names are looked up (node_offer_seeds). */
     struct gossip_keyring keyring; /* Empty: gossip in clear. */
-    bool insecure;                 /* Told to go without keys, or links without TLS. */
-    const char *tls_cert_pem_file; /* All three "": links without TLS. */
-    const char *tls_key_pem_file;
-    const char *tls_ca_pem_file;
+    struct tls_context *tls;       /* Of links; NULL: in clear. Outlives the node. */
     const char *zone;
     uint32_t weight;            /* Its share of the slots, beside that of others. */
     const char *client_address; /* Where it is reached by clients, for people to see. */

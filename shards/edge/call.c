@@ -121,6 +121,7 @@ static void encode_info(struct writer *out, const struct call *call)
             .uid = text_of(info.uid, sizeof(info.uid)),
             .name = text_of(info.name, sizeof(info.name)),
             .version = text_of(info.version, sizeof(info.version)),
+            .client_address = text_of(info.client_address, sizeof(info.client_address)),
             .client_count = info.clients,
             .user_count = info.users,
             .channel_count = info.channels,

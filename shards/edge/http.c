@@ -129,6 +129,7 @@ enum route {
     ROUTE_HEALTH,
     ROUTE_METRICS,
     ROUTE_SHARDS,
+    ROUTE_NODES,
     ROUTE_WEB,
 };
 
@@ -183,6 +184,9 @@ static enum route route_of(const struct node_options *options, struct span path,
     if (options->web_files_len > 0 && path_is(path, "/demo/shards")) {
         return ROUTE_SHARDS;
     }
+    if (options->web_files_len > 0 && path_is(path, "/demo/nodes")) {
+        return ROUTE_NODES;
+    }
     return find_web_file(options, path) == NULL ? ROUTE_NONE : ROUTE_WEB;
 }
 
@@ -190,7 +194,8 @@ static const enum counter route_counters[] = {
     [ROUTE_NONE] = COUNTER_HTTP_OTHER,    [ROUTE_WEBSOCKET] = COUNTER_HTTP_WEBSOCKET,
     [ROUTE_ECHO] = COUNTER_HTTP_ECHO,     [ROUTE_API] = COUNTER_HTTP_API,
     [ROUTE_HEALTH] = COUNTER_HTTP_HEALTH, [ROUTE_METRICS] = COUNTER_HTTP_METRICS,
-    [ROUTE_SHARDS] = COUNTER_HTTP_WEB,    [ROUTE_WEB] = COUNTER_HTTP_WEB,
+    [ROUTE_SHARDS] = COUNTER_HTTP_WEB,    [ROUTE_NODES] = COUNTER_HTTP_WEB,
+    [ROUTE_WEB] = COUNTER_HTTP_WEB,
 };
 
 static void http_respond_method_not_allowed(struct edge *edge, struct connection *conn,
@@ -257,6 +262,21 @@ static void http_begin_api(struct edge *edge, struct connection *conn,
     }
 }
 
+/* The demo page may know of the nodes what the API tells its callers. */
+static void http_begin_nodes(struct edge *edge, struct connection *conn)
+{
+    struct receive *receive = receive_of(edge, conn);
+    if (receive == NULL) {
+        return;
+    }
+    receive->route_detail = API_METHOD_INFO;
+    receive->is_error_by_transport = true;
+    receive->is_chunked = false;
+    receive->body_left = 0;
+    connection_enter(edge, conn, CONNECTION_HTTP_BODY, BODY_MS_MAX);
+    (void)http_take_body(edge, conn, NULL, NULL);
+}
+
 static void http_route(struct edge *edge, struct connection *conn,
                        const struct http1_request *request)
 {
@@ -296,6 +316,8 @@ static void http_route(struct edge *edge, struct connection *conn,
     } else if (route == ROUTE_METRICS) {
         http_respond_written(edge, conn, "text/plain; version=0.0.4; charset=utf-8", write_metrics,
                              edge);
+    } else if (route == ROUTE_NODES) {
+        http_begin_nodes(edge, conn);
     } else if (route == ROUTE_SHARDS) {
         http_respond_written(edge, conn, "application/json", write_shards, edge);
     } else {

@@ -62,6 +62,15 @@ static uint64_t users_of(const struct node *node)
     return node_sum(node, COUNTER_NUM_USERS) + (node_sum(node, COUNTER_NUM_ANONYMOUS) > 0 ? 1 : 0);
 }
 
+/* Those that are not gone; outside of a cluster this one. */
+static uint64_t nodes_of(const struct node *node)
+{
+    const uint64_t nodes = node_sum(node, COUNTER_CLUSTER_ALIVE) +
+                           node_sum(node, COUNTER_CLUSTER_SUSPECT) +
+                           node_sum(node, COUNTER_CLUSTER_UNREACHABLE);
+    return nodes == 0 ? 1 : nodes;
+}
+
 static void write_counters(struct writer *out, const struct node *node)
 {
     const char *last = "";
@@ -174,7 +183,7 @@ void metrics_write_prometheus(struct writer *out, const struct node *node, int64
     put_label_value(out, node->options->version);
     writer_put_literal(out, "\"} 1\n");
     put_header(out, "node_num_nodes", "Members of the cluster.", "gauge");
-    put_sample(out, "node_num_nodes", "", 1);
+    put_sample(out, "node_num_nodes", "", nodes_of(node));
     put_header(out, "node_num_shards", "Shards that serve clients.", "gauge");
     put_sample(out, "node_num_shards", "", node->shards);
     put_header(out, "node_uptime_seconds", "Since the node started.", "gauge");

@@ -26,10 +26,13 @@ struct gossiper {
     struct membership *membership;
     int socket; /* -1: none. */
     bool has_more;
+    bool has_joined;
     struct gossip_keyring keyring;
     struct gossip_sealer sealer;
     struct gossip_replay replay;
     struct gossip_details details;
+    uint32_t cluster;
+    uint64_t life;
     struct timer tick;
     struct timer look;
 };
@@ -223,10 +226,11 @@ static void on_look(struct timer *timer, void *context)
     struct gossiper *gossiper = CONTAINER_OF(timer, struct gossiper, look);
     (void)context;
     struct node_seeds *seeds = node_take_seeds(gossiper->node);
-    if (seeds != NULL) {
+    if (seeds != NULL || !gossiper->has_joined) {
+        gossiper->has_joined = true;
         membership_forget_seeds(gossiper->membership);
         join_static(gossiper);
-        join(gossiper, seeds->at, seeds->len);
+        join(gossiper, seeds == NULL ? NULL : seeds->at, seeds == NULL ? 0 : seeds->len);
         free(seeds);
     }
     struct gossip_keyring *keyring = node_take_keys(gossiper->node);
@@ -296,9 +300,11 @@ static bool start_membership(struct gossiper *gossiper)
 {
     struct shard *shard = gossiper->shard;
     struct membership_config config = membership_config_default();
-    config.cluster = cluster_of(gossiper->node->options->cluster.name);
+    gossiper->cluster = cluster_of(gossiper->node->options->cluster.name);
+    gossiper->life = shard->wall_ms > 0 ? (uint64_t)shard->wall_ms : 1;
+    config.cluster = gossiper->cluster;
     config.members_max = MEMBERSHIP_MEMBERS_MAX;
-    config.first_incarnation = shard->wall_ms > 0 ? (uint64_t)shard->wall_ms : 1;
+    config.first_incarnation = gossiper->life;
     const struct membership_sink sink = {gossiper, on_payload, on_event, on_exchange};
     gossiper->membership = membership_create(&config, &sink, &shard->random, shard->now_ms);
     const struct gossip_uid uid = node_uid(gossiper->node);
@@ -327,7 +333,6 @@ struct gossiper *gossiper_create(struct node *node, struct shard *shard, uint64_
         gossiper_destroy(gossiper);
         return NULL;
     }
-    join_static(gossiper);
     timer_set(shard->timers, &gossiper->look, shard->now_ms, on_look);
     return gossiper;
 }
@@ -412,6 +417,16 @@ void gossiper_leave(struct gossiper *gossiper)
 bool gossiper_has_left(const struct gossiper *gossiper)
 {
     return membership_has_left(gossiper->membership);
+}
+
+uint32_t gossiper_cluster(const struct gossiper *gossiper)
+{
+    return gossiper->cluster;
+}
+
+uint64_t gossiper_life(const struct gossiper *gossiper)
+{
+    return gossiper->life;
 }
 
 const struct membership *gossiper_membership(const struct gossiper *gossiper)

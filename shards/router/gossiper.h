@@ -28,8 +28,8 @@ struct gossiper_sink {
                         const struct gossip_uid *peer);
 };
 
-/* Opens the socket, watched with `token`, and calls the seeds. The shard's actor (the context of
- * its timers) may be anything; its stats exist. NULL: the reason is logged. */
+/* Opens the socket, watched with `token`; the seeds are called from the next turn on. The actor
+ * (the context of its timers) may be anything; its stats exist. NULL: the reason is logged. */
 MUST_CHECK struct gossiper *gossiper_create(struct node *node, struct shard *shard, uint64_t token,
                                             const struct gossiper_sink *sink);
 /* NULL is allowed. */
@@ -53,6 +53,11 @@ void gossiper_drain(struct gossiper *gossiper);
 /* Says goodbye; a second or two later it has left. */
 void gossiper_leave(struct gossiper *gossiper);
 bool gossiper_has_left(const struct gossiper *gossiper);
+
+/* What links and the gossip tell others alike: the cluster's name as a number, and the incarnation
+ * that this life of the node began with. */
+uint32_t gossiper_cluster(const struct gossiper *gossiper);
+uint64_t gossiper_life(const struct gossiper *gossiper);
 
 /* For asking: members and their details. */
 const struct membership *gossiper_membership(const struct gossiper *gossiper);

@@ -12,6 +12,7 @@
 #include "shards/router/gossiper.h"
 #include "shards/router/load.h"
 #include "shards/router/members.h"
+#include "shards/router/peers.h"
 #include "shards/router/placement.h"
 
 enum {
@@ -34,6 +35,7 @@ struct router {
     struct shard *shard;
     struct outbox *outbox;
     struct gossiper *gossiper; /* NULL: a cluster of one. */
+    struct peers *peers;       /* And so this. */
     struct load load;
     struct buf *placement; /* The newest one; NULL: others are looked for first. */
     struct timer place;
@@ -95,6 +97,9 @@ static bool router_place(struct router *router, const struct placement_members *
         OUTBOX_SEND(router->outbox, shard, placement, 0, &body);
     }
     router_count_placement(router, before);
+    if (router->peers != NULL) {
+        peers_on_placement(router->peers, before, placement_of(body.placement));
+    }
     buf_release(old);
     return true;
 }
@@ -162,12 +167,35 @@ static void router_on_member(void *owner, const struct membership_event *event)
     }
 }
 
+/* ---- what links bring ---- */
+
+static void router_on_link_up(void *owner, const struct gossip_uid *peer)
+{
+    (void)owner;
+    (void)peer;
+}
+
+static void router_on_link_down(void *owner, const struct gossip_uid *peer)
+{
+    (void)owner;
+    (void)peer;
+}
+
+static void router_on_link_message(void *owner, const struct gossip_uid *peer,
+                                   const struct link_message *message, struct span payload)
+{
+    const struct router *router = owner;
+    (void)peer;
+    (void)message;
+    (void)payload;
+    stats_add(router->shard->stats, COUNTER_LINK_MESSAGES_REFUSED, 1);
+}
+
 static void router_on_exchange(void *owner, const struct gossip_address *to,
                                const struct gossip_uid *peer)
 {
-    (void)owner;
-    (void)to;
-    (void)peer;
+    const struct router *router = owner;
+    peers_exchange(router->peers, to, peer);
 }
 
 static void router_count_members(struct router *router)
@@ -189,6 +217,7 @@ static void router_on_second(struct timer *timer, void *context)
     const struct gossip_load now = load_now(&router->load);
     gossiper_set_load(router->gossiper, &now);
     router_count_members(router);
+    peers_count(router->peers);
     timer_set(router->shard->timers, timer, router->shard->now_ms + 1000, router_on_second);
 }
 
@@ -209,8 +238,14 @@ static bool router_start_cluster(struct router *router)
 {
     struct shard *shard = router->shard;
     const struct gossiper_sink sink = {router, router_on_member, router_on_exchange};
+    const struct peers_sink peers_sink = {router, router_on_link_up, router_on_link_down,
+                                          router_on_link_message};
     router->gossiper = gossiper_create(router->node, shard, TOKEN_GOSSIP, &sink);
     if (router->gossiper == NULL) {
+        return false;
+    }
+    router->peers = peers_create(router->node, shard, router->gossiper, &peers_sink);
+    if (router->peers == NULL) {
         return false;
     }
     const uint64_t wait_ms = router_has_others_to_find(router) ? JOIN_MS_MAX : 0;
@@ -308,9 +343,10 @@ static void router_on_message(void *actor, const struct message *message)
 static void router_on_event(void *actor, uint64_t token, uint32_t events)
 {
     struct router *router = actor;
-    (void)events;
     if (token == TOKEN_GOSSIP) {
         gossiper_on_event(router->gossiper);
+    } else if (links_has_token(token)) {
+        peers_on_event(router->peers, token, events);
     } else {
         stats_add(router->shard->stats, COUNTER_STALE_EVENTS, 1);
     }
@@ -324,6 +360,7 @@ static void router_on_turn_end(void *actor)
     }
     if (router->gossiper != NULL) {
         gossiper_on_turn_end(router->gossiper);
+        peers_on_turn_end(router->peers);
     }
     outbox_on_turn_end(router->outbox);
     node_export_counters(router->shard);
@@ -333,12 +370,14 @@ static bool router_has_work(void *actor)
 {
     const struct router *router = actor;
     return outbox_has_work(router->outbox) ||
-           (router->gossiper != NULL && gossiper_has_work(router->gossiper));
+           (router->gossiper != NULL &&
+            (gossiper_has_work(router->gossiper) || peers_has_work(router->peers)));
 }
 
 static void router_stop(void *actor)
 {
     struct router *router = actor;
+    peers_destroy(router->peers);
     gossiper_destroy(router->gossiper);
     if (router->shard != NULL) {
         node_unset_stats(router->node, router->shard->id);
