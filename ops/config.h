@@ -55,6 +55,10 @@ struct config {
     struct config_list cluster_join;
     uint64_t cluster_join_interval_ms;
     struct config_list cluster_keys;
+    bool cluster_insecure;
+    const char *cluster_tls_cert_pem_file; /* All three or none. */
+    const char *cluster_tls_key_pem_file;
+    const char *cluster_tls_ca_pem_file;
     /* Of cluster.join, those that must be looked up; complete after config_finish. */
     const struct config_name *cluster_names;
     size_t cluster_names_len;

@@ -301,9 +301,9 @@ static void check_locks(struct config *config, struct config_report *report)
         const char *key;
         const char *value;
     } files[] = {
-        {"cluster.tls.cert_pem_file", cluster->tls_cert_pem_file},
-        {"cluster.tls.key_pem_file", cluster->tls_key_pem_file},
-        {"cluster.tls.ca_pem_file", cluster->tls_ca_pem_file},
+        {"cluster.tls.cert_pem_file", config->cluster_tls_cert_pem_file},
+        {"cluster.tls.key_pem_file", config->cluster_tls_key_pem_file},
+        {"cluster.tls.ca_pem_file", config->cluster_tls_ca_pem_file},
     };
     size_t said = 0;
 
@@ -311,14 +311,14 @@ static void check_locks(struct config *config, struct config_report *report)
         said += files[i].value[0] != '\0';
     }
     for (size_t i = 0; i < 3; i++) {
-        if (files[i].value[0] == '\0' && (said > 0 || !cluster->insecure)) {
+        if (files[i].value[0] == '\0' && (said > 0 || !config->cluster_insecure)) {
             config_report_error(report, config_origin_of(config, files[i].key),
                                 "%s: found nothing, expected a file%s", files[i].key,
                                 said > 0 ? ", since others of cluster.tls are said"
                                          : " (or cluster.insecure: links in clear)");
         }
     }
-    if (config->cluster_keys.len == 0 && !cluster->insecure) {
+    if (config->cluster_keys.len == 0 && !config->cluster_insecure) {
         config_report_error(report, config_origin_of(config, "cluster.keys"),
                             "cluster.keys: found none, expected a key of %d bytes (or "
                             "cluster.insecure: gossip in clear)",

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "ops/arguments.h"
+#include "ops/cluster_tls.h"
 #include "ops/config_load.h"
 #include "ops/descriptors.h"
 #include "ops/listen_check.h"
@@ -16,6 +17,7 @@
 #include "runtime/clock.h"
 #include "runtime/log.h"
 #include "runtime/random.h"
+#include "runtime/tls.h"
 #include "shards/node.h"
 
 enum {
@@ -235,6 +237,7 @@ static int serve(struct node *node, const struct config *config, struct log *log
 static int run(struct config *config, const struct config_report *notes)
 {
     char problem[LISTEN_PROBLEM_SIZE];
+    char tls_problem[CLUSTER_TLS_PROBLEM_SIZE];
     struct random random;
     sigset_t stops;
     int result = EXIT_FAILURE;
@@ -253,6 +256,8 @@ static int run(struct config *config, const struct config_report *notes)
     random_init(&random);
     if (!listen_check(&config->options.listen, problem)) {
         LOG(log, LOG_ERROR, "start", "result=failed reason=\"%s\"", problem);
+    } else if (!cluster_tls_load(config, tls_problem)) {
+        LOG(log, LOG_ERROR, "start", "result=failed reason=\"%s\"", tls_problem);
     } else {
         struct node *node = node_create(&config->options, &random, clock_read().wall_ms);
 
@@ -263,6 +268,7 @@ static int run(struct config *config, const struct config_report *notes)
             LOG(log, LOG_ERROR, "start", "%s", "result=failed reason=\"memory is out\"");
         }
     }
+    tls_context_destroy(config->options.cluster.tls);
     log_writer_stop();
     log_destroy(log);
     return result;

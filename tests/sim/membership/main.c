@@ -62,8 +62,8 @@ int main(int count, char **values)
         return run_short();
     }
     if (count == 2 && strcmp(values[1], "--scale") == 0) {
-        const bool has_held =
-            scenario_scale(10, 1) && scenario_scale(100, 1) && scenario_scale(1000, 1);
+        const bool has_held = scenario_seal() && scenario_scale(10, 1) && scenario_scale(100, 1) &&
+                              scenario_scale(1000, 1);
         return has_held ? 0 : EXIT_BROKEN;
     }
     if (count == 3 && strcmp(values[1], "--seed") == 0) {

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "codec/gossip_seal.h"
 #include "tests/sim/membership/network.h"
 
 enum {
@@ -323,4 +324,42 @@ bool scenario_scale(uint32_t nodes, uint64_t seed)
            cpu_s * 1e6 / node_seconds, (double)death_ms / 1000, memory);
     network_destroy(&network);
     return has_held;
+}
+
+/* One datagram sealed and opened, over and over. */
+static bool measure_seal(uint32_t len)
+{
+    enum { ROUNDS = 20000, SESSIONS = 64 };
+    static const uint8_t key[GOSSIP_KEY_LEN] = {1};
+    static const uint8_t payload[GOSSIP_PAYLOAD_LEN_MAX];
+    static struct gossip_replay_entry entries[SESSIONS];
+    struct gossip_keyring keyring = {0};
+    struct gossip_sealer sealer = {.session = {(uint8_t)len}};
+    struct gossip_replay replay = {.entries = entries, .count = SESSIONS};
+    uint8_t sealed[GOSSIP_DATAGRAM_LEN_MAX];
+    uint8_t opened[GOSSIP_DATAGRAM_LEN_MAX];
+    clock_t seal_cpu = 0;
+    clock_t open_cpu = 0;
+    bool has_held = gossip_keyring_add(&keyring, span_of(key, sizeof(key))) == GOSSIP_SEAL_OK;
+    for (uint32_t round = 0; round < ROUNDS && has_held; round++) {
+        struct writer out = writer_of(sealed, sizeof(sealed));
+        struct writer in = writer_of(opened, sizeof(opened));
+        const clock_t start = clock();
+        has_held = gossip_seal(&sealer, &keyring, span_of(payload, len), 1, &out) == GOSSIP_SEAL_OK;
+        const clock_t middle = clock();
+        has_held = has_held &&
+                   gossip_open(&keyring, &replay, writer_written(&out), 1, &in) == GOSSIP_SEAL_OK;
+        seal_cpu += middle - start;
+        open_cpu += clock() - middle;
+    }
+    printf("seal: %s payload=%u seal_us=%.1f open_us=%.1f\n", has_held ? "held" : "FAILED", len,
+           (double)seal_cpu * 1e6 / CLOCKS_PER_SEC / ROUNDS,
+           (double)open_cpu * 1e6 / CLOCKS_PER_SEC / ROUNDS);
+    return has_held;
+}
+
+bool scenario_seal(void)
+{
+    const bool has_held = measure_seal(100);
+    return measure_seal(GOSSIP_PAYLOAD_LEN_MAX) && has_held;
 }

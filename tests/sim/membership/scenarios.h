@@ -22,4 +22,7 @@ bool scenario_starved(uint32_t minutes, bool is_plain_swim, uint64_t seed);
 /* From nothing to a cluster: how long, and what it then costs. */
 bool scenario_scale(uint32_t nodes, uint64_t seed);
 
+/* What sealing and opening one datagram takes, which the scenarios leave out. */
+bool scenario_seal(void);
+
 #endif

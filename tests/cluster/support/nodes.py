@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nodes of a cluster as processes of this machine: their life, and what they tell of themselves."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.request
+
+WAIT_S_MAX = 40
+SLOTS = 16384
+KEY = "aa" * 32
+
+
+def free_port():
+    """A port that is free for TCP and UDP on the loopback."""
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp, \
+                socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+            tcp.bind(("127.0.0.1", 0))
+            try:
+                udp.bind(tcp.getsockname())
+            except OSError:
+                continue
+            return tcp.getsockname()[1]
+
+
+def eventually(condition, what, seconds=WAIT_S_MAX):
+    """Waits for a condition; whatever fails meanwhile counts as not yet."""
+    end = time.monotonic() + seconds
+    last = None
+    while time.monotonic() < end:
+        try:
+            last = condition()
+            if last:
+                return last
+        except (OSError, ValueError, KeyError) as error:
+            last = error
+        time.sleep(0.1)
+    raise AssertionError("never: %s (last: %r)" % (what, last))
+
+
+class Node:
+    """One roostd. `keys`: an empty list is a cluster in clear."""
+
+    def __init__(self, name, seeds, keys=(KEY,), cluster="roost", port=None):
+        self.name = name
+        self.http_port = free_port()
+        self.cluster_port = port or free_port()
+        self.seeds = seeds
+        self.keys = list(keys)
+        self.cluster = cluster
+        self.process = None
+        self.folder = tempfile.TemporaryDirectory(prefix="roost-")
+        self.log_path = os.path.join(self.folder.name, "log")
+
+    @property
+    def address(self):
+        return "127.0.0.1:%d" % self.cluster_port
+
+    def write_config(self):
+        config = {
+            "node": {"name": self.name},
+            "http_server": {"port": self.http_port},
+            "runtime": {"shards": 1},
+            "log": {"level": "info"},
+            "cluster": {
+                "enabled": True,
+                "insecure": True,  # Links without TLS.
+                "name": self.cluster,
+                "bind": self.address,
+                "join": self.seeds,
+                "join_interval": "1s",
+                "keys": self.keys,
+            },
+        }
+        with open(self.config_path, "w", encoding="utf-8") as file:
+            json.dump(config, file)
+
+    @property
+    def config_path(self):
+        return os.path.join(self.folder.name, "roost.json")
+
+    def start(self):
+        self.write_config()
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                [os.environ["ROOSTD"], "--dev", "--config", self.config_path],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        return self
+
+    def stop(self):
+        """In order; returns the exit code."""
+        self.process.terminate()
+        return self.process.wait(timeout=WAIT_S_MAX)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def reload(self):
+        self.write_config()
+        self.process.send_signal(signal.SIGHUP)
+
+    def end(self):
+        if self.process is not None and self.process.poll() is None:
+            self.kill()
+        self.folder.cleanup()
+
+    def log(self):
+        with open(self.log_path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def get(self, path):
+        url = "http://127.0.0.1:%d%s" % (self.http_port, path)
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return answer.read().decode()
+
+    def metric(self, name, labels=""):
+        wanted = "roost_%s%s " % (name, "{%s}" % labels if labels else "")
+        for line in self.get("/metrics").splitlines():
+            if line.startswith(wanted):
+                return int(line[len(wanted):])
+        raise KeyError(wanted)
+
+    def members(self, state="alive"):
+        return self.metric("cluster_members", 'state="%s"' % state)
+
+    def refused(self, reason):
+        return self.metric("gossip_refused", 'reason="%s"' % reason)
+
+    def info(self):
+        request = urllib.request.Request(
+            "http://127.0.0.1:%d/api/info" % self.http_port, data=b"{}",
+            headers={"X-API-Key": "dev-api-key"})
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return json.load(answer)["result"]["nodes"]
+
+    def placement(self):
+        """The last line that it logged of its map, as numbers."""
+        lines = re.findall(r"event=placement (version=.*)", self.log())
+        return {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", lines[-1])}
+
+
+def agree(nodes):
+    """Each sees all of them alive, and together they have every slot once."""
+    return all(node.members() == len(nodes) for node in nodes) and \
+        sum(node.metric("cluster_placement_slots") for node in nodes) == SLOTS
+
+
+class Suite:
+    """Runs cases in order, prints a line for each, ends what they started."""
+
+    def __init__(self):
+        self.failed = 0
+
+    def run(self, case):
+        nodes = []
+        title = case.__doc__.strip().splitlines()[0].rstrip(".")
+        try:
+            case(nodes)
+            print("ok %s" % title, flush=True)
+        except Exception as error:  # pylint: disable=broad-except
+            self.failed += 1
+            print("not ok %s: %s" % (title, " ".join(str(error).split()) or repr(error)), flush=True)
+            for node in nodes:
+                print("-- %s" % node.name)
+                print(node.log()[-3000:])
+        finally:
+            for node in nodes:
+                node.end()
+
+
+def start_cluster(nodes, count):
+    """`count` nodes that know the first two."""
+    ports = [free_port() for _ in range(count)]
+    seeds = ["127.0.0.1:%d" % port for port in ports[:2]]
+    for i in range(count):
+        nodes.append(Node("node-%d" % (i + 1), seeds, port=ports[i]).start())
+    eventually(lambda: agree(nodes), "%d nodes agree" % count)
+    return nodes
