@@ -20,6 +20,7 @@ enum {
 
     /* Budgets of one turn of the loop. */
     TURN_MESSAGES_A_RING = 256,
+    TURN_REPLY_ROUNDS = 4,
     TURN_EVENTS = 512,
     TURN_TIMERS = 4096,
     TURN_ACCEPTS = 64,

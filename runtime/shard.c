@@ -92,6 +92,20 @@ static void shard_handle_events(struct shard *shard)
     }
 }
 
+/* What was told goes to the others now, before outputs are written, which may take milliseconds;
+ * and what they, or the shard itself, tell in reply is handled in the same turn: a chain of
+ * messages would else wait for the outputs of as many turns as it has links. */
+static void shard_handle_replies(struct shard *shard)
+{
+    mailbox_flush(shard->mailbox);
+    for (uint32_t round = 0; round < TURN_REPLY_ROUNDS && mailbox_has_work(shard->mailbox);
+         round++) {
+        mailbox_drain(shard->mailbox, TURN_MESSAGES_A_RING, shard->actor_ops->on_message,
+                      shard->actor);
+        mailbox_flush(shard->mailbox);
+    }
+}
+
 uint64_t shard_step(struct shard *shard, struct clock_reading now)
 {
     const struct shard_actor *ops = shard->actor_ops;
@@ -99,6 +113,7 @@ uint64_t shard_step(struct shard *shard, struct clock_reading now)
     mailbox_drain(shard->mailbox, TURN_MESSAGES_A_RING, ops->on_message, shard->actor);
     shard_handle_events(shard);
     timer_wheel_advance(shard->timers, shard->now_ms, TURN_TIMERS);
+    shard_handle_replies(shard);
     ops->on_turn_end(shard->actor);
     mailbox_flush(shard->mailbox);
     shard_store(&shard->turns, shard->turns + 1);

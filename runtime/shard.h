@@ -5,9 +5,10 @@
  * shard_actor` is all that the shard knows of it. shard_step is the only door through which time
  * comes in: the threads of shard_set_start and the simulator call the same code.
  *
- * A turn: drain messages, poll, fire timers, let the actor end the turn (write outputs, free what
- * was closed one turn ago), flush the mailbox. Only then may a real shard sleep (shard_wait), so
- * that the time of each turn is read after the wait and not before it.
+ * A turn: drain messages, poll, fire timers, flush the mailbox and drain what comes of it, let the
+ * actor end the turn (write outputs, free what was closed one turn ago), flush the mailbox. Only
+ * then may a real shard sleep (shard_wait), so that the time of each turn is read after the wait
+ * and not before it.
  */
 #ifndef ROOST_RUNTIME_SHARD_H
 #define ROOST_RUNTIME_SHARD_H

@@ -53,8 +53,11 @@ struct scribe {
     uint32_t events;
     bool fails;
     bool has_work;
-    bool answers; /* Sends a message to shard 0 for each that it gets. */
+    bool answers;   /* Sends a message to shard 0 for each that it gets. */
+    uint32_t chain; /* Sends itself so many more, one for each that it gets. */
     struct timer timer;
+    const struct mailbox *told; /* Whether it has a message as a turn ends; NULL: nobody asks. */
+    bool was_told;
 };
 
 static void note(struct scribe *scribe, const char *what, uint64_t number)
@@ -81,6 +84,10 @@ static void scribe_on_message(void *actor, const struct message *message)
     if (scribe->answers) {
         assert_true(mailbox_send(scribe->shard->mailbox, 0, message, MESSAGE_REPLY));
     }
+    if (scribe->chain > 0) {
+        scribe->chain--;
+        assert_true(mailbox_send(scribe->shard->mailbox, 1, message, MESSAGE_REPLY));
+    }
 }
 
 static void scribe_on_event(void *actor, uint64_t token, uint32_t events)
@@ -100,7 +107,9 @@ static void scribe_on_timer(struct timer *timer, void *actor)
 
 static void scribe_on_turn_end(void *actor)
 {
-    note(actor, "end", 0);
+    struct scribe *scribe = actor;
+    note(scribe, "end", 0);
+    scribe->was_told = scribe->told != NULL && mailbox_has_work(scribe->told);
 }
 
 static bool scribe_has_work(void *actor)
@@ -223,12 +232,24 @@ static void the_next_turn_is_wanted_when_there_is_cause(void **state)
     assert_int_equal(shard_step(world.shard, at_ms(22)), 0);
     world.scribe.has_work = false;
     timer_stop(world.shard->timers, &world.scribe.timer);
-    /* A message to itself is work as well. */
+    /* What follows from what is handled in the same turn, but not for ever. */
     const struct message message = {.handle = 1};
+    world.scribe.chain = TURN_REPLY_ROUNDS + 2;
     assert_true(mailbox_send(world.shard->mailbox, 1, &message, MESSAGE_REPLY));
     assert_int_equal(shard_step(world.shard, at_ms(23)), 0);
+    assert_int_equal(world.scribe.messages, TURN_REPLY_ROUNDS);
     assert_int_equal(shard_step(world.shard, at_ms(24)), UINT64_MAX);
-    assert_int_equal(world.scribe.messages, 1);
+    assert_int_equal(world.scribe.messages, TURN_REPLY_ROUNDS + 3);
+}
+
+static void what_was_told_leaves_before_outputs_are_written(void **state)
+{
+    (void)state;
+    world.scribe.answers = true;
+    world.scribe.told = world.other;
+    send_messages(1, 1);
+    assert_int_equal(shard_step(world.shard, at_ms(20)), UINT64_MAX);
+    assert_true(world.scribe.was_told);
 }
 
 static void timers_fire_in_the_turn_in_which_they_are_due(void **state)
@@ -322,6 +343,7 @@ int main(void)
         IN_WORLD(a_turn_has_its_order),
         IN_WORLD(what_is_sent_in_a_turn_leaves_in_the_turn),
         IN_WORLD(budgets_bound_a_turn),
+        IN_WORLD(what_was_told_leaves_before_outputs_are_written),
         IN_WORLD(the_next_turn_is_wanted_when_there_is_cause),
         IN_WORLD(timers_fire_in_the_turn_in_which_they_are_due),
         IN_WORLD(a_settling_shard_hears_messages_alone),
