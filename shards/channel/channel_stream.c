@@ -37,6 +37,11 @@ void channel_streams_destroy(struct channel_streams *streams)
     }
 }
 
+void channel_streams_trim(struct channel_streams *streams)
+{
+    histories_trim(streams->histories);
+}
+
 static void update_metrics(struct channel_streams *streams)
 {
     const struct histories_totals totals = histories_totals(streams->histories);
@@ -159,6 +164,38 @@ void channel_stream_remove(struct channel_streams *streams, struct channel_strea
 {
     history_clear(streams->histories, &stream->history);
     update_metrics(streams);
+}
+
+/* ---- moving ---- */
+
+bool channel_stream_give(const struct channel_streams *streams, const struct channel_stream *stream,
+                         uint64_t epoch, struct channel_stream_state *state)
+{
+    const uint64_t now_ms = streams->actors->shard->now_ms;
+    *state = (struct channel_stream_state){
+        .newest = {stream->history.offset, epoch},
+        .version = stream->history.version,
+        .version_epoch_hash = stream->history.version_epoch_hash,
+        .expires_in_ms = stream->expires_ms > now_ms ? (uint32_t)(stream->expires_ms - now_ms) : 0,
+        .meta_ttl_s = stream->meta_ttl_s,
+    };
+    return history_read_all(&stream->history, &state->page);
+}
+
+bool channel_stream_take(struct channel_streams *streams, struct channel_stream *stream,
+                         const struct channel_stream_state *state)
+{
+    if (!history_begin_from(streams->histories, &stream->history, state->newest.offset,
+                            state->page)) {
+        return false;
+    }
+    stream->history.version = state->version;
+    stream->history.version_epoch_hash = state->version_epoch_hash;
+    stream->expires_ms = streams->actors->shard->now_ms + state->expires_in_ms;
+    channel_stream_touch(streams, stream, state->meta_ttl_s);
+    schedule(streams, stream);
+    update_metrics(streams);
+    return true;
 }
 
 /* ---- answers ---- */

@@ -37,6 +37,9 @@ MUST_CHECK struct channel_streams *channel_streams_create(struct actors *actors,
 /* All streams have been closed before. NULL is allowed. */
 void channel_streams_destroy(struct channel_streams *streams);
 
+/* Gives back memory that is kept for what may come. */
+void channel_streams_trim(struct channel_streams *streams);
+
 /* NULL: memory is out. */
 MUST_CHECK struct channel_stream *channel_stream_open(struct channel_streams *streams,
                                                       uint32_t channel);
@@ -62,6 +65,26 @@ uint32_t channel_streams_oldest_idle(const struct channel_streams *streams);
 MUST_CHECK bool channel_stream_append(struct channel_streams *streams,
                                       struct channel_stream *stream,
                                       const struct message_publish *publish);
+
+/* A stream on its way to another home. */
+struct channel_stream_state {
+    struct stream_position newest;
+    uint64_t version; /* As in struct history. */
+    uint64_t version_epoch_hash;
+    struct buf *page; /* All that is kept, the oldest first; NULL: nothing. */
+    uint32_t expires_in_ms;
+    uint32_t meta_ttl_s;
+};
+
+/* One count of the page is the caller's. False: memory is out. */
+MUST_CHECK bool channel_stream_give(const struct channel_streams *streams,
+                                    const struct channel_stream *stream, uint64_t epoch,
+                                    struct channel_stream_state *state);
+
+/* For a stream into which nothing was published yet; shares what is in the page. The epoch is the
+ * channel's business. False: memory is out; nothing has changed. */
+MUST_CHECK bool channel_stream_take(struct channel_streams *streams, struct channel_stream *stream,
+                                    const struct channel_stream_state *state);
 
 /* Forgets the publications; the position stays. */
 void channel_stream_remove(struct channel_streams *streams, struct channel_stream *stream);

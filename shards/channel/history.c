@@ -55,6 +55,11 @@ void histories_destroy(struct histories *histories)
     }
 }
 
+void histories_trim(struct histories *histories)
+{
+    pool_trim(histories->pool);
+}
+
 struct histories_totals histories_totals(const struct histories *histories)
 {
     return histories->totals;
@@ -253,6 +258,39 @@ bool history_recover(const struct history *history, uint64_t since_offset, uint3
     }
     *page = make_page(history, since_offset + 1, len, false);
     return *page != NULL;
+}
+
+/* ---- moving ---- */
+
+bool history_read_all(const struct history *history, struct buf **page)
+{
+    *page =
+        history->len == 0 ? NULL : make_page(history, oldest_offset(history), history->len, false);
+    return *page != NULL || history->len == 0;
+}
+
+bool history_begin_from(struct histories *histories, struct history *history, uint64_t offset,
+                        struct buf *page)
+{
+    BUG_IF(history->offset != 0);
+    const struct stream_page *entries = page == NULL ? NULL : stream_page_of(page);
+    const uint64_t len = entries == NULL ? 0 : entries->len;
+    history->offset = offset - len;
+    for (uint64_t i = 0; i < len; i++) {
+        const struct stream_page_entry *entry = &entries->entries[i];
+        buf_share(entry->request, 1);
+        if (entry->identity != NULL) {
+            buf_share(entry->identity, 1);
+        }
+        if (!history_append(histories, history, UINT32_MAX, entry->request, entry->identity)) {
+            buf_release(entry->request);
+            buf_release(entry->identity);
+            history_clear(histories, history);
+            history->offset = 0;
+            return false;
+        }
+    }
+    return true;
 }
 
 /* ---- the end ---- */

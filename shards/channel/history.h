@@ -39,6 +39,9 @@ MUST_CHECK struct histories *histories_create(uint64_t bytes_max, uint32_t entri
 /* All histories have been cleared before. NULL is allowed. */
 void histories_destroy(struct histories *histories);
 
+/* Gives back memory that is kept for what may come. */
+void histories_trim(struct histories *histories);
+
 struct histories_totals {
     uint64_t bytes;   /* Of the bufs and of what holds them. */
     uint64_t evicted; /* Entries that made room for newer ones of other channels, ever. */
@@ -74,6 +77,15 @@ MUST_CHECK bool history_read(const struct history *history, const struct history
  * out. */
 MUST_CHECK bool history_recover(const struct history *history, uint64_t since_offset,
                                 uint32_t limit, uint32_t bytes_max, struct buf **page);
+
+/* All that the history keeps, the oldest first (NULL: nothing). False: memory is out. */
+MUST_CHECK bool history_read_all(const struct history *history, struct buf **page);
+
+/* Makes a history that nothing was appended to what another one was: it goes on after `offset`,
+ * that of the page's last entry. Shares the bufs in the page, which may be NULL. False: memory is
+ * out; nothing has changed. */
+MUST_CHECK bool history_begin_from(struct histories *histories, struct history *history,
+                                   uint64_t offset, struct buf *page);
 
 /* Forgets the publications and frees what held them; the offset goes on. */
 void history_clear(struct histories *histories, struct history *history);

@@ -36,6 +36,7 @@ void homes_trim(struct homes *homes)
 {
     pool_trim(homes->pool);
     presence_trim(homes->presence);
+    channel_streams_trim(homes->streams);
 }
 
 /* ---- interests ---- */
@@ -154,6 +155,17 @@ struct channel *homes_open_channel(struct homes *homes, struct buf *name)
     buf_share(name, 1);
     channel->epoch = random_next(&actors->shard->random) | 1;
     presence_channel_init(&channel->presence, handle);
+    return channel;
+}
+
+struct channel *homes_find_or_open(struct homes *homes, struct span name)
+{
+    struct channel *channel = homes_find(homes, name);
+    struct buf *copy = channel != NULL ? NULL : buf_copy(name.at, name.len);
+    if (copy != NULL) {
+        channel = homes_open_channel(homes, copy);
+        buf_release(copy);
+    }
     return channel;
 }
 
@@ -346,6 +358,30 @@ void homes_on_history_ask(struct homes *homes, const struct message *message)
     answer.error = homes_answer_history(homes, &body, &answer);
     OUTBOX_SEND(homes->actors->outbox, message->from, history, message->handle, &answer);
     message_release(message);
+}
+
+bool homes_give_stream(struct homes *homes, struct span channel, struct channel_stream_state *state)
+{
+    const struct channel *found = homes_find(homes, channel);
+    return found != NULL && found->stream != NULL &&
+           channel_stream_give(homes->streams, found->stream, found->epoch, state);
+}
+
+bool homes_take_stream(struct homes *homes, struct span name,
+                       const struct channel_stream_state *state)
+{
+    struct channel *channel = homes_find_or_open(homes, name);
+    if (channel == NULL) {
+        return false;
+    }
+    struct channel_stream *stream = homes_stream_of(homes, channel, state->meta_ttl_s);
+    const bool is_taken = stream != NULL && stream->history.offset == 0 &&
+                          channel_stream_take(homes->streams, stream, state);
+    if (is_taken) {
+        channel->epoch = state->newest.epoch;
+    }
+    homes_settle_channel(homes, channel);
+    return is_taken;
 }
 
 void homes_on_presence_ask(struct homes *homes, const struct message *message)

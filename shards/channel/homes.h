@@ -33,6 +33,15 @@ void homes_on_publish(struct homes *homes, const struct message *message);
 void homes_on_presence_ask(struct homes *homes, const struct message *message);
 void homes_on_history_ask(struct homes *homes, const struct message *message);
 
+/* A channel's stream for another home to go on with, and going on with one from there: the epoch
+ * and the offsets are the same. False: there is none; the channel has a history here already (then
+ * that one stays), or memory is out. */
+struct channel_stream_state;
+MUST_CHECK bool homes_give_stream(struct homes *homes, struct span channel,
+                                  struct channel_stream_state *state);
+MUST_CHECK bool homes_take_stream(struct homes *homes, struct span channel,
+                                  const struct channel_stream_state *state);
+
 /* A stream's timer has fired. */
 struct channel_stream;
 void homes_on_stream_timer(struct homes *homes, struct channel_stream *stream);

@@ -164,28 +164,13 @@ static uint32_t homes_publish(struct homes *homes, struct channel *channel,
     return 0;
 }
 
-/* The channel of a publication. NULL: nobody wants it, and it is not to be kept; or memory is out.
- */
-static struct channel *homes_channel_of(struct homes *homes, const struct message_publish *publish,
-                                        const struct publish_request *request)
-{
-    struct channel *channel = homes_find(homes, request->channel);
-    if (channel != NULL || publish->history_size == 0) {
-        return channel;
-    }
-    struct buf *name = buf_copy(request->channel.at, request->channel.len);
-    if (name != NULL) {
-        channel = homes_open_channel(homes, name);
-        buf_release(name);
-    }
-    return channel;
-}
-
 static void homes_answer_publish(struct homes *homes, const struct message_publish *body,
                                  const struct publish_request *request,
                                  struct message_published *answer)
 {
-    struct channel *channel = homes_channel_of(homes, body, request);
+    /* Where nobody wants it, and it is not to be kept, it goes nowhere. */
+    struct channel *channel = body->history_size == 0 ? homes_find(homes, request->channel)
+                                                      : homes_find_or_open(homes, request->channel);
     if (channel == NULL) {
         answer->error = body->history_size > 0 ? CLIENT_ERROR_INTERNAL : 0;
         return;

@@ -69,6 +69,9 @@ static inline struct channel *homes_find(const struct homes *homes, struct span 
 /* Shares the name. NULL: there are too many, or memory is out. */
 MUST_CHECK struct channel *homes_open_channel(struct homes *homes, struct buf *name);
 
+/* The same for a name of which there is no buf. */
+MUST_CHECK struct channel *homes_find_or_open(struct homes *homes, struct span name);
+
 /* After whatever may have made the channel wanted or not: one that nobody wants lives on for its
  * stream alone, or ends. */
 void homes_settle_channel(struct homes *homes, struct channel *channel);
