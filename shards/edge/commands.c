@@ -122,8 +122,7 @@ static struct verdict on_subscribe(struct edge *edge, struct session *session,
     if (channel.len > options->channel_max_length) {
         return VERDICT_ERROR(BAD_REQUEST);
     }
-    const struct subscription *present = hub_find_subscription(edge, session, channel);
-    if (present != NULL) {
+    if (hub_find_subscription(edge, session, channel) != NULL) {
         return VERDICT_ERROR(ALREADY_SUBSCRIBED);
     }
     if (session->subscription_count >= options->client.channel_limit) {
@@ -145,15 +144,15 @@ static struct verdict on_subscribe(struct edge *edge, struct session *session,
         if (grant.error != 0 || grant.disconnect != 0) {
             return (struct verdict){.error = grant.error, .disconnect = grant.disconnect};
         }
-        if (!session_understands(session, grant.data)) {
-            return VERDICT_DISCONNECT(INAPPROPRIATE_PROTOCOL);
-        }
     } else if (!permissions_may_subscribe(options, channel_options, channel,
                                           client_of(edge, session, channel))) {
         return VERDICT_ERROR(PERMISSION_DENIED);
     }
     if (!span_is_empty(request->tf)) {
         return VERDICT_ERROR(BAD_REQUEST);
+    }
+    if (!session_understands(session, grant.data)) {
+        return VERDICT_DISCONNECT(INAPPROPRIATE_PROTOCOL);
     }
     const struct permissions_client subscriber = {.user = session_user(session),
                                                   .is_subscribed = true};

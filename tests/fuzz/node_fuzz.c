@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A whole node in the simulator: three peers say what the input tells them, cut and interleaved as
- * it tells, while time passes. Nothing may abort; a good client next to them gets its publication;
- * and when all have left, every gauge is zero. */
+/* A whole node in the simulator: three peers say what the input tells them in JSON, Protobuf or
+ * neither, cut and interleaved as it tells, while time passes. Nothing may abort; a good client
+ * next to them gets its publication; and when all have left, every gauge is zero. */
 #include <stdio.h>
 #include <string.h>
 
@@ -77,6 +77,31 @@ static const char *const commands[] = {
     "{\"id\":15,\"publish\":{\"channel\":\"r:a\",\"data\":[\"xxxxxxxxxxxxxxxx\"]}}",
     "{\"id\":16,\"history\":{\"channel\":\"r:a\",\"limit\":2,\"since\":{\"offset\":1}}}",
 };
+
+/* The same in Protobuf, with their lengths: connect, subscribe, join_leave, unsubscribe, publish
+ * (of what is JSON and what is not), presence, stats, a pong, rpc, history; and several in one
+ * frame. */
+#define PROTOBUF(bytes) SPAN_LITERAL(bytes)
+static const struct span binary_commands[] = {
+    PROTOBUF("\x04\x08\x01\x22\x00"),
+    PROTOBUF("\x07\x08\x02\x2a\x03\x0a\x01\x61"),
+    PROTOBUF("\x09\x08\x02\x2a\x05\x0a\x01\x62\x58\x01"),
+    PROTOBUF("\x07\x08\x03\x32\x03\x0a\x01\x61"),
+    PROTOBUF("\x0b\x08\x04\x3a\x07\x0a\x01\x61\x12\x02\x7b\x7d"),
+    PROTOBUF("\x0b\x08\x04\x3a\x07\x0a\x01\x61\x12\x02\xff\x00"),
+    PROTOBUF("\x07\x08\x05\x42\x03\x0a\x01\x61"),
+    PROTOBUF("\x07\x08\x06\x4a\x03\x0a\x01\x62"),
+    PROTOBUF("\x00"),
+    PROTOBUF("\x04\x08\x07\x6a\x00"),
+    PROTOBUF("\x07\x08\x08\x52\x03\x0a\x01\x61"),
+    PROTOBUF("\x04\x08\x01\x22\x00\x07\x08\x02\x2a\x03\x0a\x01\x61\x07\x08\x03\x32\x03\x0a\x01\x61"
+             "\x07\x08\x02\x2a\x03\x0a\x01\x61"),
+};
+static const char binary_request[] =
+    "GET /connection/websocket?cf_protocol=protobuf HTTP/1.1\r\n" UPGRADE "\r\n";
+static const char binary_request_pinged[] =
+    "GET /connection/websocket?format=protobuf&cf_ws_frame_ping_pong=true HTTP/1.1\r\n" UPGRADE
+    "\r\n";
 
 #define LEN_OF(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -342,6 +367,18 @@ static void pass_some(uint8_t detail)
     }
 }
 
+static void say_in_protobuf(struct fuzz_peer *peer, uint8_t detail)
+{
+    if (detail % 16 < LEN_OF(binary_commands)) {
+        const struct span *command = &binary_commands[detail % 16];
+        say_frame(peer, 0x82, command->at, command->len);
+    } else if (detail % 2 == 0) {
+        say(peer, binary_request, sizeof(binary_request) - 1);
+    } else {
+        say(peer, binary_request_pinged, sizeof(binary_request_pinged) - 1);
+    }
+}
+
 static void take_step(struct fuzz_input *input)
 {
     const uint8_t step = next_byte(input);
@@ -402,6 +439,9 @@ static void take_step(struct fuzz_input *input)
         break;
     case 12:
         pass_some(detail);
+        break;
+    case 13:
+        say_in_protobuf(peer, detail);
         break;
     default:
         settle();

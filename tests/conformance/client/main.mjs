@@ -5,6 +5,7 @@ import { add_connecting } from './connecting.mjs';
 import { add_client_limits } from './limits.mjs';
 import { start_main } from './nodes.mjs';
 import { add_presence } from './presence.mjs';
+import { add_protobuf } from './protobuf.mjs';
 import { add_publishing } from './publishing.mjs';
 import { add_server_api } from './server_api.mjs';
 import { add_streams } from './streams.mjs';
@@ -21,7 +22,18 @@ add_presence(report, node);
 add_server_api(report, node);
 add_streams(report, node);
 add_wire(report, node);
+add_protobuf(report, node);
 await report.run({ concurrency: 6 });
+// The cases of npm centrifuge once more, with its Protobuf client.
+report.speak('protobuf');
+add_connecting(report, node);
+add_subscribing(report, node);
+add_publishing(report, node);
+add_presence(report, node);
+add_server_api(report, node);
+add_streams(report, node);
+await report.run({ concurrency: 6 });
+report.speak('json');
 add_client_limits(report, node);
 await report.run({ concurrency: 6 });
 

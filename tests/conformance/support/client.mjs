@@ -2,6 +2,7 @@
 // Clients of the protocol: npm centrifuge as applications use it, and one that sees raw JSON.
 import { createHmac, randomUUID } from 'node:crypto';
 import { Centrifuge } from 'centrifuge';
+import { Centrifuge as ProtobufCentrifuge } from 'centrifuge/build/protobuf';
 import WebSocket from 'ws';
 import { TOKEN_KEY } from './node.mjs';
 import { CLOSE, PING, PONG, RawWebSocket, TEXT } from './raw_websocket.mjs';
@@ -53,10 +54,81 @@ export async function event_of(events, name, count = 1, ms_max = WAIT_MS_MAX) {
   return told()[count - 1][1];
 }
 
-// A client that is disconnected at the end of the case. Not connected yet.
+export function bytes_of(value) {
+  return new TextEncoder().encode(JSON.stringify(value));
+}
+
+// A field that is not on the wire has the zero of its type.
+function is_absent(key, value) {
+  return typeof value === 'function' || (value instanceof Uint8Array && value.length === 0)
+    || (key === 'tags' && Object.keys(value).length === 0);
+}
+
+// What applications of the Protobuf client get as bytes, as those of the JSON client have it.
+function parsed(value) {
+  if (value instanceof Uint8Array) {
+    return JSON.parse(new TextDecoder().decode(value));
+  }
+  if (Array.isArray(value)) {
+    return value.map(parsed);
+  }
+  if (value === null || typeof value !== 'object' || value instanceof Error) {
+    return value;
+  }
+  const fields = {};
+  for (const key in value) { // Zeros are its prototype's.
+    if (!is_absent(key, value[key])) {
+      fields[key] = parsed(value[key]);
+    }
+  }
+  return fields;
+}
+
+function hear_parsed(emitter) {
+  const on = emitter.on.bind(emitter);
+  emitter.on = (name, listener) => on(name, (ctx) => listener(parsed(ctx)));
+  return emitter;
+}
+
+// npm centrifuge's Protobuf client for applications that speak JSON, as the cases do.
+class JsonOverProtobuf extends ProtobufCentrifuge {
+  newSubscription(...args) {
+    return hear_parsed(super.newSubscription(...args));
+  }
+
+  publish(channel, data) {
+    return super.publish(channel, bytes_of(data));
+  }
+
+  rpc(method, data) {
+    return super.rpc(method, bytes_of(data));
+  }
+
+  async presence(channel) {
+    return parsed(await super.presence(channel));
+  }
+
+  async history(channel, options) {
+    return parsed(await super.history(channel, options));
+  }
+}
+
+const CLIENTS = {
+  json: Centrifuge,
+  // What a case says and hears is JSON all the same, or bytes as they are.
+  protobuf: JsonOverProtobuf,
+  bytes: ProtobufCentrifuge,
+};
+
+// A client that is disconnected at the end of the case. Not connected yet. `options.protocol`: one
+// of CLIENTS, else what the cases' clients speak.
 export function new_client(context, node, options = {}) {
-  const client = new Centrifuge(options.url ?? node.url, {
+  const protocol = options.protocol ?? context.protocol ?? 'json';
+  const client = new CLIENTS[protocol](options.url ?? node.url, {
     websocket: WebSocket, minReconnectDelay: 50, maxReconnectDelay: 200, ...options });
+  if (protocol === 'protobuf') {
+    hear_parsed(client);
+  }
   client.events = record(client, CLIENT_EVENTS);
   context.defer(() => client.disconnect());
   return client;

@@ -4,9 +4,14 @@ import { isDeepStrictEqual, inspect } from 'node:util';
 
 const CASE_MS_MAX = 30_000;
 
-// A case may register what has to be closed after it, whether it passed or not.
+// A case may register what has to be closed after it, whether it passed or not. `protocol` is what
+// its clients of npm centrifuge speak.
 class Context {
   #closers = [];
+
+  constructor(protocol) {
+    this.protocol = protocol;
+  }
 
   defer(closer) {
     this.#closers.push(closer);
@@ -31,6 +36,13 @@ export class Report {
   constructor({ prefix = '', filter = process.env.CASES ?? '' } = {}) {
     this.prefix = prefix;
     this.filter = filter;
+    this.protocol = 'json';
+  }
+
+  // The cases that are added from now on are for clients of this protocol, and their names say so.
+  speak(protocol) {
+    this.protocol = protocol;
+    this.prefix = protocol === 'json' ? '' : `${protocol}: `;
   }
 
   // Adds a case; `options.ms_max` is the time it may take.
@@ -41,7 +53,8 @@ export class Report {
     }
     const full = this.prefix + name;
     if (this.filter === '' || full.includes(this.filter)) {
-      this.#cases.push({ name: full, body, ms_max: options.ms_max ?? CASE_MS_MAX });
+      this.#cases.push({ name: full, body, ms_max: options.ms_max ?? CASE_MS_MAX,
+        protocol: this.protocol });
     }
   }
 
@@ -56,8 +69,8 @@ export class Report {
     await Promise.all(Array.from({ length: concurrency }, worker));
   }
 
-  async #run_case({ name, body, ms_max }) {
-    const context = new Context();
+  async #run_case({ name, body, ms_max, protocol }) {
+    const context = new Context(protocol);
     try {
       await within(ms_max, body(context), 'the case');
       this.ok(name);

@@ -389,5 +389,5 @@ int main(void)
         cmocka_unit_test(a_gap_in_the_offsets_is_insufficient_state),
         cmocka_unit_test(too_much_to_recover_is_told_not_sent),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return EDGE_RIG_RUN_IN_BOTH(tests);
 }

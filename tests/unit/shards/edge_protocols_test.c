@@ -37,6 +37,10 @@ static struct peer *connect_peer(struct edge_rig *rig, uint32_t shard,
 
 /* ---- one session in both ---- */
 
+#define SUBSCRIBE_15 "{\"id\":15,\"subscribe\":{\"channel\":\"c#\"}}"
+#define UNSUBSCRIBE_16 "{\"id\":16,\"unsubscribe\":{\"channel\":\"c1\"}}"
+#define PUBLISH_17 "{\"id\":17,\"publish\":{\"channel\":\"c2\",\"data\":[]}}"
+
 /* # is a channel's number. */
 static const char *const commands[] = {
     "{\"id\":5,\"subscribe\":{\"channel\":\"c#\"}}",
@@ -49,9 +53,7 @@ static const char *const commands[] = {
     "{\"id\":12,\"history\":{\"channel\":\"c#\",\"limit\":-1,\"since\":{\"offset\":1}}}",
     "{\"id\":13,\"rpc\":{\"method\":\"m#\",\"data\":\"x\"}}",
     "{\"id\":14,\"publish\":{\"channel\":\"n#:x\",\"data\":1}}",
-    "{\"id\":15,\"subscribe\":{\"channel\":\"c#\"}}\n{\"id\":16,\"unsubscribe\":{\"channel\":"
-    "\"c1\"}}\n"
-    "{\"id\":17,\"publish\":{\"channel\":\"c2\",\"data\":[]}}",
+    SUBSCRIBE_15 "\n" UNSUBSCRIBE_16 "\n" PUBLISH_17,
     "{\"id\":18,\"sub_refresh\":{\"channel\":\"c#\",\"token\":\"t\"}}",
     "{\"id\":19,\"subscribe\":{\"channel\":\"c#\",\"tf\":{\"op\":\"and\",\"nodes\":[]}}}",
     "{\"id\":4294967295,\"subscribe\":{\"channel\":\"c#\",\"type\":1,\"limit\":-5}}",
@@ -197,7 +199,7 @@ static void hear_numbers(struct listener *listener)
         const char *data = strstr(peer->message.at, "\"data\":");
         assert_null(strstr(peer->message.at, "error"));
         if (data != NULL && listener->is_subscribed) {
-            const int number = atoi(data + strlen("\"data\":"));
+            const int number = (int)strtol(data + strlen("\"data\":"), NULL, 10);
             assert_true(listener->next < 0 || number == listener->next);
             listener->next = number + 1;
         }
