@@ -146,10 +146,6 @@ static uint32_t outq_own_frame_size(const struct outq *outq, uint32_t len)
 
 static struct frame *outq_create_own(const struct outq *outq, uint32_t len)
 {
-    struct frame *block = outq->bytes == 0 && len <= FRAME_BLOCK_ROOM ? frame_create_block() : NULL;
-    if (block != NULL) {
-        return block;
-    }
     const uint32_t room_min = outq_own_frame_size(outq, len) - (uint32_t)sizeof(struct frame);
     return frame_create(len > room_min ? len : room_min);
 }
@@ -158,6 +154,12 @@ uint8_t *outq_reserve(struct outq *outq, uint32_t len, uint32_t bytes_max)
 {
     if (!outq_has_room(outq, len, bytes_max)) {
         return NULL;
+    }
+    if (outq->bytes == 0 && len <= FRAME_BLOCK_ROOM) {
+        outq->first = frame_create_block();
+        if (outq->first != NULL) {
+            return frame_bytes(outq->first);
+        }
     }
     struct frame *frame = outq_open_frame(outq, len);
     if (frame == NULL) {
@@ -310,6 +312,15 @@ bool outq_only_slice(const struct outq *outq, struct iovec *slice)
     return true;
 }
 
+/* There is no chunk: at most one frame. */
+static inline void outq_clear_only(struct outq *outq)
+{
+    if (outq->first != NULL) {
+        frame_release(outq->first);
+    }
+    *outq = (struct outq){0};
+}
+
 enum outq_result outq_taken(struct outq *outq, size_t offered, ssize_t taken)
 {
     if (taken < 0) {
@@ -317,7 +328,11 @@ enum outq_result outq_taken(struct outq *outq, size_t offered, ssize_t taken)
     }
     BUG_IF((size_t)taken > offered);
     if ((size_t)taken == outq->bytes) {
-        outq_clear(outq);
+        if (outq->last == NULL) {
+            outq_clear_only(outq);
+        } else {
+            outq_clear(outq);
+        }
         return OUTQ_DONE;
     }
     outq_consume(outq, (size_t)taken);
@@ -346,9 +361,9 @@ enum outq_result outq_flush(struct outq *outq, struct stream *stream, struct pol
 
 void outq_clear(struct outq *outq)
 {
-    if (outq->last == NULL && outq->first != NULL) {
-        frame_release(outq->first);
-        outq->first = NULL;
+    if (outq->last == NULL) {
+        outq_clear_only(outq);
+        return;
     }
     while (outq->first != NULL) {
         struct outq_chunk *chunk = outq->first;
