@@ -184,7 +184,7 @@ enum gossip_seal_result gossip_seal(struct gossip_sealer *sealer,
                                     const struct gossip_keyring *keyring, struct span payload,
                                     int64_t now_s, struct writer *out)
 {
-    if (payload.len > GOSSIP_PAYLOAD_LEN_MAX || writer_room(out) < payload.len + GOSSIP_SEAL_LEN) {
+    if (payload.len > GOSSIP_STATE_LEN_MAX || writer_room(out) < payload.len + GOSSIP_SEAL_LEN) {
         return GOSSIP_SEAL_ERROR_SIZE;
     }
     if (keyring->count == 0) {
@@ -306,7 +306,7 @@ enum gossip_seal_result gossip_open(const struct gossip_keyring *keyring,
                                     struct gossip_replay *replay, struct span datagram,
                                     int64_t now_s, struct writer *out)
 {
-    if (datagram.len < 1 || datagram.len > GOSSIP_DATAGRAM_LEN_MAX) {
+    if (datagram.len < 1 || datagram.len > GOSSIP_SEALED_LEN_MAX) {
         return GOSSIP_SEAL_ERROR_SIZE;
     }
     switch (datagram.at[0]) {

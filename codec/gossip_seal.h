@@ -19,11 +19,15 @@
  *
  * A form of 0 is a payload in clear, for a cluster that was told to be insecure.
  *
+ * The parts of a state that travel over a link are sealed in the same way, since a link in clear
+ * does not tell who is at its other end.
+ *
  * Against replay, a receiver remembers each session's highest counter and which of the 64 below it
  * came. A session that it does not know yet must have been sent within GOSSIP_SKEW_S_MAX of its own
  * clock; that of a known one may say any time, so that no jump of a clock cuts a cluster apart.
  */
 enum {
+    GOSSIP_SEALED_LEN_MAX = GOSSIP_STATE_LEN_MAX + GOSSIP_SEAL_LEN,
     GOSSIP_KEY_LEN = 32,
     GOSSIP_KEY_ID_LEN = 4,
     GOSSIP_KEYS_MAX = 4,
@@ -35,7 +39,7 @@ enum {
 
 #define GOSSIP_SEAL_RESULTS(X) \
     X(GOSSIP_SEAL_OK, "ok") \
-    X(GOSSIP_SEAL_ERROR_SIZE, "too short or too long for a datagram") \
+    X(GOSSIP_SEAL_ERROR_SIZE, "too short or too long") \
     X(GOSSIP_SEAL_ERROR_FORM, "of a form that this node does not know") \
     X(GOSSIP_SEAL_ERROR_CLEAR, "in clear, but this cluster has a key") \
     X(GOSSIP_SEAL_ERROR_NO_KEY, "sealed, but this cluster has no key") \
@@ -89,7 +93,7 @@ struct gossip_sealer {
 };
 
 /*
- * The payload is of GOSSIP_PAYLOAD_LEN_MAX at most; `out` has room for GOSSIP_DATAGRAM_LEN_MAX.
+ * The payload is of GOSSIP_STATE_LEN_MAX at most; `out` has room for it and GOSSIP_SEAL_LEN.
  * `now_s`: Unix seconds.
  */
 CODEC_MUST_CHECK enum gossip_seal_result gossip_seal(struct gossip_sealer *sealer,
@@ -112,7 +116,8 @@ struct gossip_replay {
 };
 
 /*
- * Opens into `out`, which has room for GOSSIP_DATAGRAM_LEN_MAX. Costs
+ * Opens into `out`, which has room for as much as was sealed; a datagram may be shorter than what
+ * is sealed at most, which is the caller's to check. Costs
  * nothing but a few comparisons when the key is unknown or the datagram is a replay of a known
  * session. What is not authentic changes nothing.
  */

@@ -29,6 +29,9 @@ struct gossiper {
     bool has_joined;
     struct gossip_keyring keyring;
     struct gossip_sealer sealer;
+    /* What links carry arrives later than datagrams; it is counted by itself, so that it is not
+     * too far behind. */
+    struct gossip_sealer state_sealer;
     struct gossip_replay replay;
     struct gossip_details details;
     uint32_t cluster;
@@ -99,17 +102,29 @@ static enum counter counter_of_content(enum gossip_result result)
     }
 }
 
+/* False: it was refused, and counted. */
+static bool open_sealed(struct gossiper *gossiper, struct span sealed, struct writer *payload)
+{
+    const enum gossip_seal_result result =
+        gossip_open(&gossiper->keyring, &gossiper->replay, sealed, now_s(gossiper), payload);
+    if (result != GOSSIP_SEAL_OK) {
+        count(gossiper, counter_of_seal(result), 1);
+    }
+    return result == GOSSIP_SEAL_OK;
+}
+
 static void on_datagram(struct gossiper *gossiper, const struct socket_address *from,
                         struct span datagram)
 {
     uint8_t room[GOSSIP_DATAGRAM_LEN_MAX];
     struct writer payload = writer_of(room, sizeof(room));
-    const enum gossip_seal_result seal =
-        gossip_open(&gossiper->keyring, &gossiper->replay, datagram, now_s(gossiper), &payload);
     count(gossiper, COUNTER_GOSSIP_DATAGRAMS_IN, 1);
     count(gossiper, COUNTER_GOSSIP_BYTES_IN, datagram.len);
-    if (seal != GOSSIP_SEAL_OK) {
-        count(gossiper, counter_of_seal(seal), 1);
+    if (datagram.len > GOSSIP_DATAGRAM_LEN_MAX) {
+        count(gossiper, COUNTER_GOSSIP_REFUSED_SIZE, 1);
+        return;
+    }
+    if (!open_sealed(gossiper, datagram, &payload)) {
         return;
     }
     const struct gossip_address source = gossiper_gossip_address(from);
@@ -142,23 +157,33 @@ void gossiper_on_event(struct gossiper *gossiper)
     read_datagrams(gossiper);
 }
 
-bool gossiper_on_state(struct gossiper *gossiper, struct span part)
+void gossiper_on_state(struct gossiper *gossiper, struct span sealed)
 {
+    uint8_t room[GOSSIP_SEALED_LEN_MAX];
+    struct writer part = writer_of(room, sizeof(room));
+    count(gossiper, COUNTER_GOSSIP_STATE_BYTES_IN, sealed.len);
+    if (!open_sealed(gossiper, sealed, &part)) {
+        return;
+    }
     const enum gossip_result result =
-        membership_on_state(gossiper->membership, part, gossiper->shard->now_ms);
-    count(gossiper, COUNTER_GOSSIP_STATE_BYTES_IN, part.len);
+        membership_on_state(gossiper->membership, writer_written(&part), gossiper->shard->now_ms);
     if (result != GOSSIP_OK) {
         count(gossiper, counter_of_content(result), 1);
     }
-    return result == GOSSIP_OK;
 }
 
-bool gossiper_state_write(struct gossiper *gossiper, uint32_t *cursor, struct writer *writer)
+bool gossiper_state_write(struct gossiper *gossiper, uint32_t *cursor, struct writer *sealed)
 {
-    const size_t before = writer_written_len(writer);
-    const bool has_part = membership_state_write(gossiper->membership, cursor, writer);
-    count(gossiper, COUNTER_GOSSIP_STATE_BYTES_OUT, writer_written_len(writer) - before);
-    return has_part;
+    uint8_t room[GOSSIP_STATE_LEN_MAX];
+    struct writer part = writer_of(room, sizeof(room));
+    const size_t before = writer_written_len(sealed);
+    if (!membership_state_write(gossiper->membership, cursor, &part) ||
+        gossip_seal(&gossiper->state_sealer, &gossiper->keyring, writer_written(&part),
+                    now_s(gossiper), sealed) != GOSSIP_SEAL_OK) {
+        return false;
+    }
+    count(gossiper, COUNTER_GOSSIP_STATE_BYTES_OUT, writer_written_len(sealed) - before);
+    return true;
 }
 
 /* ---- out ---- */
@@ -326,6 +351,7 @@ struct gossiper *gossiper_create(struct node *node, struct shard *shard, uint64_
     gossiper->socket = -1;
     gossiper->keyring = node->options->cluster.keyring;
     random_fill_secret(&shard->random, gossiper->sealer.session, GOSSIP_SESSION_LEN);
+    random_fill_secret(&shard->random, gossiper->state_sealer.session, GOSSIP_SESSION_LEN);
     gossiper->replay.count = REPLAY_SESSIONS;
     gossiper->replay.entries = calloc(REPLAY_SESSIONS, sizeof(*gossiper->replay.entries));
     if (gossiper->replay.entries == NULL || !open_socket(gossiper, token) ||

@@ -37,11 +37,12 @@ void gossiper_destroy(struct gossiper *gossiper);
 
 /* The socket has something. */
 void gossiper_on_event(struct gossiper *gossiper);
-/* A part of a state that a link brought; false: it was refused, and counted. */
-bool gossiper_on_state(struct gossiper *gossiper, struct span part);
-/* See membership_state_write(). */
+/* A sealed part of a state that a link brought. What is wrong with it is counted. */
+void gossiper_on_state(struct gossiper *gossiper, struct span sealed);
+/* The next sealed part of this node's state, for which `sealed` has GOSSIP_SEALED_LEN_MAX of room;
+ * *cursor starts at 0, and nothing else is called between two parts. False: there was none left. */
 MUST_CHECK bool gossiper_state_write(struct gossiper *gossiper, uint32_t *cursor,
-                                     struct writer *writer);
+                                     struct writer *sealed);
 /* Reads what was left, sets the clock, exports what was counted. */
 void gossiper_on_turn_end(struct gossiper *gossiper);
 bool gossiper_has_work(const struct gossiper *gossiper);

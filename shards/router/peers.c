@@ -22,7 +22,7 @@ struct peers {
 /* All parts; the last one asks, if anything is asked: the peer then knows of this node. */
 static void send_state(struct peers *peers, const struct gossip_uid *peer, bool wants_answer)
 {
-    uint8_t room[GOSSIP_STATE_LEN_MAX];
+    uint8_t room[GOSSIP_SEALED_LEN_MAX];
     uint32_t cursor = 0;
     for (;;) {
         struct writer part = writer_of(room, sizeof(room));
@@ -93,7 +93,7 @@ static void on_message(void *owner, const struct gossip_uid *peer, struct span b
         return;
     }
     if (!span_is_empty(payload)) {
-        (void)gossiper_on_state(peers->gossiper, payload);
+        gossiper_on_state(peers->gossiper, payload);
     }
     if ((message.flags & MEMBERS_WANTED) != 0) {
         send_state(peers, peer, false);

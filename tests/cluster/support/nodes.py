@@ -3,6 +3,7 @@
 
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -19,14 +20,15 @@ KEY = "aa" * 32
 def free_port():
     """A port that is free for TCP and UDP on the loopback."""
     while True:
+        port = random.randrange(20000, 60000)
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp, \
                 socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-            tcp.bind(("127.0.0.1", 0))
             try:
-                udp.bind(tcp.getsockname())
+                tcp.bind(("127.0.0.1", port))
+                udp.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            return tcp.getsockname()[1]
+            return port
 
 
 def eventually(condition, what, seconds=WAIT_S_MAX):
