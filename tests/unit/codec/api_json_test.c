@@ -397,7 +397,14 @@ static void results_in_parts_are_written(void **state)
     assert_written(&writer, "{\"result\":{\"channels\":{\"x\":{\"num_clients\":3},\"y\\n\":{}}}}");
 
     writer = writer_of(buf, sizeof(buf));
-    const struct api_node_result node = {TEXT("i"), TEXT("n"), TEXT("v"), 1, 2, 3, 4, 5};
+    const struct api_node_result node = {.uid = TEXT("i"),
+                                         .name = TEXT("n"),
+                                         .version = TEXT("v"),
+                                         .client_count = 1,
+                                         .user_count = 2,
+                                         .channel_count = 3,
+                                         .sub_count = 4,
+                                         .uptime_s = 5};
     const struct api_node_result empty = {0};
     api_json_encode_info_begin(&writer);
     api_json_encode_info_item(&writer, true, &node);
