@@ -362,6 +362,7 @@ static uint64_t number_of(const char *text, uint64_t otherwise)
 
 int main(int argc, char **argv)
 {
+    log_set_level(LOG_WARN);
     const uint64_t messages = number_of(argc > 1 ? argv[1] : NULL, MESSAGES_DEFAULT);
     const uint32_t size = (uint32_t)number_of(argc > 2 ? argv[2] : NULL, SIZE_DEFAULT);
     struct tls_context *tls = argc > 5 ? read_tls(argv + 3) : NULL;

@@ -24,8 +24,9 @@ enum {
     LINKS_REACHES_MAX = 64,
     /* What one wire may read in one turn. */
     LINKS_READ_A_TURN = 1024 * 1024,
-    /* A shorter payload is copied: that costs less than a slice of its own. */
-    LINKS_COPIED_LEN_MAX = 512,
+    /* A shorter payload is copied: that costs less than a slice of its own (with 1 KiB half as much
+     * for the whole link, with 3 KiB the same). */
+    LINKS_COPIED_LEN_MAX = 4096,
     /* After descriptors or memory were out. */
     LINKS_ACCEPT_AGAIN_MS = 100,
 };
