@@ -28,7 +28,7 @@ enum {
     MEMORY_LOOK_S = 5,
     /* The node cuts its clients at shutdown.timeout; this much later it is not waited for any more.
      */
-    DRAIN_GRACE_MS = 2000,
+    DRAIN_GRACE_MS = 5000,
 };
 
 /* Of the process: a configuration that is read again is of the same arguments. */

@@ -5,7 +5,9 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 
+from certificates import Authority
 from nodes import KEY, SLOTS, Node, Suite, agree, eventually, free_port, start_cluster
 
 OTHER_KEY = "bb" * 32
@@ -163,6 +165,29 @@ def seeds_have_services(nodes):
     assert told.returncode == 0, told.stdout[-2000:] + told.stderr[-1000:]
 
 
+def links_are_locked(nodes):
+    """links want a certificate of the cluster's authority"""
+    with tempfile.TemporaryDirectory(prefix="roost-tls-") as folder:
+        start_cluster(nodes, 3, tls=Authority(folder, "own").node("node"))
+        for node in nodes:
+            eventually(lambda node=node: node.metric("link_up") == 2, "all links are up")
+            assert node.metric("link_refused", 'reason="tls"') == 0
+        nodes.append(Node("foreign", [nodes[0].address],
+                          tls=Authority(folder, "other").node("foreign")).start())
+        eventually(lambda: sum(node.metric("link_refused", 'reason="tls"') for node in nodes[:3]) > 0,
+                   "a certificate of another authority is counted")
+        assert nodes[3].metric("link_up") == 0
+        assert all(node.metric("link_up") == 2 for node in nodes[:3])
+
+
+def a_certificate_is_read_at_the_start(nodes):
+    """a node whose certificate cannot be read does not start, and says which"""
+    nodes.append(Node("node", [], tls={"cert_pem_file": "/dev/null", "key_pem_file": "/dev/null",
+                                       "ca_pem_file": "/nowhere.pem"}).start())
+    assert nodes[0].process.wait(timeout=20) == 1
+    assert "cluster.tls.ca_pem_file: /nowhere.pem: No such file" in nodes[0].log()
+
+
 def no_key_no_cluster(nodes):
     """without a key a node does not start, unless it is told to be insecure"""
     del nodes
@@ -181,7 +206,8 @@ def main():
     for case in (three_nodes_are_one_cluster, a_death_is_noticed, a_return_before_it_was_missed,
                  a_departure_is_no_death, strangers_are_refused, another_key_is_refused,
                  a_replay_is_refused, keys_rotate, seeds_have_names,
-                 seeds_have_services, no_key_no_cluster):
+                 seeds_have_services, links_are_locked, a_certificate_is_read_at_the_start,
+                 no_key_no_cluster):
         suite.run(case)
     sys.exit(1 if suite.failed else 0)
 

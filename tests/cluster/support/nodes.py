@@ -47,15 +47,16 @@ def eventually(condition, what, seconds=WAIT_S_MAX):
 
 
 class Node:
-    """One roostd. `keys`: an empty list is a cluster in clear."""
+    """One roostd. `keys`: an empty list is a gossip in clear; `tls`: None are links in clear."""
 
-    def __init__(self, name, seeds, keys=(KEY,), cluster="roost", port=None):
+    def __init__(self, name, seeds, keys=(KEY,), cluster="roost", port=None, tls=None):
         self.name = name
         self.http_port = free_port()
         self.cluster_port = port or free_port()
         self.seeds = seeds
         self.keys = list(keys)
         self.cluster = cluster
+        self.tls = tls
         self.process = None
         self.folder = tempfile.TemporaryDirectory(prefix="roost-")
         self.log_path = os.path.join(self.folder.name, "log")
@@ -72,7 +73,7 @@ class Node:
             "log": {"level": "info"},
             "cluster": {
                 "enabled": True,
-                "insecure": True,  # Links without TLS.
+                "insecure": self.tls is None,
                 "name": self.cluster,
                 "bind": self.address,
                 "join": self.seeds,
@@ -80,6 +81,8 @@ class Node:
                 "keys": self.keys,
             },
         }
+        if self.tls is not None:
+            config["cluster"]["tls"] = self.tls
         with open(self.config_path, "w", encoding="utf-8") as file:
             json.dump(config, file)
 
@@ -177,11 +180,11 @@ class Suite:
                 node.end()
 
 
-def start_cluster(nodes, count):
+def start_cluster(nodes, count, **options):
     """`count` nodes that know the first two."""
     ports = [free_port() for _ in range(count)]
     seeds = ["127.0.0.1:%d" % port for port in ports[:2]]
     for i in range(count):
-        nodes.append(Node("node-%d" % (i + 1), seeds, port=ports[i]).start())
+        nodes.append(Node("node-%d" % (i + 1), seeds, port=ports[i], **options).start())
     eventually(lambda: agree(nodes), "%d nodes agree" % count)
     return nodes

@@ -49,7 +49,7 @@ static int run_short(void)
     if (run_seeds(1, 60) != 0) {
         return EXIT_BROKEN;
     }
-    const bool has_held = scenario_detection(100, 5, 1) && run_starved(2) &&
+    const bool has_held = scenario_detection(100, 5, 1) && run_starved(10) &&
                           scenario_scale(10, 1) && scenario_scale(100, 1);
     return has_held ? 0 : EXIT_BROKEN;
 }
