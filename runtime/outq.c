@@ -321,7 +321,7 @@ static inline void outq_clear_only(struct outq *outq)
     *outq = (struct outq){0};
 }
 
-enum outq_result outq_taken(struct outq *outq, size_t offered, ssize_t taken)
+static inline enum outq_result outq_take(struct outq *outq, size_t offered, ssize_t taken)
 {
     if (taken < 0) {
         return taken == POLLER_AGAIN ? outq_block(outq) : OUTQ_GONE;
@@ -341,6 +341,11 @@ enum outq_result outq_taken(struct outq *outq, size_t offered, ssize_t taken)
     return (size_t)taken < offered ? outq_block(outq) : OUTQ_DONE;
 }
 
+enum outq_result outq_taken(struct outq *outq, size_t offered, ssize_t taken)
+{
+    return outq_take(outq, offered, taken);
+}
+
 enum outq_result outq_flush(struct outq *outq, struct stream *stream, struct poller *poller,
                             uint64_t *sent)
 {
@@ -351,7 +356,7 @@ enum outq_result outq_flush(struct outq *outq, struct stream *stream, struct pol
         const size_t offered = outq_gather(outq, slices, &count);
         const ssize_t taken = stream_send(stream, poller, slices, count);
         *sent += taken > 0 ? (uint64_t)taken : 0;
-        const enum outq_result result = outq_taken(outq, offered, taken);
+        const enum outq_result result = outq_take(outq, offered, taken);
         if (result != OUTQ_DONE) {
             return result;
         }

@@ -321,16 +321,21 @@ static size_t connection_read_size(const struct connection *conn)
 
 static void connection_flush(struct edge *edge, struct connection *conn);
 
+/* Goes on with what was held back; false: stop reading. */
+static bool connection_continue(struct edge *edge, struct connection *conn)
+{
+    if (conn->state == CONNECTION_SESSION && conn->receive->commands.len > 0) {
+        session_continue(edge, conn->session);
+    }
+    return (conn->flags & CONNECTION_HELD_BACK) == 0 || connection_is_held(conn) ||
+           connection_consume(edge, conn, connection_bring_carry(edge, conn));
+}
+
 /* Reads the socket until it is empty, the connection pauses, or its share of the turn is used. */
 static void connection_pump(struct edge *edge, struct connection *conn)
 {
     conn->flags &= (uint16_t)~CONNECTION_READABLE;
-    if (conn->state == CONNECTION_SESSION && conn->receive != NULL &&
-        conn->receive->commands.len > 0) {
-        session_continue(edge, conn->session);
-    }
-    if ((conn->flags & CONNECTION_HELD_BACK) != 0 && !connection_is_held(conn) &&
-        !connection_consume(edge, conn, connection_bring_carry(edge, conn))) {
+    if (conn->receive != NULL && !connection_continue(edge, conn)) {
         conn->flags |= CONNECTION_READABLE;
         return;
     }

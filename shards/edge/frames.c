@@ -93,13 +93,11 @@ static uint8_t *frames_deflate(struct edge *edge, unsigned window_bits, struct s
     return room;
 }
 
-static bool frames_put_message(struct edge *edge, struct connection *conn,
-                               enum websocket_opcode opcode, struct span payload)
+static bool frames_put_deflated(struct edge *edge, struct connection *conn,
+                                enum websocket_opcode opcode, struct span payload)
 {
     size_t len = 0;
-    uint8_t *deflated = (conn->flags & CONNECTION_DEFLATE) == 0
-                            ? NULL
-                            : frames_deflate(edge, conn->window_bits, payload, &len);
+    uint8_t *deflated = frames_deflate(edge, conn->window_bits, payload, &len);
     if (deflated == NULL) {
         return frames_put(edge, conn, WEBSOCKET_FIN | (unsigned)opcode, payload);
     }
@@ -107,6 +105,14 @@ static bool frames_put_message(struct edge *edge, struct connection *conn,
                                  span_of(deflated, len));
     free(deflated);
     return fits;
+}
+
+static inline bool frames_put_message(struct edge *edge, struct connection *conn,
+                                      enum websocket_opcode opcode, struct span payload)
+{
+    return (conn->flags & CONNECTION_DEFLATE) == 0
+               ? frames_put(edge, conn, WEBSOCKET_FIN | (unsigned)opcode, payload)
+               : frames_put_deflated(edge, conn, opcode, payload);
 }
 
 bool connection_send_message(struct edge *edge, struct connection *conn,
