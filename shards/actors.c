@@ -55,6 +55,9 @@ static void actors_on_placement(struct actors *actors, const struct message *mes
     actors->placement_buf = message_as_placement(message).placement;
     actors->placement = placement_of(actors->placement_buf);
     if (!is_first) {
+        homes_on_placement(actors->homes);
+        directory_on_placement(actors->directory);
+        edge_on_placement(actors->edge);
         return;
     }
     if (edge_start(actors->edge)) {
@@ -89,6 +92,13 @@ static void actors_on_message(void *actor, const struct message *message)
     case MESSAGE_USER_REMOVE:
         directory_on_user_remove(actors->directory, message);
         break;
+    case MESSAGE_USER_SET:
+        directory_on_user_set(actors->directory, message);
+        break;
+    case MESSAGE_ORIGIN_GONE:
+        homes_on_origin_gone(actors->homes, message);
+        directory_on_origin_gone(actors->directory, message);
+        break;
     case MESSAGE_USER_COMMAND:
         directory_on_user_command(actors->directory, message);
         break;
@@ -98,6 +108,7 @@ static void actors_on_message(void *actor, const struct message *message)
     case MESSAGE_SUBSCRIBED:
     case MESSAGE_PUBLISHED:
     case MESSAGE_PUBLICATION:
+    case MESSAGE_MOVED:
     case MESSAGE_PRESENCE:
     case MESSAGE_HISTORY:
     case MESSAGE_USER_ADDED:
@@ -126,6 +137,8 @@ static void actors_on_turn_end(void *actor)
 {
     struct actors *actors = actor;
     edge_on_turn_end(actors->edge);
+    homes_on_turn_end(actors->homes);
+    directory_on_turn_end(actors->directory);
     outbox_on_turn_end(actors->outbox);
     node_export_counters(actors->shard);
 }
@@ -133,7 +146,8 @@ static void actors_on_turn_end(void *actor)
 static bool actors_has_work(void *actor)
 {
     const struct actors *actors = actor;
-    return edge_has_work(actors->edge) || outbox_has_work(actors->outbox);
+    return edge_has_work(actors->edge) || outbox_has_work(actors->outbox) ||
+           homes_has_work(actors->homes) || directory_has_work(actors->directory);
 }
 
 static void actors_on_silence(void *actor)

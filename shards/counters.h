@@ -299,6 +299,35 @@
       "Messages between shards for objects that were gone.") \
     X(CHANNELS_REFUSED, "node_channels_refused", "", COUNTER, \
       "Channels refused because the home had too many.") \
+    X(CHANNELS_MOVED, "node_channels_moved", "", COUNTER, \
+      "Channels whose home here ended because it is another node's now.") \
+    X(HUB_CHANNELS_MOVED, "node_registrations_moved", "", COUNTER, \
+      "Channels with subscribers that were registered again after a move.") \
+    X(RELAY_FAR_CHANNELS, "relay_channels", "home=\"far\"", GAUGE, \
+      "Channels that the router has registered with homes, for others.") \
+    X(RELAY_NEAR_CHANNELS, "relay_channels", "home=\"near\"", GAUGE, \
+      "Channels that the router has registered with homes, for others.") \
+    X(RELAY_INTERESTS, "relay_interests", "", GAUGE, "Nodes that want channels of this one.") \
+    X(RELAY_ASKS, "relay_requests", "", GAUGE, "Requests between nodes that are under way.") \
+    X(RELAY_ASKS_LATE, "relay_requests_failed", "reason=\"timeout\"", COUNTER, \
+      "Requests between nodes whose outcome is not known.") \
+    X(RELAY_ASKS_CUT, "relay_requests_failed", "reason=\"link_down\"", COUNTER, \
+      "Requests between nodes whose outcome is not known.") \
+    X(RELAY_REFUSED_REQUESTS, "relay_refused", "what=\"requests\"", COUNTER, \
+      "What was refused for want of room, a link or a home.") \
+    X(RELAY_REFUSED_CHANNELS, "relay_refused", "what=\"channels\"", COUNTER, \
+      "What was refused for want of room, a link or a home.") \
+    X(RELAY_REFUSED_PEERS, "relay_refused", "what=\"peers\"", COUNTER, \
+      "What was refused for want of room, a link or a home.") \
+    X(RELAY_PASSED_ON, "relay_passed_on", "", COUNTER, \
+      "Requests that reached a node which is not the home, and were passed on.") \
+    X(RELAY_LOST, "relay_lost", "", COUNTER, \
+      "Publications and commands given up because a link had no room.") \
+    X(RELAY_STALE, "relay_stale", "", COUNTER, "Messages between nodes for what is gone.") \
+    X(RELAY_CHANNELS_MOVED, "relay_channels_moved", "", COUNTER, \
+      "Registrations with other nodes that ended with a home, a link or a view.") \
+    X(RELAY_REPAIRS, "relay_interest_repairs", "", COUNTER, \
+      "Times that two nodes disagreed on what is registered, and began anew.") \
     X(MAILBOX_SENT, "mailbox_messages_sent", "", COUNTER, "Messages sent to other shards.") \
     X(MAILBOX_REFUSED, "mailbox_messages_refused", "", COUNTER, \
       "Messages that found the target's staging full.") \

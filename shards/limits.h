@@ -20,6 +20,34 @@ enum {
     USERS_A_SHARD_MAX = 1 << 21,
     API_CALLS_A_SHARD_MAX = 4096,
 
+    /* Of the router: channels of other homes, and channels at home here that nodes want. */
+    RELAY_CHANNELS_MAX = 1 << 21,
+    /* Requests under way to and from other nodes, and how long one may take. */
+    RELAY_ASKS_MAX = 1 << 17,
+    RELAY_ASK_MS_MAX = 5 * 1000,
+    RELAY_GATHERS_MAX = 1024,
+    /* Of one answer to a request of another node. */
+    RELAY_ANSWER_BYTES_MAX = 16 << 20,
+    /* Channels that are looked at in one tick when homes moved, and the time between ticks. */
+    RELAY_WALK_CHANNELS = 512,
+    RELAY_TICK_MS = 5,
+    /* Between two comparisons of what is registered. */
+    RELAY_SUM_MS = 10 * 1000,
+    /* Sums that differ in a row before everything is registered anew. */
+    RELAY_WRONG_SUMS_MAX = 3,
+    /* How long what a vanished node registered stays: it may come back. */
+    RELAY_GRACE_MS = 60 * 1000,
+
+    /* Channels, users or presence entries that a shard looks at in one turn when homes have moved
+     * or a node is gone. */
+    HOME_WALK_CHANNELS = 1024,
+
+    /* Channels that a shard registers again in one tick after homes have moved, users in one turn;
+     * the time between ticks, and until one that was refused is tried again. */
+    HUB_MOVES_A_TICK = 512,
+    HUB_MOVE_TICK_MS = 5,
+    HUB_MOVE_RETRY_MS = 100,
+
     /* Messages of the class REPLY that wait in one shard's outbox for their targets' mailboxes: of
      * all targets together, and the number for one target beyond which it gets no more join and
      * leave pushes (answers still find room). */

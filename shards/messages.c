@@ -68,6 +68,9 @@ void message_release(const struct message *message)
     case MESSAGE_USER_REMOVE:
         buf_release(message_as_user_remove(message).user);
         break;
+    case MESSAGE_USER_SET:
+        buf_release(message_as_user_set(message).user);
+        break;
     case MESSAGE_USER_COMMAND:
         buf_release(message_as_user_command(message).command);
         break;
@@ -89,6 +92,8 @@ void message_release(const struct message *message)
     case MESSAGE_PUBLISHED:
     case MESSAGE_USER_ADDED:
     case MESSAGE_NODES_ASK:
+    case MESSAGE_MOVED:
+    case MESSAGE_ORIGIN_GONE:
     case MESSAGE_TYPE_NONE:
     case MESSAGE_TYPES_LEN:
         break;

@@ -34,6 +34,7 @@
     X(PUBLISH, publish, EDGE, HOME, MESSAGE_REQUEST) \
     X(PUBLISHED, published, HOME, EDGE, MESSAGE_REPLY) \
     X(PUBLICATION, publication, HOME, EDGE, MESSAGE_REPLY) \
+    X(MOVED, moved, HOME, EDGE, MESSAGE_REPLY) \
     X(PRESENCE_ASK, presence_ask, EDGE, HOME, MESSAGE_REQUEST) \
     X(PRESENCE, presence, HOME, EDGE, MESSAGE_REPLY) \
     X(HISTORY_ASK, history_ask, EDGE, HOME, MESSAGE_REQUEST) \
@@ -41,13 +42,15 @@
     X(USER_ADD, user_add, EDGE, DIRECTORY, MESSAGE_REQUEST) \
     X(USER_ADDED, user_added, DIRECTORY, EDGE, MESSAGE_REPLY) \
     X(USER_REMOVE, user_remove, EDGE, DIRECTORY, MESSAGE_REPLY) \
+    X(USER_SET, user_set, EDGE, DIRECTORY, MESSAGE_REPLY) \
     X(USER_COMMAND, user_command, EDGE, DIRECTORY, MESSAGE_REQUEST) \
     X(SESSION_COMMAND, session_command, DIRECTORY, EDGE, MESSAGE_REPLY) \
     X(SURVEY, survey, EDGE, EDGE, MESSAGE_REQUEST) \
     X(SURVEY_RESULT, survey_result, EDGE, EDGE, MESSAGE_REPLY) \
     X(PLACEMENT, placement, ROUTER, EDGE, MESSAGE_REPLY) \
     X(NODES_ASK, nodes_ask, EDGE, ROUTER, MESSAGE_REQUEST) \
-    X(NODES, nodes, ROUTER, EDGE, MESSAGE_REPLY)
+    X(NODES, nodes, ROUTER, EDGE, MESSAGE_REPLY) \
+    X(ORIGIN_GONE, origin_gone, ROUTER, HOME, MESSAGE_REPLY)
 
 enum message_type {
     MESSAGE_TYPE_NONE,
@@ -62,8 +65,30 @@ enum message_type {
  * broadcast's index). */
 enum message_origin { ORIGIN_SESSION, ORIGIN_API };
 
+/* Whose clients a message speaks for: 0 is this node, others are sessions of links (the router's
+ * numbers), so that what a node registered can be forgotten when it is gone. A place is an origin
+ * and a shard there. */
+enum { MESSAGE_ORIGIN_BITS = 24 };
+static_assert((SHARDS_MAX - 1) >> (32 - MESSAGE_ORIGIN_BITS) == 0, "a place is 32 bits");
+
+static inline uint32_t message_place(uint32_t origin, uint32_t shard)
+{
+    return origin << (32 - MESSAGE_ORIGIN_BITS) | shard;
+}
+
+static inline uint32_t message_place_origin(uint32_t place)
+{
+    return place >> (32 - MESSAGE_ORIGIN_BITS);
+}
+
+static inline uint32_t message_place_shard(uint32_t place)
+{
+    return place & ((1u << (32 - MESSAGE_ORIGIN_BITS)) - 1);
+}
+
 enum subscribe_flag {
-    /* The shard has no other subscriber: it wants publications now, counted from sequence 1. */
+    /* The shard has no other subscriber, or registers again: it wants publications from now on.
+     * Without it the shard must be registered. */
     SUBSCRIBE_FIRST = 1u << 0,
     SUBSCRIBE_PRESENCE = 1u << 1, /* Enter the identity into the channel's presence. */
     SUBSCRIBE_JOIN = 1u << 2,     /* Tell the others. */
@@ -104,18 +129,21 @@ struct message_subscribe {
     uint32_t limit;      /* Of the publications that RECOVER may bring, */
     uint32_t bytes_max;  /* and of what they weigh. */
     uint32_t meta_ttl_s; /* With POSITIONED: how long the position outlives the last subscriber. */
+    uint32_t origin;     /* Of the client. */
 };
 
 enum subscribed_flag {
     SUBSCRIBED_RECOVERED = 1u << 16,
     SUBSCRIBED_REJECTED = 1u << 17, /* See SUBSCRIBE_REJECT_UNRECOVERED. */
+    SUBSCRIBED_FLAGS = SUBSCRIBED_RECOVERED | SUBSCRIBED_REJECTED,
 };
 
 /* handle: the edge's hub channel. A publication that arrives later is later in the channel's
  * order. */
 struct message_subscribed {
     struct buf *page;              /* stream_page_of(): what was recovered. NULL: nothing. */
-    struct stream_position newest; /* As of now. */
+    struct stream_position newest; /* As of now; the epoch is always told. */
+    uint64_t sequence;             /* Of the newest message about the channel. */
     uint64_t since_offset;         /* As it was given. */
     uint32_t connection;
     uint32_t error; /* 0, or an enum client_error: nothing was registered. */
@@ -133,6 +161,12 @@ struct message_unsubscribe {
     struct buf *channel;
     struct buf *identity; /* NULL unless PRESENCE or LEAVE. */
     uint32_t flags;
+};
+
+/* handle: the receiver's hub channel. It is registered no longer, since the channel has another
+ * home now or its home another tenure: register again. */
+struct message_moved {
+    uint32_t reserved;
 };
 
 /* handle: the asker's. */
@@ -164,8 +198,9 @@ struct message_publication {
     /* A whole WebSocket frame for each protocol that a shard has named (channel/push_frame.h). None
      * for JSON: nobody has named it, or the publication's bytes are no JSON. */
     struct buf *frames;
-    /* One more than that of the message before, for this shard and channel; the first is 1. A gap:
-     * join or leave pushes were given up, since the shard took nothing for too long. */
+    /* The message's number in the channel's epoch: one more than that of the message before, the
+     * same for all who get it. A gap: something was given up, since a shard or a link took nothing
+     * for too long. */
     uint64_t sequence;
     uint64_t offset;  /* In the channel's stream; 0: it has no place there. */
     uint64_t sent_ns; /* When the home accepted it. */
@@ -223,6 +258,7 @@ struct message_history {
  * anonymous. */
 struct message_user_add {
     struct buf *user;
+    uint32_t place; /* 0: of the sending shard. */
 };
 
 /* handle: the connection. */
@@ -233,6 +269,14 @@ struct message_user_added {
 
 struct message_user_remove {
     struct buf *user;
+    uint32_t place; /* As in USER_ADD. */
+};
+
+/* To a directory that may not know, or not rightly: so many sessions of the user are there. */
+struct message_user_set {
+    struct buf *user;
+    uint32_t place; /* As in USER_ADD. */
+    uint32_t sessions;
 };
 
 /* What the directory passes on to every shard that has a session of the user; the anonymous user
@@ -243,6 +287,7 @@ struct message_user_command {
 
 struct message_session_command {
     struct buf *command;
+    uint32_t place; /* To the router: which node's shard it is for. */
 };
 
 enum survey_op {
@@ -264,6 +309,12 @@ struct message_survey_result {
 
 struct message_placement {
     struct buf *placement; /* router/placement.h */
+};
+
+/* A session of a link is over: what was registered from there is forgotten. */
+struct message_origin_gone {
+    uint32_t origin;
+    uint32_t with_presence; /* Directories forget at once, presence after a while. */
 };
 
 /* handle: the asker's call. */

@@ -83,8 +83,6 @@ static bool channel_add_interest(struct channel *channel, const struct message *
         }
         interest = &channel_interests(channel)[channel->interests_len++];
         *interest = (struct interest){.shard = shard};
-    } else if ((body->flags & SUBSCRIBE_FIRST) != 0) {
-        interest->sequence = 0;
     }
     interest->hub = message->handle;
     interest->protocols |= (uint16_t)flags_protocols(body->flags);
@@ -109,7 +107,7 @@ static void channel_drop_protocols(struct channel *channel, uint32_t shard, uint
 
 /* ---- life of a channel ---- */
 
-static void homes_free_channel(struct homes *homes, struct channel *channel)
+void homes_free_channel(struct homes *homes, struct channel *channel)
 {
     presence_clear(homes->presence, &channel->presence);
     if (channel->stream != NULL) {
@@ -218,11 +216,12 @@ void homes_destroy(struct homes *homes)
     presence_destroy(homes->presence);
     channel_streams_destroy(homes->streams);
     idempotency_destroy(homes->idempotency);
+    origins_clear(&homes->origins);
     pool_destroy(homes->pool);
     free(homes);
 }
 
-static void homes_update_presence_gauge(struct homes *homes)
+void homes_update_presence_gauge(struct homes *homes)
 {
     stats_set(homes->actors->shard->stats, COUNTER_NUM_PRESENCE_ENTRIES,
               presence_count(homes->presence));
@@ -257,7 +256,7 @@ static uint32_t homes_subscribe(struct homes *homes, struct channel *channel,
     }
     if ((body->flags & SUBSCRIBE_PRESENCE) != 0) {
         buf_share(body->identity, 1);
-        if (!presence_enter(homes->presence, &channel->presence, body->identity)) {
+        if (!presence_enter(homes->presence, &channel->presence, body->identity, body->origin)) {
             buf_release(body->identity);
             if (is_new) {
                 channel_remove_interest(channel, message->from);
@@ -280,10 +279,13 @@ void homes_on_subscribe(struct homes *homes, const struct message *message)
     };
     BUG_IF(body.identity == NULL && (body.flags & (SUBSCRIBE_PRESENCE | SUBSCRIBE_JOIN)) != 0);
     struct channel *channel = homes_find(homes, name_of(body.channel));
-    if (channel == NULL) {
+    const bool is_home = homes_is_home(homes, name_of(body.channel));
+    if (!is_home) {
+        answer.error = CLIENT_ERROR_TOO_MANY_REQUESTS;
+    } else if (channel == NULL) {
         channel = homes_open_channel(homes, body.channel);
     }
-    if (channel != NULL) {
+    if (is_home && channel != NULL) {
         answer.error = homes_answer_position(homes, channel, &body, &answer);
         if ((answer.flags & SUBSCRIBED_REJECTED) != 0) {
             body.flags &= ~(uint32_t)(SUBSCRIBE_PRESENCE | SUBSCRIBE_JOIN);
@@ -296,6 +298,7 @@ void homes_on_subscribe(struct homes *homes, const struct message *message)
         stream_page_release(answer.page);
         answer.page = NULL;
     }
+    answer.sequence = channel == NULL ? 0 : channel->sequence;
     OUTBOX_SEND(homes->actors->outbox, message->from, subscribed, message->handle, &answer);
     if (answer.error == 0 && (body.flags & SUBSCRIBE_JOIN) != 0) {
         homes_tell(homes, channel, body.identity, PUBLICATION_JOIN);
@@ -355,7 +358,9 @@ void homes_on_history_ask(struct homes *homes, const struct message *message)
 {
     const struct message_history_ask body = message_as_history_ask(message);
     struct message_history answer = {.cookie = body.cookie, .origin = body.origin};
-    answer.error = homes_answer_history(homes, &body, &answer);
+    answer.error = homes_is_home(homes, name_of(body.channel))
+                       ? homes_answer_history(homes, &body, &answer)
+                       : (uint32_t)CLIENT_ERROR_TOO_MANY_REQUESTS;
     OUTBOX_SEND(homes->actors->outbox, message->from, history, message->handle, &answer);
     message_release(message);
 }
@@ -393,7 +398,9 @@ void homes_on_presence_ask(struct homes *homes, const struct message *message)
         .stats_only = body.stats_only,
     };
     struct channel *channel = homes_find(homes, name_of(body.channel));
-    if (channel != NULL) {
+    if (!homes_is_home(homes, name_of(body.channel))) {
+        answer.error = CLIENT_ERROR_TOO_MANY_REQUESTS;
+    } else if (channel != NULL) {
         answer.clients = channel->presence.clients;
         answer.users = channel->presence.users;
         if (!body.stats_only) {

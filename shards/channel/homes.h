@@ -42,6 +42,14 @@ MUST_CHECK bool homes_give_stream(struct homes *homes, struct span channel,
 MUST_CHECK bool homes_take_stream(struct homes *homes, struct span channel,
                                   const struct channel_stream_state *state);
 
+/* ORIGIN_GONE. */
+void homes_on_origin_gone(struct homes *homes, const struct message *message);
+
+/* The placement is another: channels that are at home elsewhere now end here, a portion a turn. */
+void homes_on_placement(struct homes *homes);
+void homes_on_turn_end(struct homes *homes);
+bool homes_has_work(const struct homes *homes);
+
 /* A stream's timer has fired. */
 struct channel_stream;
 void homes_on_stream_timer(struct homes *homes, struct channel_stream *stream);

@@ -15,11 +15,11 @@ static void homes_deliver(struct homes *homes, struct channel *channel,
     struct outbox *outbox = homes->actors->outbox;
     const uint32_t len = channel->interests_len;
     struct interest *interests = channel_interests(channel);
+    struct message_publication body = *publication;
+    body.sequence = ++channel->sequence;
+    body.sent_ns = homes->actors->shard->now_ns;
     buf_share(publication->frames, len - 1);
     for (uint32_t i = 0; i < len; i++) {
-        struct message_publication body = *publication;
-        body.sequence = ++interests[i].sequence;
-        body.sent_ns = homes->actors->shard->now_ns;
         if (outbox_waiting(outbox, interests[i].shard) >= OUTBOX_DELIVERIES_MAX) {
             /* The shard sees the gap in the sequence. */
             buf_release(body.frames);
@@ -72,9 +72,7 @@ void homes_tell(struct homes *homes, struct channel *channel, const struct buf *
     }
     struct message_publication body = {.kind = (uint32_t)kind};
     if (!homes_encode(channel, &push, identity_is_json(identity), &body)) {
-        for (uint32_t i = 0; i < channel->interests_len; i++) {
-            channel_interests(channel)[i].sequence++;
-        }
+        channel->sequence++; /* They see the gap. */
         actors_count_many(homes->actors, COUNTER_OUTBOX_LOST, channel->interests_len);
         return;
     }
@@ -191,8 +189,10 @@ void homes_on_publish(struct homes *homes, const struct message *message)
     const bool is_once = !span_is_empty(request.idempotency_key);
     struct message_published answer = {.cookie = body.cookie, .origin = body.origin};
     struct stream_position known;
-    if (is_once && idempotency_find(homes->idempotency, request.channel, request.idempotency_key,
-                                    now_ms, &known)) {
+    if (!homes_is_home(homes, request.channel)) {
+        answer.error = CLIENT_ERROR_TOO_MANY_REQUESTS;
+    } else if (is_once && idempotency_find(homes->idempotency, request.channel,
+                                           request.idempotency_key, now_ms, &known)) {
         actors_count(homes->actors, COUNTER_SUPPRESSED_IDEMPOTENCY);
         answer.offset = known.offset;
         answer.epoch = known.epoch;

@@ -28,6 +28,7 @@ struct presence_entry {
     struct presence_user *user;
     struct presence_key key;
     uint32_t handle;
+    uint32_t origin;
 };
 
 static_assert(sizeof(struct presence_key) == 4 + CLIENT_ID_LEN, "no padding is hashed");
@@ -174,7 +175,7 @@ static struct presence_entry *presence_add(struct presence *presence,
 }
 
 bool presence_enter(struct presence *presence, struct presence_channel *channel,
-                    struct buf *identity)
+                    struct buf *identity, uint32_t origin)
 {
     const struct identity who = identity_of(identity);
     struct presence_user *user = presence_hold_user(presence, channel, who.user);
@@ -194,6 +195,7 @@ bool presence_enter(struct presence *presence, struct presence_channel *channel,
     }
     entry->identity = identity;
     entry->user = user;
+    entry->origin = origin;
     presence_forget_snapshot(channel);
     return true;
 }
@@ -229,6 +231,20 @@ void presence_clear(struct presence *presence, struct presence_channel *channel)
         presence_remove(presence, channel, entry);
     }
     presence_forget_snapshot(channel);
+}
+
+bool presence_next_of_origin(const struct presence *presence, uint32_t *cursor, uint32_t origin,
+                             uint32_t *channel, uint8_t client[CLIENT_ID_LEN])
+{
+    uint32_t handle;
+    const struct presence_entry *entry = pool_next(presence->pool, cursor, &handle);
+    if (entry == NULL) {
+        *cursor = UINT32_MAX;
+        return false;
+    }
+    *channel = entry->key.channel;
+    memcpy(client, entry->key.client, CLIENT_ID_LEN);
+    return entry->origin == origin;
 }
 
 struct buf *presence_list(struct presence_channel *channel)

@@ -36,10 +36,16 @@ void presence_trim(struct presence *presence);
 
 void presence_channel_init(struct presence_channel *channel, uint32_t handle);
 
-/* Enters the client of an identity, or replaces the one that it has. False: too many entries or no
- * memory, nothing was changed. The count of the identity is taken over when true. */
+/* Enters the client of an identity, or replaces the one that it has; `origin` says from where it
+ * came. False: too many entries or no memory, nothing was changed. The count of the identity is
+ * taken over when true. */
 MUST_CHECK bool presence_enter(struct presence *presence, struct presence_channel *channel,
-                               struct buf *identity);
+                               struct buf *identity, uint32_t origin);
+
+/* The entry at the cursor, which begins at 0, in whatever channel: true when it is of the origin.
+ * The cursor is UINT32_MAX at the end. */
+bool presence_next_of_origin(const struct presence *presence, uint32_t *cursor, uint32_t origin,
+                             uint32_t *channel, uint8_t client[16]);
 
 /* False: the client is not present. */
 bool presence_leave(struct presence *presence, struct presence_channel *channel,

@@ -248,7 +248,8 @@ static enum json_result call_channels(struct edge *edge, struct call *call, stru
     if (result != JSON_OK) {
         return result;
     }
-    const uint32_t shards = edge->actors->node->shards;
+    /* The router asks the other nodes and answers as one more shard. */
+    const uint32_t shards = edge->actors->node->shards + (edge->options->cluster.enabled ? 1 : 0);
     call->surveys = calloc(shards, sizeof(struct buf *));
     if (call->surveys == NULL) {
         call->error = API_ERROR_INTERNAL;
@@ -317,6 +318,17 @@ void api_on_nodes(struct edge *edge, const struct message *message)
 
 /* ---- disconnect, unsubscribe ---- */
 
+/* The anonymous user has no directory: every node looks. Gives back a count of the command. */
+static void send_command_abroad(struct edge *edge, struct buf *packed)
+{
+    const struct message_user_command body = {.command = packed};
+    if (edge->options->cluster.enabled) {
+        OUTBOX_SEND(edge->actors->outbox, edge->actors->node->shards, user_command, 0, &body);
+    } else {
+        buf_release(packed);
+    }
+}
+
 /* To whoever holds sessions of the user; success does not mean that there were any. */
 static void send_command(struct edge *edge, struct call *call,
                          const struct session_command *command)
@@ -329,10 +341,11 @@ static void send_command(struct edge *edge, struct call *call,
     if (span_is_empty(command->user)) {
         const struct message_session_command body = {.command = packed};
         const uint32_t shards = edge->actors->node->shards;
-        buf_share(packed, shards - 1);
+        buf_share(packed, shards);
         for (uint32_t shard = 0; shard < shards; shard++) {
             OUTBOX_SEND(edge->actors->outbox, shard, session_command, 0, &body);
         }
+        send_command_abroad(edge, packed);
         return;
     }
     const struct message_user_command body = {.command = packed};

@@ -8,6 +8,7 @@
 #include "shards/edge/hub.h"
 #include "shards/edge/permissions.h"
 #include "shards/edge/streams.h"
+#include "shards/edge/users.h"
 
 static const enum counter command_counters[CLIENT_METHOD_COUNT] = {
     [CLIENT_METHOD_PONG] = COUNTER_TRANSPORT_RECEIVED_CLIENT_PONG,
@@ -66,8 +67,7 @@ static struct verdict on_connect(struct edge *edge, struct session *session,
         session->state = SESSION_REFUSED;
         return (struct verdict){.error = who.error};
     }
-    if (!span_equal(who.user, session_user(session)) &&
-        !session_set_user(edge, session, who.user)) {
+    if (!span_equal(who.user, session_user(session)) && !users_set(edge, session, who.user)) {
         return VERDICT_DISCONNECT(INTERNAL);
     }
     if (!session_set_credentials(session, who.info, who.expire_at_s)) {

@@ -10,6 +10,7 @@
 #include "shards/edge/connection.h"
 #include "shards/edge/hub.h"
 #include "shards/edge/listener.h"
+#include "shards/edge/users.h"
 #include "shards/edge/streams.h"
 
 static struct map_key key_of_hub_channel(const void *object)
@@ -83,6 +84,11 @@ struct edge *edge_create(struct actors *actors)
     edge->options = actors->options;
     edge->shard = actors->shard;
     edge->listener = -1;
+    list_init(&edge->users_told);
+    list_init(&edge->users_due);
+    list_init(&edge->users_unsure);
+    list_init(&edge->moves);
+    list_init(&edge->retries);
     edge->connections = pool_create(sizeof(struct connection), CONNECTIONS_A_SHARD_MAX);
     edge->sessions = pool_create(sizeof(struct session), CONNECTIONS_A_SHARD_MAX);
     edge->subscriptions = pool_create(sizeof(struct subscription), POOL_OBJECTS_MAX);
@@ -136,6 +142,7 @@ void edge_destroy(struct edge *edge)
     }
     edge->is_ending = true;
     timer_stop(edge->shard->timers, &edge->stop_timer);
+    timer_stop(edge->shard->timers, &edge->moves_timer);
     if (edge->connections != NULL && edge->hub != NULL) {
         listener_close(edge);
         edge_close_all(edge);
@@ -198,6 +205,9 @@ void edge_on_message(struct edge *edge, const struct message *message)
     switch ((enum message_type)message->type) {
     case MESSAGE_SUBSCRIBED:
         hub_on_subscribed(edge, message);
+        break;
+    case MESSAGE_MOVED:
+        hub_on_moved(edge, message);
         break;
     case MESSAGE_PUBLICATION:
         broadcast_on_publication(edge, message);
@@ -308,6 +318,7 @@ static void edge_drive_stop(struct edge *edge)
 void edge_on_turn_end(struct edge *edge)
 {
     broadcast_flush(edge);
+    users_on_turn_end(edge);
     /* Those that closed up to now are named by no list but the one that is worked off here. */
     const uint32_t closed = edge->closed.len;
     const uint32_t ready = edge->ready.len;
@@ -351,7 +362,12 @@ void edge_trim(struct edge *edge)
     }
 }
 
+void edge_on_placement(struct edge *edge)
+{
+    users_on_placement(edge);
+}
+
 bool edge_has_work(const struct edge *edge)
 {
-    return edge->ready.len > 0 || edge->closed.len > 0;
+    return users_has_work(edge) || edge->ready.len > 0 || edge->closed.len > 0;
 }

@@ -45,8 +45,15 @@ struct edge {
     struct pool *grants;
     struct pool *hub_channels;
     struct pool *calls;
-    struct map *hub;               /* Channel name -> struct hub_channel. */
-    struct map *users;             /* User id -> struct local_user. */
+    struct map *hub;          /* Channel name -> struct hub_channel. */
+    struct map *users;        /* User id -> struct local_user. */
+    struct list users_told;   /* struct local_user: their directories know of them, */
+    struct list users_due;    /* may be others since the placement changed, */
+    struct list users_unsure; /* or have changed more than once. */
+    struct list moves;        /* Hub channels to be registered again; see hub_moves.c. */
+    struct list retries;      /* The same, a little later. */
+    uint64_t retries_due_ms;
+    struct timer moves_timer;
     struct connection_list ready;  /* With output to write or input to go on with. */
     struct connection_list closed; /* They ended this turn, and are freed in the next. */
 
@@ -91,6 +98,8 @@ void edge_on_turn_end(struct edge *edge);
 
 /* Gives back what is kept for speed; while the shard is silent. */
 void edge_trim(struct edge *edge);
+/* The placement is another. */
+void edge_on_placement(struct edge *edge);
 
 /* True while there is work that no event will announce. */
 bool edge_has_work(const struct edge *edge);

@@ -70,6 +70,7 @@ static struct hub_channel *hub_create(struct edge *edge, const struct hub_subscr
 
 static void hub_destroy_channel(struct edge *edge, struct hub_channel *channel)
 {
+    list_remove(&channel->move_link);
     map_remove(edge->hub, channel);
     buf_release(channel->name);
     subscribers_clear(&channel->subscribers);
@@ -118,9 +119,8 @@ static bool grant_make(struct edge *edge, struct subscription *subscription,
     return true;
 }
 
-/* One count of what others see of the subscriber. */
-static struct buf *subscription_identity(const struct edge *edge, struct session *session,
-                                         const struct subscription *subscription)
+struct buf *hub_identity_of(const struct edge *edge, struct session *session,
+                            const struct subscription *subscription)
 {
     const struct subscription_grant *grant = hub_grant_of(edge, subscription);
     if (grant != NULL && grant->identity != NULL) {
@@ -236,7 +236,7 @@ static bool hub_ask_home(struct edge *edge, struct subscription *subscription,
     };
     streams_limit_recovery(edge, options, &body);
     if (is_known_to_home(options)) {
-        body.identity = subscription_identity(edge, subscription->conn->session, subscription);
+        body.identity = hub_identity_of(edge, subscription->conn->session, subscription);
         if (body.identity == NULL) {
             return false;
         }
@@ -281,7 +281,8 @@ uint32_t hub_subscribe(struct edge *edge, struct session *session,
 {
     struct hub_channel *channel = hub_find(edge, request->channel);
     const bool is_first = channel == NULL;
-    if (edge_is_congested(edge, is_first ? actors_home_of(edge->actors, request->channel)
+    if ((!is_first && channel->is_moving) ||
+        edge_is_congested(edge, is_first ? actors_home_of(edge->actors, request->channel)
                                          : channel->home)) {
         return CLIENT_ERROR_TOO_MANY_REQUESTS;
     }
@@ -352,7 +353,7 @@ static void hub_leave(struct edge *edge, struct session *session, struct subscri
         body.channel = channel->name;
         buf_share(body.channel, 1);
         if ((body.flags & (UNSUBSCRIBE_PRESENCE | UNSUBSCRIBE_LEAVE)) != 0) {
-            body.identity = subscription_identity(edge, session, subscription);
+            body.identity = hub_identity_of(edge, session, subscription);
         }
         OUTBOX_SEND(edge->actors->outbox, channel->home, unsubscribe, channel->handle, &body);
     }
@@ -457,11 +458,83 @@ static void hub_note_position(struct edge *edge, struct hub_channel *channel,
                               const struct message_subscribed *answer, bool was_active)
 {
     const bool is_same = answer->newest.epoch == channel->newest.epoch &&
-                         answer->newest.offset == channel->newest.offset;
+                         answer->newest.offset == channel->newest.offset &&
+                         answer->sequence == channel->sequence;
     channel->newest = answer->newest;
+    channel->sequence = answer->sequence;
     channel->has_stream = channel->has_stream || (answer->flags & SUBSCRIBE_POSITIONED) != 0;
     if (was_active && !is_same) {
         broadcast_tell_gap(edge, channel);
+    }
+}
+
+/* To one subscriber's question. */
+static void hub_on_answer(struct edge *edge, struct hub_channel *channel,
+                          const struct message_subscribed *answer)
+{
+    const uint32_t handle = channel->handle;
+    const uint32_t protocols = flags_protocols(answer->flags);
+    const bool was_active = (channel->active & protocols) != 0;
+    const bool was_followed = channel->active != 0;
+    if (answer->error == 0) {
+        channel->asked |= (uint8_t)protocols;
+        channel->active |= (uint8_t)protocols;
+        hub_note_position(edge, channel, answer, was_followed);
+        channel = pool_get(edge->hub_channels, handle);
+    } else if (!was_active) {
+        channel->asked &= (uint8_t)~protocols;
+    }
+    struct subscription *subscription =
+        channel == NULL ? NULL : find_waiting(edge, channel, answer->connection);
+    if (subscription != NULL && answer->error != 0) {
+        subscription_fail(edge, subscription, answer->error);
+    } else if (subscription != NULL && (answer->flags & SUBSCRIBED_REJECTED) != 0) {
+        subscription_reject(edge, subscription);
+    } else if (subscription != NULL) {
+        subscription_activate(edge, subscription, answer);
+    }
+    channel = pool_get(edge->hub_channels, handle);
+    if (!was_active && channel != NULL) {
+        hub_settle_waiting(edge, channel, protocols, answer->error);
+    }
+}
+
+/* The home has taken in the channel as a whole: after a move. */
+static void hub_on_registered(struct edge *edge, struct hub_channel *channel,
+                              const struct message_subscribed *answer)
+{
+    const uint32_t handle = channel->handle;
+    const uint32_t protocols = flags_protocols(answer->flags);
+    if (answer->error != 0) {
+        hub_settle_waiting(edge, channel, channel->asked, answer->error);
+        channel = pool_get(edge->hub_channels, handle);
+        if (channel != NULL) {
+            hub_on_move_failed(edge, channel);
+        }
+        return;
+    }
+    channel->active = (uint8_t)protocols;
+    hub_on_move_done(edge, channel);
+    hub_note_position(edge, channel, answer, true);
+    channel = pool_get(edge->hub_channels, handle);
+    if (channel != NULL) {
+        hub_settle_waiting(edge, channel, protocols, 0);
+    }
+}
+
+/* An answer of a home that is the channel's no longer: who asked asks again. */
+static void hub_on_late_answer(struct edge *edge, struct hub_channel *channel,
+                               const struct message_subscribed *answer)
+{
+    const uint32_t handle = channel->handle;
+    struct subscription *subscription = find_waiting(edge, channel, answer->connection);
+    if (subscription != NULL) {
+        subscription_fail(edge, subscription, CLIENT_ERROR_TOO_MANY_REQUESTS);
+    }
+    channel = pool_get(edge->hub_channels, handle);
+    if (channel != NULL) {
+        hub_settle_waiting(edge, channel, flags_protocols(answer->flags),
+                           CLIENT_ERROR_TOO_MANY_REQUESTS);
     }
 }
 
@@ -471,35 +544,17 @@ void hub_on_subscribed(struct edge *edge, const struct message *message)
     struct hub_channel *channel = pool_get(edge->hub_channels, message->handle);
     if (channel == NULL) {
         actors_count(edge->actors, COUNTER_STALE_MESSAGES);
-        stream_page_release(body.page);
-        return;
-    }
-    const uint32_t protocols = flags_protocols(body.flags);
-    const bool was_active = (channel->active & protocols) != 0;
-    const bool was_followed = channel->active != 0;
-    channel->asking--;
-    if (body.error == 0) {
-        channel->asked |= (uint8_t)protocols;
-        channel->active |= (uint8_t)protocols;
-        hub_note_position(edge, channel, &body, was_followed);
-        channel = pool_get(edge->hub_channels, message->handle);
-    } else if (!was_active) {
-        channel->asked &= (uint8_t)~protocols;
-    }
-    struct subscription *subscription =
-        channel == NULL ? NULL : find_waiting(edge, channel, body.connection);
-    if (subscription != NULL && body.error != 0) {
-        subscription_fail(edge, subscription, body.error);
-    } else if (subscription != NULL && (body.flags & SUBSCRIBED_REJECTED) != 0) {
-        subscription_reject(edge, subscription);
-    } else if (subscription != NULL) {
-        subscription_activate(edge, subscription, &body);
+    } else {
+        channel->asking--;
+        if (!channel->is_moving) {
+            hub_on_answer(edge, channel, &body);
+        } else if (body.connection == POOL_HANDLE_NONE) {
+            hub_on_registered(edge, channel, &body);
+        } else {
+            hub_on_late_answer(edge, channel, &body);
+        }
     }
     stream_page_release(body.page);
-    channel = pool_get(edge->hub_channels, message->handle);
-    if (!was_active && channel != NULL) {
-        hub_settle_waiting(edge, channel, protocols, body.error);
-    }
 }
 
 /* ---- survey ---- */

@@ -53,7 +53,7 @@ struct hub_channel {
     struct subscribers subscribers;
     uint32_t handle;
     uint32_t home;                 /* The shard that was told. */
-    uint64_t sequence;             /* Of the newest publication that came. */
+    uint64_t sequence;             /* Of the newest message that came from the home. */
     struct stream_position newest; /* As its subscribers here know it. */
     bool has_stream;               /* The home keeps a position. */
     /* Sets of protocols: in which publications were asked for, and in which they come, since the
@@ -64,6 +64,10 @@ struct hub_channel {
     uint32_t counts[CLIENT_PROTOCOLS]; /* Of subscribers, by what they speak. */
     uint32_t first_arrival;            /* Of this turn; 0: none. See broadcast.h. */
     uint32_t last_arrival;
+    /* After its home has moved (hub_moves.c). */
+    bool is_moving;        /* It is to be registered again, or was and is not answered. */
+    uint32_t entered;      /* Subscribers up to here are to be entered into presence again. */
+    struct list move_link; /* In the edge's moves or retries, while there is something to send. */
 };
 
 struct hub_channel *hub_find(const struct edge *edge, struct span channel);
@@ -94,6 +98,15 @@ void hub_unsubscribe(struct edge *edge, struct session *session, struct subscrip
 void hub_unsubscribe_push(struct edge *edge, struct subscription *subscription, uint32_t code);
 
 void hub_on_subscribed(struct edge *edge, const struct message *message);
+
+/* The channel's registration has ended: it is made again. Its answer has no connection. */
+void hub_on_moved(struct edge *edge, const struct message *message);
+void hub_on_move_failed(struct edge *edge, struct hub_channel *channel);
+void hub_on_move_done(struct edge *edge, struct hub_channel *channel);
+
+/* One count of what others see of a subscriber; NULL: memory is out. */
+MUST_CHECK struct buf *hub_identity_of(const struct edge *edge, struct session *session,
+                                       const struct subscription *subscription);
 
 /* Names with their numbers of local subscribers that match the pattern (NULL: all), packed; *error
  * 0 or a client error. */

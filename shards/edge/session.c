@@ -9,6 +9,7 @@
 #include "codec/json.h"
 #include "shards/edge/auth.h"
 #include "shards/edge/hub.h"
+#include "shards/edge/users.h"
 
 void session_set_due(struct edge *edge, struct session *session, uint64_t from_now_ms)
 {
@@ -48,7 +49,7 @@ bool session_open(struct edge *edge, struct connection *conn, struct span user_h
     session_set_due(edge, session, edge->options->client.stale_close_delay_ms);
     client_id_draw(&edge->shard->random, session->client_id);
     if (!span_is_empty(user_header) && user_header.len <= USER_ID_LEN_MAX &&
-        !session_set_user(edge, session, user_header)) {
+        !users_set(edge, session, user_header)) {
         session_free(edge, session);
         return false;
     }
@@ -88,57 +89,6 @@ bool session_set_credentials(struct session *session, struct span info, int64_t 
     return true;
 }
 
-static void session_leave_user(struct edge *edge, struct session *session)
-{
-    struct session_account *account = session->account;
-    struct local_user *user = account == NULL ? NULL : account->user;
-    if (user == NULL) {
-        return;
-    }
-    list_remove(&account->user_link);
-    account->user = NULL;
-    if (list_is_empty(&user->accounts)) {
-        map_remove(edge->users, user);
-        buf_release(user->id);
-        free(user);
-    }
-}
-
-static struct local_user *local_user_make(struct edge *edge, struct span id)
-{
-    struct local_user *user = calloc(1, sizeof(*user));
-    if (user == NULL) {
-        return NULL;
-    }
-    list_init(&user->accounts);
-    user->id = buf_copy(id.at, id.len);
-    if (user->id == NULL || !map_insert(edge->users, user)) {
-        buf_release(user->id);
-        free(user);
-        return NULL;
-    }
-    return user;
-}
-
-bool session_set_user(struct edge *edge, struct session *session, struct span user)
-{
-    session_leave_user(edge, session);
-    if (span_is_empty(user)) {
-        return true;
-    }
-    struct session_account *account = session_account_of(session);
-    struct local_user *local = map_find(edge->users, user.at, user.len);
-    if (account != NULL && local == NULL) {
-        local = local_user_make(edge, user);
-    }
-    if (account == NULL || local == NULL) {
-        return false;
-    }
-    account->user = local;
-    list_append(&local->accounts, &account->user_link);
-    return true;
-}
-
 struct span session_user(const struct session *session)
 {
     if (session->account == NULL || session->account->user == NULL) {
@@ -175,7 +125,7 @@ struct buf *session_identity(struct session *session)
 static void session_free(struct edge *edge, struct session *session)
 {
     actors_gauge_add(edge->actors, COUNTER_NUM_SESSIONS, -1);
-    session_leave_user(edge, session);
+    users_unset(edge, session);
     if (session->account != NULL) {
         buf_release(session->account->identity);
         buf_release(session->account->conn_info);
@@ -192,10 +142,7 @@ static void session_leave_directory(struct edge *edge, struct session *session)
         return;
     }
     session->is_in_directory = false;
-    const struct message_user_remove body = {.user = session->account->user->id};
-    buf_share(body.user, 1);
-    OUTBOX_SEND(edge->actors->outbox, actors_home_of(edge->actors, session_user(session)),
-                user_remove, 0, &body);
+    users_remove(edge, session);
 }
 
 void session_on_user_added(struct edge *edge, const struct message *message)
@@ -207,6 +154,9 @@ void session_on_user_added(struct edge *edge, const struct message *message)
     }
     session->awaits_directory = false;
     session->is_in_directory = body.error == 0;
+    if (session->is_in_directory) {
+        users_on_added(edge, session);
+    }
     if (session->conn == NULL) {
         session_close(edge, session);
     } else if (body.error != 0) {

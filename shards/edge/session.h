@@ -21,6 +21,10 @@ enum session_state {
 struct local_user {
     struct list accounts;
     struct buf *id;
+    struct list link;   /* In one of the edge's lists of users. */
+    uint64_t directory; /* The tenure of the directory that was told of it. */
+    uint32_t sessions;  /* That the directory has registered. */
+    bool moved;         /* It has had more than one directory. */
 };
 
 /* What only some sessions have; an anonymous one that never shows itself to others has none. */
@@ -107,9 +111,6 @@ void session_on_pong_frame(struct edge *edge, struct session *session);
 
 /* The connect command's credentials are good, and the directory (if it was asked) agrees. */
 void session_on_connected(struct edge *edge, struct session *session, uint32_t command_id);
-
-/* Gives the session its user; false: memory is out. */
-MUST_CHECK bool session_set_user(struct edge *edge, struct session *session, struct span user);
 
 /* The session of an answer to one of its commands, which is in flight no more; NULL: it is gone. */
 struct session *session_of_answer(struct edge *edge, uint32_t handle);

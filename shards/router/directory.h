@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The directory of the users whose slot is at home here: which shards hold their sessions, and how
- * many.
+/* The directory of the users whose slot is at home here: which shards of which nodes hold their
+ * sessions, and how many.
  *
- * At most 64 bytes an entry and the name, while a user's sessions are on few shards. Anonymous
+ * At most 64 bytes an entry and the name, while a user's sessions are in few places. Anonymous
  * sessions have no entry. client.user_connection_limit is held here.
+ *
+ * What a node registered is forgotten with the session of its link, and users of slots that are at
+ * home elsewhere now are forgotten as well: the shards that have sessions register them again.
  */
 #ifndef ROOST_SHARDS_ROUTER_DIRECTORY_H
 #define ROOST_SHARDS_ROUTER_DIRECTORY_H
@@ -21,8 +24,18 @@ void directory_destroy(struct directory *directory);
 void directory_trim(struct directory *directory);
 
 /* USER_ADD, USER_REMOVE, USER_COMMAND; takes over the counts of their bufs. */
+/* USER_ADD, USER_REMOVE, USER_SET, USER_COMMAND; takes over the counts of their bufs. */
 void directory_on_user_add(struct directory *directory, const struct message *message);
 void directory_on_user_remove(struct directory *directory, const struct message *message);
+void directory_on_user_set(struct directory *directory, const struct message *message);
 void directory_on_user_command(struct directory *directory, const struct message *message);
+
+/* ORIGIN_GONE. */
+void directory_on_origin_gone(struct directory *directory, const struct message *message);
+
+/* The placement is another. What follows is done a portion a turn. */
+void directory_on_placement(struct directory *directory);
+void directory_on_turn_end(struct directory *directory);
+bool directory_has_work(const struct directory *directory);
 
 #endif

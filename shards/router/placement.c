@@ -260,3 +260,11 @@ uint32_t placement_slots_moved(const struct placement *before, const struct plac
     }
     return moved;
 }
+
+uint64_t placement_tenure_of(const struct placement *placement, uint16_t node)
+{
+    const struct placement_member *member = &placement->members[node];
+    uint64_t tenure;
+    memcpy(&tenure, member->uid.bytes, sizeof(tenure));
+    return tenure ^ member->session * 0x9e3779b97f4a7c15ull;
+}

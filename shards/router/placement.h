@@ -35,6 +35,7 @@ struct placement_member {
     uint32_t shards; /* > 0 */
     uint32_t weight; /* > 0 */
     enum placement_share share;
+    uint32_t session; /* Of the link to it, as this node counts; 0: none. */
 };
 
 /* Immutable; shared by all shards of a node as the bytes of a buf. Indices are this placement's
@@ -67,6 +68,10 @@ const struct placement *placement_of(const struct buf *buf);
 
 /* A member's index, or PLACEMENT_NOBODY. */
 uint16_t placement_find(const struct placement *placement, const struct gossip_uid *uid);
+
+/* A number for this run of a node and this session of the link to it: what was registered in
+ * another one is not known there. */
+uint64_t placement_tenure_of(const struct placement *placement, uint16_t node);
 
 /* How many slots have another node in the later one. */
 uint32_t placement_slots_moved(const struct placement *before, const struct placement *after);

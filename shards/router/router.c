@@ -14,6 +14,7 @@
 #include "shards/router/members.h"
 #include "shards/router/peers.h"
 #include "shards/router/placement.h"
+#include "shards/router/relay.h"
 
 enum {
     /* Members that come together are one change of the map. */
@@ -35,7 +36,8 @@ struct router {
     struct shard *shard;
     struct outbox *outbox;
     struct gossiper *gossiper; /* NULL: a cluster of one. */
-    struct peers *peers;       /* And so this. */
+    struct peers *peers;       /* And so this, */
+    struct relay *relay;       /* and this. */
     struct load load;
     struct buf *placement; /* The newest one; NULL: others are looked for first. */
     struct timer place;
@@ -99,6 +101,7 @@ static bool router_place(struct router *router, const struct placement_members *
     router_count_placement(router, before);
     if (router->peers != NULL) {
         peers_on_placement(router->peers, before, placement_of(body.placement));
+        relay_on_placement(router->relay, placement_of(body.placement));
     }
     buf_release(old);
     return true;
@@ -114,12 +117,22 @@ static bool router_place_alone(struct router *router)
     return router_place(router, &(struct placement_members){&self, 1, 0});
 }
 
+/* Shards see from them that what they registered is not known any more. */
+static void router_name_sessions(const struct router *router, struct placement_members *members)
+{
+    struct placement_member *at = (struct placement_member *)(uintptr_t)members->at;
+    for (uint32_t i = 0; i < members->len; i++) {
+        at[i].session = relay_session_of(router->relay, &at[i].uid);
+    }
+}
+
 static void router_on_place(struct timer *timer, void *context)
 {
     struct router *router = router_of(context);
     struct placement_members members;
     bool is_placed = false;
     if (members_list(gossiper_membership(router->gossiper), &members)) {
+        router_name_sessions(router, &members);
         is_placed = router_place(router, &members);
         free((void *)(uintptr_t)members.at);
     }
@@ -141,6 +154,16 @@ static bool router_changes_map(const struct membership_event *event)
              event->member->status <= GOSSIP_SUSPECT);
 }
 
+static void router_place_soon(struct router *router)
+{
+    /* The first map waits for what the others know; later ones only for who comes together. */
+    const uint64_t delay_ms = router->placement == NULL ? JOIN_SETTLE_MS : PLACE_DELAY_MS;
+    const uint64_t due_ms = router->shard->now_ms + delay_ms;
+    if (!timer_is_set(&router->place) || router->place.due_ms > due_ms) {
+        timer_set(router->shard->timers, &router->place, due_ms, router_on_place);
+    }
+}
+
 static void router_on_member(void *owner, const struct membership_event *event)
 {
     static const char *const statuses[GOSSIP_STATUS_COUNT] = {"unsaid",      "alive", "suspect",
@@ -156,14 +179,8 @@ static void router_on_member(void *owner, const struct membership_event *event)
     LOG(router->shard->log, LOG_INFO, "cluster_member",
         "change=%s uid=%.*s address=%s status=%s before=%s", kinds[event->kind], CLIENT_ID_TEXT_LEN,
         uid, address, statuses[member->status], statuses[event->before]);
-    if (!router_changes_map(event)) {
-        return;
-    }
-    /* The first map waits for what the others know; later ones only for who comes together. */
-    const uint64_t delay_ms = router->placement == NULL ? JOIN_SETTLE_MS : PLACE_DELAY_MS;
-    const uint64_t due_ms = router->shard->now_ms + delay_ms;
-    if (!timer_is_set(&router->place) || router->place.due_ms > due_ms) {
-        timer_set(router->shard->timers, &router->place, due_ms, router_on_place);
+    if (router_changes_map(event)) {
+        router_place_soon(router);
     }
 }
 
@@ -171,24 +188,36 @@ static void router_on_member(void *owner, const struct membership_event *event)
 
 static void router_on_link_up(void *owner, const struct gossip_uid *peer)
 {
-    (void)owner;
-    (void)peer;
+    const struct router *router = owner;
+    relay_on_link_up(router->relay, peer);
 }
 
 static void router_on_link_down(void *owner, const struct gossip_uid *peer)
 {
-    (void)owner;
-    (void)peer;
+    const struct router *router = owner;
+    relay_on_link_down(router->relay, peer);
+}
+
+static bool router_send(void *owner, const struct gossip_uid *to, enum message_class class,
+                        struct span head, struct buf *payload)
+{
+    const struct router *router = owner;
+    return peers_send(router->peers, to, class, head, payload);
+}
+
+static void router_on_session(void *owner)
+{
+    struct router *router = owner;
+    if (router->placement != NULL) {
+        router_place_soon(router);
+    }
 }
 
 static void router_on_link_message(void *owner, const struct gossip_uid *peer,
                                    const struct link_message *message, struct span payload)
 {
     const struct router *router = owner;
-    (void)peer;
-    (void)message;
-    (void)payload;
-    stats_add(router->shard->stats, COUNTER_LINK_MESSAGES_REFUSED, 1);
+    relay_on_link_message(router->relay, peer, message, payload);
 }
 
 static void router_on_exchange(void *owner, const struct gossip_address *to,
@@ -246,6 +275,16 @@ static bool router_start_cluster(struct router *router)
     }
     router->peers = peers_create(router->node, shard, router->gossiper, &peers_sink);
     if (router->peers == NULL) {
+        return false;
+    }
+    router->relay = relay_create(&(struct relay_options){
+        .node = router->node,
+        .shard = shard,
+        .outbox = router->outbox,
+        .wire = {router, router_send},
+        .on_session = router_on_session,
+    });
+    if (router->relay == NULL) {
         return false;
     }
     const uint64_t wait_ms = router_has_others_to_find(router) ? JOIN_MS_MAX : 0;
@@ -333,11 +372,13 @@ static bool router_start(void *actor, struct shard *shard)
 static void router_on_message(void *actor, const struct message *message)
 {
     struct router *router = actor;
-    if (WARN_IF(message->type != MESSAGE_NODES_ASK)) {
+    if (message->type == MESSAGE_NODES_ASK) {
+        router_on_nodes_ask(router, message);
+    } else if (!WARN_IF(router->relay == NULL)) {
+        relay_on_message(router->relay, message);
+    } else {
         message_release(message);
-        return;
     }
-    router_on_nodes_ask(router, message);
 }
 
 static void router_on_event(void *actor, uint64_t token, uint32_t events)
@@ -377,6 +418,7 @@ static bool router_has_work(void *actor)
 static void router_stop(void *actor)
 {
     struct router *router = actor;
+    relay_destroy(router->relay);
     peers_destroy(router->peers);
     gossiper_destroy(router->gossiper);
     if (router->shard != NULL) {

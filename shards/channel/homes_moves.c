@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Channels that have another home now, and what is forgotten of nodes that are gone. */
+#include "shards/channel/homes_state.h"
+#include "shards/limits.h"
+#include "shards/router/placement.h"
+
+bool homes_is_home(const struct homes *homes, struct span name)
+{
+    const struct placement *placement = homes->actors->placement;
+    if (placement == NULL) {
+        return true;
+    }
+    const struct placement_home home = placement_home_of(placement, placement_slot_of(name));
+    return home.node == placement->self && home.shard == homes->actors->shard->id;
+}
+
+void homes_on_placement(struct homes *homes)
+{
+    homes->is_walking = true;
+    homes->walk_cursor = 0;
+}
+
+void homes_on_origin_gone(struct homes *homes, const struct message *message)
+{
+    const struct message_origin_gone body = message_as_origin_gone(message);
+    if (body.with_presence != 0 && !origins_add(&homes->origins, body.origin)) {
+        actors_count(homes->actors, COUNTER_REFUSED_MEMORY);
+    }
+}
+
+/* Its tenure here is over. Whoever was interested registers with the new home, and learns from its
+ * position whether anything was missed. */
+static void homes_end_tenure(struct homes *homes, struct channel *channel)
+{
+    const struct message_moved moved = {0};
+    const struct interest *interests = channel_interests(channel);
+    for (uint32_t i = 0; i < channel->interests_len; i++) {
+        OUTBOX_SEND(homes->actors->outbox, interests[i].shard, moved, interests[i].hub, &moved);
+    }
+    if (channel->is_wanted) {
+        actors_gauge_add(homes->actors, COUNTER_NUM_CHANNELS, -1);
+    }
+    homes_free_channel(homes, channel);
+    homes_update_presence_gauge(homes);
+    actors_count(homes->actors, COUNTER_CHANNELS_MOVED);
+}
+
+static void homes_walk(struct homes *homes)
+{
+    uint32_t handle;
+    for (uint32_t i = 0; i < HOME_WALK_CHANNELS; i++) {
+        struct channel *channel = pool_next(homes->pool, &homes->walk_cursor, &handle);
+        if (channel == NULL) {
+            homes->is_walking = false;
+            return;
+        }
+        if (!homes_is_home(homes, name_of(channel->name))) {
+            homes_end_tenure(homes, channel);
+        }
+    }
+}
+
+static void homes_sweep(struct homes *homes)
+{
+    struct origins *origins = &homes->origins;
+    uint32_t channel_handle;
+    for (uint32_t i = 0; i < HOME_WALK_CHANNELS; i++) {
+        uint8_t client[CLIENT_ID_LEN];
+        if (!presence_next_of_origin(homes->presence, &origins->cursor, origins->gone[0],
+                                     &channel_handle, client)) {
+            if (origins->cursor == UINT32_MAX) {
+                origins_next(origins);
+                return;
+            }
+            continue;
+        }
+        struct channel *channel = pool_get(homes->pool, channel_handle);
+        (void)presence_leave(homes->presence, &channel->presence, client);
+        homes_settle_channel(homes, channel);
+    }
+    homes_update_presence_gauge(homes);
+}
+
+void homes_on_turn_end(struct homes *homes)
+{
+    if (homes->is_walking) {
+        homes_walk(homes);
+    }
+    if (homes->origins.len > 0) {
+        homes_sweep(homes);
+    }
+}
+
+bool homes_has_work(const struct homes *homes)
+{
+    return homes->is_walking || homes->origins.len > 0;
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Users by id, each with its sessions here and with the directory that was told of them. */
+#include "shards/edge/users.h"
+
+#include <stdlib.h>
+
+#include "shards/router/placement.h"
+
+/* The tenure of the directory that a user has now. */
+static uint64_t directory_of(const struct edge *edge, const struct local_user *user)
+{
+    const struct placement *placement = edge->actors->placement;
+    if (placement == NULL) {
+        return 0;
+    }
+    const uint16_t slot = placement_slot_of(span_of(user->id->bytes, user->id->len));
+    return placement_tenure_of(placement, placement_home_of(placement, slot).node);
+}
+
+static struct local_user *user_make(struct edge *edge, struct span id)
+{
+    struct local_user *user = calloc(1, sizeof(*user));
+    if (user == NULL) {
+        return NULL;
+    }
+    list_init(&user->accounts);
+    user->id = buf_copy(id.at, id.len);
+    if (user->id == NULL || !map_insert(edge->users, user)) {
+        buf_release(user->id);
+        free(user);
+        return NULL;
+    }
+    user->directory = directory_of(edge, user);
+    list_append(&edge->users_told, &user->link);
+    return user;
+}
+
+void users_unset(struct edge *edge, struct session *session)
+{
+    struct session_account *account = session->account;
+    struct local_user *user = account == NULL ? NULL : account->user;
+    if (user == NULL) {
+        return;
+    }
+    list_remove(&account->user_link);
+    account->user = NULL;
+    if (list_is_empty(&user->accounts)) {
+        map_remove(edge->users, user);
+        list_remove(&user->link);
+        buf_release(user->id);
+        free(user);
+    }
+}
+
+bool users_set(struct edge *edge, struct session *session, struct span id)
+{
+    users_unset(edge, session);
+    if (span_is_empty(id)) {
+        return true;
+    }
+    struct session_account *account = session_account_of(session);
+    struct local_user *user = map_find(edge->users, id.at, id.len);
+    if (account != NULL && user == NULL) {
+        user = user_make(edge, id);
+    }
+    if (account == NULL || user == NULL) {
+        return false;
+    }
+    account->user = user;
+    list_append(&user->accounts, &account->user_link);
+    return true;
+}
+
+static void user_tell(struct edge *edge, struct local_user *user)
+{
+    const struct message_user_set body = {.user = user->id, .sessions = user->sessions};
+    buf_share(body.user, 1);
+    OUTBOX_SEND(edge->actors->outbox,
+                actors_home_of(edge->actors, span_of(user->id->bytes, user->id->len)), user_set, 0,
+                &body);
+}
+
+void users_on_added(struct edge *edge, struct session *session)
+{
+    struct local_user *user = session->account->user;
+    user->sessions++;
+    if (user->moved) {
+        user_tell(edge, user); /* The one that answered may not be its directory any more. */
+    }
+}
+
+void users_remove(struct edge *edge, struct session *session)
+{
+    struct local_user *user = session->account->user;
+    const struct message_user_remove body = {.user = user->id};
+    user->sessions--;
+    buf_share(body.user, 1);
+    OUTBOX_SEND(edge->actors->outbox, actors_home_of(edge->actors, session_user(session)),
+                user_remove, 0, &body);
+}
+
+/* ---- after a change of the placement ---- */
+
+static void splice(struct list *from, struct list *to)
+{
+    struct list *link;
+    if (list_is_empty(to) && !list_is_empty(from)) {
+        /* The usual case, however many they are. */
+        to->next = from->next;
+        to->prev = from->prev;
+        to->next->prev = to;
+        to->prev->next = to;
+        list_init(from);
+        return;
+    }
+    while ((link = list_take_first(from)) != NULL) {
+        list_append(to, link);
+    }
+}
+
+/* Those that were not looked at since the change before may have had another directory in between,
+ * so that they are told in any case. */
+void users_on_placement(struct edge *edge)
+{
+    splice(&edge->users_due, &edge->users_unsure);
+    splice(&edge->users_told, &edge->users_due);
+}
+
+void users_on_turn_end(struct edge *edge)
+{
+    for (uint32_t i = 0; i < HUB_MOVES_A_TICK && users_has_work(edge); i++) {
+        const bool is_unsure = !list_is_empty(&edge->users_unsure);
+        struct list *link = list_take_first(is_unsure ? &edge->users_unsure : &edge->users_due);
+        struct local_user *user = CONTAINER_OF(link, struct local_user, link);
+        const uint64_t directory = directory_of(edge, user);
+        list_append(&edge->users_told, link);
+        if (is_unsure || directory != user->directory) {
+            user->directory = directory;
+            user->moved = true;
+            user_tell(edge, user);
+        }
+    }
+}
+
+bool users_has_work(const struct edge *edge)
+{
+    return !list_is_empty(&edge->users_due) || !list_is_empty(&edge->users_unsure);
+}

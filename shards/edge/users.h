@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The users with sessions on this shard, and what their directories know of these. */
+#ifndef ROOST_SHARDS_EDGE_USERS_H
+#define ROOST_SHARDS_EDGE_USERS_H
+
+#include "shards/edge/session.h"
+
+/* Gives the session its user; false: memory is out. An empty one is nobody. */
+MUST_CHECK bool users_set(struct edge *edge, struct session *session, struct span user);
+
+/* The session is its user's no longer. */
+void users_unset(struct edge *edge, struct session *session);
+
+/* The directory has registered the session; it forgets it. */
+void users_on_added(struct edge *edge, struct session *session);
+void users_remove(struct edge *edge, struct session *session);
+
+/* Directories may be elsewhere now, or know nobody: users are registered again, paced. */
+void users_on_placement(struct edge *edge);
+void users_on_turn_end(struct edge *edge);
+bool users_has_work(const struct edge *edge);
+
+#endif

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Channels at home on this node that other nodes want: registered with the home once for all of
+ * them. */
+#include "shards/router/relay_state.h"
+
+void relay_near_free(struct relay *relay, struct relay_channel *channel)
+{
+    while (channel->ends_len > 0) {
+        relay_near_remove_end(relay, channel, &relay_ends(channel)[channel->ends_len - 1]);
+    }
+    relay_gauge_add(relay, COUNTER_RELAY_NEAR_CHANNELS, -1);
+    relay_channel_free(&relay->near, channel);
+}
+
+void relay_near_close(struct relay *relay, struct relay_channel *channel)
+{
+    const struct message_unsubscribe last = {.channel = channel->name, .flags = UNSUBSCRIBE_LAST};
+    buf_share(last.channel, 1);
+    OUTBOX_SEND(relay->options.outbox, channel->upstream, unsubscribe, channel->handle, &last);
+    relay_near_free(relay, channel);
+}
+
+void relay_near_remove_end(struct relay *relay, struct relay_channel *channel,
+                           struct relay_end *end)
+{
+    struct relay_peer *peer = relay_peer_of(relay, end->id);
+    if (peer != NULL) {
+        relay_sum_change(&peer->kept, relay_name(channel->name), end->handle, -1);
+    }
+    relay->peers[end->id & (RELAY_PEERS_MAX - 1)]->references--;
+    relay_gauge_add(relay, COUNTER_RELAY_INTERESTS, -1);
+    relay_end_remove(channel, end);
+}
+
+/* The end of the peer's slot, whatever its session. */
+static struct relay_end *near_find_end(struct relay_channel *channel, const struct relay_peer *peer)
+{
+    struct relay_end *ends = relay_ends(channel);
+    for (uint32_t i = 0; i < channel->ends_len; i++) {
+        if ((ends[i].id & (RELAY_PEERS_MAX - 1)) == peer->slot) {
+            return &ends[i];
+        }
+    }
+    return NULL;
+}
+
+static struct relay_end *near_end_for(struct relay *relay, struct relay_channel *channel,
+                                      struct relay_peer *peer, const struct link_message *subscribe)
+{
+    struct relay_end *end = near_find_end(channel, peer);
+    if (end != NULL && (end->id != peer->origin || end->handle != subscribe->handle)) {
+        relay_near_remove_end(relay, channel, end);
+        end = NULL;
+    }
+    if (end == NULL && (subscribe->flags & SUBSCRIBE_FIRST) != 0) {
+        end = relay_end_add(channel, peer->origin, subscribe->handle);
+        if (end != NULL) {
+            relay_sum_change(&peer->kept, subscribe->name, subscribe->handle, 1);
+            peer->references++;
+            relay_gauge_add(relay, COUNTER_RELAY_INTERESTS, 1);
+        }
+    }
+    return end;
+}
+
+static void refuse_link_subscribe(struct relay *relay, const struct relay_peer *peer,
+                                  const struct link_message *subscribe)
+{
+    const struct link_message answer = {.kind = LINK_MESSAGE_SUBSCRIBED,
+                                        .cookie = subscribe->cookie,
+                                        .flags = subscribe->flags,
+                                        .error = CLIENT_ERROR_TOO_MANY_REQUESTS};
+    relay_count(relay, COUNTER_RELAY_REFUSED_REQUESTS);
+    (void)relay_send(relay, peer, &answer, NULL);
+}
+
+static struct relay_channel *near_for_subscribe(struct relay *relay, uint32_t shard,
+                                                const struct link_message *subscribe)
+{
+    struct relay_channel *channel =
+        map_find(relay->near.by_name, subscribe->name.at, subscribe->name.len);
+    if (channel != NULL || (subscribe->flags & SUBSCRIBE_FIRST) == 0) {
+        return channel;
+    }
+    struct buf *name = buf_copy(subscribe->name.at, subscribe->name.len);
+    if (name != NULL) {
+        channel = relay_channel_open(relay, &relay->near, name, shard);
+        buf_release(name);
+    }
+    if (channel != NULL) {
+        relay_gauge_add(relay, COUNTER_RELAY_NEAR_CHANNELS, 1);
+    }
+    return channel;
+}
+
+/* `subscribe` is as the home is to get it, but for what this node fills in. */
+static bool near_ask(struct relay *relay, const struct relay_channel *channel,
+                     const struct relay_peer *peer, const struct link_message *subscribe,
+                     struct span payload)
+{
+    struct message message;
+    struct link_message request = *subscribe;
+    struct relay_ask *ask = relay_ask_add(relay, LINK_MESSAGE_SUBSCRIBE);
+    if (ask == NULL) {
+        return false;
+    }
+    ask->asker = peer->origin;
+    ask->asker_handle = subscribe->handle;
+    ask->cookie = subscribe->cookie;
+    ask->channel = channel->handle;
+    ask->flags = subscribe->flags;
+    request.handle = channel->handle;
+    request.cookie = ask->handle;
+    request.shard = peer->origin;
+    if (!relay_to_request(&request, payload, ask->handle, &message)) {
+        relay_ask_remove(relay, ask);
+        return false;
+    }
+    if (!relay_send_local(relay, channel->upstream, &message)) {
+        message_release(&message);
+        relay_ask_remove(relay, ask);
+        return false;
+    }
+    return true;
+}
+
+void relay_near_settle(struct relay *relay, struct relay_channel *channel, struct relay_end *end)
+{
+    if (end != NULL && !end->is_active && end->asks == 0) {
+        struct relay_peer *peer = relay_peer_of(relay, end->id);
+        if (peer != NULL) {
+            peer->given_up++;
+        }
+        relay_near_remove_end(relay, channel, end);
+    }
+    if (channel->ends_len == 0) {
+        relay_near_close(relay, channel);
+    }
+}
+
+void relay_near_on_subscribe(struct relay *relay, struct relay_peer *peer,
+                             const struct link_message *subscribe, struct span payload)
+{
+    const struct relay_home home = relay_home_of(relay, subscribe->name);
+    struct relay_channel *channel = NULL;
+    struct relay_end *end = NULL;
+    if (home.is_known && home.peer == NULL) {
+        channel = near_for_subscribe(relay, home.shard, subscribe);
+    }
+    struct link_message passed_on = *subscribe;
+    passed_on.flags &= ~(uint32_t)SUBSCRIBE_FIRST;
+    passed_on.flags |= channel != NULL && channel->ends_len == 0 ? SUBSCRIBE_FIRST : 0;
+    if (channel != NULL) {
+        end = near_end_for(relay, channel, peer, subscribe);
+    }
+    if (end != NULL && near_ask(relay, channel, peer, &passed_on, payload)) {
+        end->asks++;
+        end->protocols |= (uint8_t)flags_protocols(subscribe->flags);
+        return;
+    }
+    refuse_link_subscribe(relay, peer, subscribe);
+    if (channel != NULL) {
+        relay_near_settle(relay, channel, end);
+    }
+}
+
+void relay_near_on_unsubscribe(struct relay *relay, struct relay_peer *peer,
+                               const struct link_message *unsubscribe, struct span payload)
+{
+    struct relay_channel *channel =
+        map_find(relay->near.by_name, unsubscribe->name.at, unsubscribe->name.len);
+    struct link_message passed_on = *unsubscribe;
+    passed_on.flags &= UNSUBSCRIBE_PRESENCE | UNSUBSCRIBE_LEAVE;
+    passed_on.shard = peer->origin;
+    struct relay_end *end = channel == NULL ? NULL : near_find_end(channel, peer);
+    if (end != NULL && end->id == peer->origin) {
+        const uint32_t before = relay_ends_protocols(channel);
+        end->protocols &= (uint8_t)~flags_protocols(unsubscribe->flags);
+        if ((unsubscribe->flags & UNSUBSCRIBE_LAST) != 0 && unsubscribe->handle == end->handle) {
+            relay_near_remove_end(relay, channel, end);
+        }
+        passed_on.flags |= (before & ~relay_ends_protocols(channel)) << FLAGS_PROTOCOLS_SHIFT;
+    }
+    const struct relay_home home = relay_home_of(relay, unsubscribe->name);
+    struct message message;
+    if (passed_on.flags != 0 && home.is_known && home.peer == NULL &&
+        relay_to_request(&passed_on, payload, channel == NULL ? 0 : channel->handle, &message)) {
+        outbox_send(relay->options.outbox, home.shard, &message);
+    }
+    if (channel != NULL) {
+        relay_near_settle(relay, channel, NULL);
+    }
+}
+
+void relay_near_on_publication(struct relay *relay, const struct message *message)
+{
+    const struct message_publication body = message_as_publication(message);
+    struct relay_channel *channel = pool_get(relay->near.pool, message->handle);
+    struct link_message publication = {
+        .kind = LINK_MESSAGE_PUBLICATION,
+        .what = body.kind,
+        .sequence = body.sequence,
+        .offset = body.offset,
+        .part_at = body.protobuf_at,
+        .age_us =
+            relay->shard->now_ns > body.sent_ns ? (relay->shard->now_ns - body.sent_ns) / 1000 : 0,
+    };
+    for (uint32_t i = 0; channel != NULL && i < channel->ends_len; i++) {
+        const struct relay_end *end = &relay_ends(channel)[i];
+        const struct relay_peer *peer = relay_peer_of(relay, end->id);
+        publication.handle = end->handle;
+        if (end->is_active && peer != NULL && !relay_send(relay, peer, &publication, body.frames)) {
+            relay_count(relay, COUNTER_RELAY_LOST); /* The node's shards see the gap. */
+        }
+    }
+    if (channel == NULL) {
+        relay_count(relay, COUNTER_STALE_MESSAGES);
+    }
+    message_release(message);
+}
+
+void relay_near_on_moved(struct relay *relay, const struct message *message)
+{
+    struct relay_channel *channel = pool_get(relay->near.pool, message->handle);
+    if (channel == NULL) {
+        relay_count(relay, COUNTER_STALE_MESSAGES);
+        return;
+    }
+    for (uint32_t i = 0; i < channel->ends_len; i++) {
+        const struct relay_end *end = &relay_ends(channel)[i];
+        struct relay_peer *peer = relay_peer_of(relay, end->id);
+        if (peer != NULL) {
+            const struct link_message moved = {.kind = LINK_MESSAGE_MOVED, .handle = end->handle};
+            peer->given_up++;
+            (void)relay_send(relay, peer, &moved, NULL);
+        }
+    }
+    relay_near_free(relay, channel);
+}

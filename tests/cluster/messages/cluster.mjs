@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nodes on this machine that are one cluster, for npm centrifuge's clients.
+import { Node, TOKEN_KEY, free_port } from '../../conformance/support/node.mjs';
+import { eventually } from '../../conformance/support/report.mjs';
+
+const KEYS = ['ab'.repeat(32)];
+const WAIT_MS_MAX = 20_000;
+
+export const CONFIG = {
+  client: {
+    allow_anonymous_connect_without_token: true,
+    token: { hmac_secret_key: TOKEN_KEY },
+  },
+  channel: {
+    without_namespace: {
+      allow_subscribe_for_client: true,
+      allow_publish_for_subscriber: true,
+      allow_subscribe_for_anonymous: true,
+      allow_publish_for_anonymous: true,
+    },
+    namespaces: [
+      {
+        name: 'who',
+        presence: true,
+        join_leave: true,
+        force_push_join_leave: true,
+        allow_subscribe_for_client: true,
+        allow_presence_for_subscriber: true,
+      },
+      {
+        name: 'kept',
+        history_size: 1000,
+        history_ttl: '300s',
+        force_recovery: true,
+        allow_subscribe_for_client: true,
+        allow_subscribe_for_anonymous: true,
+        allow_publish_for_client: true,
+        allow_publish_for_anonymous: true,
+        allow_history_for_subscriber: true,
+        allow_history_for_anonymous: true,
+      },
+    ],
+  },
+};
+
+export class Cluster {
+  nodes = [];
+  #seed;
+
+  // `shards`: of each node.
+  static async start(sizes) {
+    const cluster = new Cluster();
+    cluster.#seed = `127.0.0.1:${await free_port()}`;
+    for (const shards of sizes) {
+      await cluster.add(shards);
+    }
+    await cluster.settled();
+    return cluster;
+  }
+
+  async add(shards) {
+    const bind = this.nodes.length === 0 ? this.#seed : `127.0.0.1:${await free_port()}`;
+    const node = await Node.start({
+      ...CONFIG,
+      node: { name: `node-${this.nodes.length + 1}` },
+      cluster: { enabled: true, insecure: true, bind, join: [this.#seed], keys: KEYS },
+    }, { shards });
+    this.nodes.push(node);
+    return node;
+  }
+
+  get running() {
+    return this.nodes.filter((node) => node.exit === null);
+  }
+
+  // Every running node sees all of them and has a link to each.
+  async settled() {
+    const nodes = this.running;
+    await eventually(async () => {
+      for (const node of nodes) {
+        const samples = await node.metrics();
+        const alive = samples.get('roost_cluster_members{state="alive"}');
+        const links = samples.get('roost_link_up');
+        if (alive !== nodes.length || links !== nodes.length - 1) {
+          return false;
+        }
+      }
+      const slots = await Promise.all(nodes.map((node) => node.metric('roost_cluster_placement_slots')));
+      return slots.reduce((sum, own) => sum + own, 0) === 16384;
+    }, 'the nodes agree', WAIT_MS_MAX);
+  }
+
+  async stop() {
+    for (const node of this.running.reverse()) {
+      await node.stop_cleanly();
+    }
+  }
+}
