@@ -218,6 +218,21 @@ static void derive_address(struct config *config, struct config_report *report)
     }
 }
 
+static void derive_congestion_control(struct config *config, struct config_report *report)
+{
+    static const char key[] = "runtime.tcp_congestion_control";
+    char found[4 * CONFIG_REPORT_FOUND_MAX];
+    const char *name = config->tcp_congestion_control;
+
+    if (name[0] != '\0' && !poller_has_congestion_control(name)) {
+        config_report_error(report, config_origin_of(config, key),
+                            "%s: found %s, which is not in "
+                            "net.ipv4.tcp_available_congestion_control, or not allowed to this "
+                            "user",
+                            key, config_report_quote(name, strlen(name), found));
+    }
+}
+
 static void derive_channels(struct config *config, struct config_report *report)
 {
     struct channel_options *namespaces =
@@ -277,6 +292,7 @@ void config_finish(struct config *config, struct config_report *report)
     }
     derive_address(config, report);
     config_derive_cluster(config, report);
+    derive_congestion_control(config, report);
     derive_channels(config, report);
     derive_web_files(config, report);
     options->client.allowed_origins = config->allowed_origins.items;

@@ -50,6 +50,7 @@ struct config {
     bool demo_enabled;
     bool runtime_pin;
     bool runtime_io_uring;
+    const char *tcp_congestion_control;
     const char *cluster_bind;
     const char *cluster_advertise;
     struct config_list cluster_join;

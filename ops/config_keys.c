@@ -103,6 +103,8 @@ const struct config_key config_keys[] = {
            "Shards that serve clients; 0: one for each core that the process may use."),
     BOOL("runtime.pin", AT(runtime_pin), "true",
          "Pin each shard to a core, as long as there is a core for each."),
+    STRING("runtime.tcp_congestion_control", AT(tcp_congestion_control), 15, "",
+           "Congestion control of the connections that are accepted; empty: the system's."),
     BOOL("runtime.io_uring", AT(runtime_io_uring), "true",
          "Send by the batch through io_uring, where the kernel has and allows it."),
     DURATION("shutdown.timeout", NODE(shutdown_timeout_ms), 0, 24ull * HOUR, "30s",

@@ -199,6 +199,8 @@ static int serve(struct node *node, const struct config *config, struct log *log
     /* With more shards than cores the kernel shares the cores better than a fixed choice would. */
     options.pin = config->runtime_pin && config->options.shards <= config->cores;
     options.io_uring = config->runtime_io_uring;
+    options.congestion_control =
+        config->tcp_congestion_control[0] == '\0' ? NULL : config->tcp_congestion_control;
     struct shard_set *set = shard_set_start(&options);
 
     log_set_time(log, clock_read().wall_ms);

@@ -36,7 +36,8 @@ struct epoll_poller {
     int set;
     pid_t set_thread; /* In whose descriptor table `set` is. */
     bool has_nanoseconds;
-    struct send_ring *ring; /* NULL: one system call a send. */
+    const char *congestion_control; /* NULL: the system's. */
+    struct send_ring *ring;         /* NULL: one system call a send. */
 };
 
 static struct epoll_poller *epoll_poller_of(struct poller *poller)
@@ -94,7 +95,23 @@ static bool option_on(int socket, int level, int option)
     return setsockopt(socket, level, option, &on, sizeof(on)) == 0;
 }
 
-/* Accepted connections inherit TCP_NODELAY on Linux: set here, it costs no call for each. */
+static bool set_congestion_control(int socket, const char *name)
+{
+    return setsockopt(socket, IPPROTO_TCP, TCP_CONGESTION, name, (socklen_t)strlen(name)) == 0;
+}
+
+bool poller_has_congestion_control(const char *name)
+{
+    const int probe = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const bool has = probe >= 0 && set_congestion_control(probe, name);
+    if (probe >= 0) {
+        close(probe);
+    }
+    return has;
+}
+
+/* Accepted connections inherit the options of TCP on Linux: set here, they cost no call for each.
+ */
 static bool listener_prepare(int socket, const union system_address *address, socklen_t len)
 {
     const bool is_ipv6 = address->any.sa_family == AF_INET6;
@@ -107,7 +124,7 @@ static bool listener_prepare(int socket, const union system_address *address, so
 
 static int epoll_listen(struct poller *poller, const struct socket_address *address, int backlog)
 {
-    (void)poller;
+    const char *congestion_control = epoll_poller_of(poller)->congestion_control;
     union system_address system;
     const socklen_t len = address_to_system(address, &system);
     if (len == 0) {
@@ -119,7 +136,8 @@ static int epoll_listen(struct poller *poller, const struct socket_address *addr
     if (listener < 0) {
         return is_exhaustion(errno) ? POLLER_EXHAUSTED : POLLER_REFUSED;
     }
-    if (!listener_prepare(listener, &system, len) || listen(listener, backlog) != 0) {
+    if ((congestion_control != NULL && !set_congestion_control(listener, congestion_control)) ||
+        !listener_prepare(listener, &system, len) || listen(listener, backlog) != 0) {
         const int error = errno;
         close(listener);
         errno = error;
@@ -526,6 +544,12 @@ bool poller_open_private(struct poller *poller)
     epoll->set = set;
     epoll->set_thread = gettid();
     return true;
+}
+
+void poller_use_congestion_control(struct poller *poller, const char *name)
+{
+    BUG_IF(poller->ops != &epoll_ops);
+    epoll_poller_of(poller)->congestion_control = name;
 }
 
 bool poller_use_send_ring(struct poller *poller)

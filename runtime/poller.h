@@ -97,6 +97,14 @@ MUST_CHECK struct poller *poller_create_epoll(void);
  * unshare(CLONE_FILES); before any other call but poller_wake. False with errno set. */
 MUST_CHECK bool poller_open_private(struct poller *poller);
 
+/* May this process give its sockets the congestion control of that name (tcp(7))? */
+bool poller_has_congestion_control(const char *name);
+
+/* Connections that are accepted at listeners opened from now on get it; a name that
+ * poller_has_congestion_control knows and that outlives the poller, or NULL: the system's default.
+ * Only of the kernel's pollers. */
+void poller_use_congestion_control(struct poller *poller, const char *name);
+
 /* Gives poller_send_many its ring (runtime/send_ring.h); only of the kernel's pollers, after
  * poller_open_private. False with errno set when it cannot be had: all works without it. */
 bool poller_use_send_ring(struct poller *poller);

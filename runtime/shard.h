@@ -109,9 +109,10 @@ MUST_CHECK struct clock_reading shard_wait(struct shard *shard, uint64_t next_ms
 struct shard_set;
 
 struct shard_set_options {
-    uint32_t count; /* The router shard included. */
-    bool io_uring;  /* Sends leave by the batch where the kernel allows it. */
-    bool pin;       /* Shard i to the i-th allowed core, modulo; the router shard is left free. */
+    uint32_t count;                 /* The router shard included. */
+    const char *congestion_control; /* See poller_use_congestion_control. */
+    bool io_uring;                  /* Sends leave by the batch where the kernel allows it. */
+    bool pin; /* Shard i to the i-th allowed core, modulo; the router shard is left free. */
     const struct shard_actor *(*actor_ops)(uint32_t id);
     /* Called for each shard before any thread starts. NULL makes the start fail. */
     void *(*actor_create)(uint32_t id, void *context);

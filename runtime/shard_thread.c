@@ -159,6 +159,7 @@ static bool shard_thread_enter(struct shard_thread *thread)
     if (WARN_IF(!has_own_files)) {
         return false;
     }
+    poller_use_congestion_control(thread->poller, set->options.congestion_control);
     struct mailbox *mailbox = mailbox_of(set->matrix, thread->id);
     mailbox_claim(mailbox);
     thread->shard = shard_create(thread->id, count, thread->poller, mailbox);

@@ -76,6 +76,20 @@ static void test_json_is_read_too(void **state)
     unload(loaded);
 }
 
+static void test_a_congestion_control_is_one_of_the_kernels(void **state)
+{
+    struct loaded *loaded = load_text("runtime: {tcp_congestion_control: reno}\n");
+
+    (void)state;
+    assert_string_equal(loaded->report.text, "");
+    assert_string_equal(loaded->config.tcp_congestion_control, "reno");
+    unload(loaded);
+    loaded = load_text("runtime: {tcp_congestion_control: fastest}\n");
+    assert_non_null(
+        strstr(loaded->report.text, "runtime.tcp_congestion_control: found \"fastest\""));
+    unload(loaded);
+}
+
 static void test_nothing_is_what_was_before(void **state)
 {
     static const char *const texts[] = {"",
@@ -328,6 +342,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_yaml_sets_every_kind_of_key),
         cmocka_unit_test(test_json_is_read_too),
+        cmocka_unit_test(test_a_congestion_control_is_one_of_the_kernels),
         cmocka_unit_test(test_nothing_is_what_was_before),
         cmocka_unit_test(test_wrong_values_are_named),
         cmocka_unit_test(test_unknown_keys_are_named_with_the_nearest),

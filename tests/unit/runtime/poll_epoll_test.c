@@ -181,6 +181,28 @@ static void sockets_are_as_promised(void **state)
     close_fixture(fixture);
 }
 
+static void congestion_control_is_inherited_from_the_listener(void **state)
+{
+    (void)state;
+    assert_false(poller_has_congestion_control("fastest"));
+    assert_true(poller_has_congestion_control("reno"));
+    struct fixture *fixture = open_fixture();
+    poller_use_congestion_control(fixture->poller, "reno");
+    poller_close(fixture->poller, fixture->listener);
+    fixture->listener = poller_listen(fixture->poller, &fixture->address, 64);
+    assert_true(fixture->listener >= 0);
+    assert_true(poller_watch(fixture->poller, fixture->listener, LISTENER_TOKEN));
+    const int client = connect_client(fixture);
+    const int conn = accept_conn(fixture, NULL);
+    char name[16] = "";
+    socklen_t len = sizeof(name);
+    assert_int_equal(getsockopt(conn, IPPROTO_TCP, TCP_CONGESTION, name, &len), 0);
+    assert_string_equal(name, "reno");
+    close(client);
+    poller_close(fixture->poller, conn);
+    close_fixture(fixture);
+}
+
 static void an_edge_is_told_once(void **state)
 {
     (void)state;
@@ -496,6 +518,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_go_both_ways),
         cmocka_unit_test(sockets_are_as_promised),
+        cmocka_unit_test(congestion_control_is_inherited_from_the_listener),
         cmocka_unit_test(an_edge_is_told_once),
         cmocka_unit_test(a_full_socket_tells_when_it_has_room),
         cmocka_unit_test(the_peers_end_is_told_and_writing_goes_on),
