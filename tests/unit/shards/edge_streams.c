@@ -42,22 +42,21 @@ void streams_open(uint32_t queue_max_size)
 
 /* ---- the server API ---- */
 
-void call_from(const char *file, int line, const char *method, const char *body, const char *answer,
-               const char *epoch)
+void call_from(const char *file, int line, const struct streams_call *what)
 {
     char head[256];
     char wanted[2048];
-    const char *at = strstr(answer, "<e>");
+    const char *at = strstr(what->answer, "<e>");
     (void)snprintf(wanted, sizeof(wanted), "%.*s%s%s",
-                   at == NULL ? (int)strlen(answer) : (int)(at - answer), answer,
-                   at == NULL ? "" : epoch, at == NULL ? "" : at + strlen("<e>"));
+                   at == NULL ? (int)strlen(what->answer) : (int)(at - what->answer), what->answer,
+                   at == NULL ? "" : what->epoch, at == NULL ? "" : at + strlen("<e>"));
     struct peer *peer = peer_open(&streams);
     (void)snprintf(head, sizeof(head),
                    "POST /api/%s HTTP/1.1\r\nHost: rig\r\nX-API-Key: key\r\n"
                    "Content-Length: %zu\r\n\r\n",
-                   method, strlen(body));
+                   what->method, strlen(what->body));
     peer_put_text(peer, head);
-    peer_send(peer, body);
+    peer_send(peer, what->body);
     peer_hear_response_from(file, line, peer, 200, wanted);
     peer_close(peer);
 }

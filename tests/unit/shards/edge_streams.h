@@ -15,9 +15,14 @@ extern struct edge_rig streams;
 void streams_open(uint32_t queue_max_size);
 
 /* One call of the server API on a connection of its own; the answer, with the epoch for <e>. */
-#define call(...) call_from(__FILE__, __LINE__, __VA_ARGS__)
-void call_from(const char *file, int line, const char *method, const char *body, const char *answer,
-               const char *epoch);
+struct streams_call {
+    const char *method;
+    const char *body;
+    const char *answer;
+    const char *epoch;
+};
+#define call(...) call_from(__FILE__, __LINE__, &(const struct streams_call){__VA_ARGS__})
+void call_from(const char *file, int line, const struct streams_call *what);
 
 /* Publishes a number; the offset that is answered, 0 for none. */
 uint64_t publish(const char *channel, unsigned number);
