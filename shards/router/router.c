@@ -24,6 +24,8 @@ enum {
     JOIN_SETTLE_MS = 300,
     JOIN_MS_MAX = 5000,
     STOP_LOOK_MS = 20,
+    /* Others need a moment to hear that it drains, and to send what they have for its homes. */
+    HANDOVER_MS = 1000,
     /* A node whose cluster does not hear it goes all the same. */
     LEAVE_MS_MAX = 3000,
 };
@@ -43,6 +45,7 @@ struct router {
     struct timer place;
     struct timer second;
     struct timer stop;
+    uint64_t handover_ends_ms;
     uint64_t leave_ends_ms; /* 0: it does not leave yet. */
     bool is_stopping;
 };
@@ -316,7 +319,8 @@ static void router_on_stop(struct timer *timer, void *context)
 {
     struct router *router = router_of(context);
     const uint64_t now_ms = router->shard->now_ms;
-    if (router->leave_ends_ms == 0 && router_serves_nobody(router)) {
+    if (router->leave_ends_ms == 0 && now_ms >= router->handover_ends_ms &&
+        router_serves_nobody(router)) {
         gossiper_leave(router->gossiper);
         router->leave_ends_ms = now_ms + LEAVE_MS_MAX;
     }
@@ -335,6 +339,8 @@ static void router_begin_stop(struct router *router)
         router_is_done(router);
         return;
     }
+    const bool has_others = router->placement != NULL && placement_of(router->placement)->nodes > 1;
+    router->handover_ends_ms = router->shard->now_ms + (has_others ? HANDOVER_MS : 0);
     gossiper_drain(router->gossiper);
     timer_set(router->shard->timers, &router->place, router->shard->now_ms, router_on_place);
     timer_set(router->shard->timers, &router->stop, router->shard->now_ms, router_on_stop);
