@@ -36,7 +36,7 @@ enum {
     OUTQ_CHUNKS_KEPT_MAX = 512,
     FRAMES_KEPT_MAX = 256,
     /* Blocks (32 KiB) of a thread in which the answers to one read are collected. */
-    FRAME_BLOCKS_MAX = 4,
+    FRAME_BLOCKS_MAX = 2,
 
     /* After this long without events or messages a shard gives free memory back to the system. */
     SHARD_SILENCE_MS = 2000,
