@@ -20,6 +20,7 @@ struct relay *relay_create(const struct relay_options *options)
     relay->options = *options;
     relay->shard = options->shard;
     list_init(&relay->asks);
+    list_init(&relay->lasting);
     list_init(&relay->gone);
     relay->peers = calloc(RELAY_PEERS_MAX, sizeof(struct relay_peer *));
     relay->sessions = calloc(RELAY_PEERS_MAX, sizeof(*relay->sessions));

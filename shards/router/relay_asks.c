@@ -15,9 +15,15 @@ struct relay_ask *relay_ask_add(struct relay *relay, enum link_message_kind kind
     }
     ask->handle = handle;
     ask->kind = kind;
+    relay_gauge_add(relay, COUNTER_RELAY_ASKS, 1);
+    if (kind == LINK_MESSAGE_SUBSCRIBE) {
+        /* Whoever was told that it is not subscribed must not be present after all: it is asked for
+         * until it is answered, or the session is over and its presence with it. */
+        list_append(&relay->lasting, &ask->link);
+        return ask;
+    }
     ask->deadline_ms = relay->shard->now_ms + RELAY_ASK_MS_MAX;
     list_append(&relay->asks, &ask->link);
-    relay_gauge_add(relay, COUNTER_RELAY_ASKS, 1);
     relay_schedule(relay, RELAY_ASK_MS_MAX);
     return ask;
 }
@@ -123,11 +129,10 @@ void relay_ask_fail(struct relay *relay, struct relay_ask *ask, uint32_t error)
     relay_ask_remove(relay, ask);
 }
 
-/* What was sent may have been done. */
-void relay_asks_on_session_end(struct relay *relay, uint32_t origin)
+static void cut_asks(struct relay *relay, struct list *asks, uint32_t origin)
 {
     struct list *next;
-    for (struct list *at = relay->asks.next; at != &relay->asks; at = next) {
+    for (struct list *at = asks->next; at != asks; at = next) {
         struct relay_ask *ask = CONTAINER_OF(at, struct relay_ask, link);
         next = at->next;
         if (ask->target == origin) {
@@ -135,6 +140,13 @@ void relay_asks_on_session_end(struct relay *relay, uint32_t origin)
             relay_ask_fail(relay, ask, CLIENT_ERROR_INTERNAL);
         }
     }
+}
+
+/* What was sent may have been done. */
+void relay_asks_on_session_end(struct relay *relay, uint32_t origin)
+{
+    cut_asks(relay, &relay->asks, origin);
+    cut_asks(relay, &relay->lasting, origin);
 }
 
 void relay_asks_tick(struct relay *relay)

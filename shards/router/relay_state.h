@@ -78,7 +78,7 @@ struct relay_channels {
 
 /* A request under way. */
 struct relay_ask {
-    struct list link; /* In relay->asks: the oldest first. */
+    struct list link; /* In one of the relay's lists. */
     uint64_t deadline_ms;
     enum link_message_kind kind;
     uint32_t handle;
@@ -133,7 +133,8 @@ struct relay {
     bool walks_again; /* From the beginning, when it has come to the end. */
 
     struct pool *asks_pool;
-    struct list asks;
+    struct list asks;    /* The oldest first. */
+    struct list lasting; /* Those without a deadline. */
     struct pool *gathers;
 
     struct timer timer;

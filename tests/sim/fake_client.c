@@ -204,7 +204,9 @@ static void client_on_push(struct fake_client *client, const struct fake_listene
     struct fake_subscription *subscription = &client->subscriptions[channel];
     if (strstr(text, "\"unsubscribe\":{") != NULL && subscription->run != NULL) {
         subscription->run->is_open = false;
-        *subscription = (struct fake_subscription){0};
+        if (subscription->state != FAKE_LEAVING) { /* Else the command has crossed the push. */
+            *subscription = (struct fake_subscription){0};
+        }
     }
     if (strstr(text, "\"pub\":") == NULL) {
         return;
