@@ -45,8 +45,11 @@ static char *text_of(BIO *bio)
     const uint8_t *at;
     size_t len;
     must(BIO_mem_contents(bio, &at, &len));
-    char *text = strndup((const char *)at, len);
+    /* The contents have no end of their own, which strndup may look for. */
+    char *text = malloc(len + 1);
     must(text != NULL);
+    memcpy(text, at, len);
+    text[len] = '\0';
     BIO_free(bio);
     return text;
 }
