@@ -117,6 +117,12 @@ bool outq_append(struct outq *outq, struct frame *frame, uint32_t bytes_max)
 }
 
 /* NULL while the queue is empty. */
+static struct frame *outq_first_frame(const struct outq *outq)
+{
+    const struct outq_chunk *chunk = outq->first;
+    return outq->last == NULL ? outq->first : chunk->frames[chunk->begin];
+}
+
 static struct frame *outq_last_frame(const struct outq *outq)
 {
     const struct outq_chunk *last = outq->last;
@@ -203,8 +209,8 @@ static void outq_drop_empty_last(struct outq *outq)
 
 void outq_commit(struct outq *outq, uint32_t len)
 {
-    struct frame *frame = outq_last_frame(outq);
-    BUG_IF(len > frame->room - frame->len); /* More than was reserved. */
+    struct frame *frame = outq_open_frame(outq, len);
+    BUG_IF(frame == NULL); /* More than was reserved, or nothing was. */
     frame->len += len;
     outq->bytes += len;
     if (frame->len == 0) {
@@ -279,8 +285,7 @@ static void outq_consume(struct outq *outq, size_t sent)
  * Without memory the block stays, which costs memory alone. */
 static enum outq_result outq_block(struct outq *outq)
 {
-    struct outq_chunk *chunk = outq->first;
-    struct frame *block = outq->last == NULL ? outq->first : chunk->frames[chunk->begin];
+    struct frame *block = outq_first_frame(outq);
     if (!frame_is_block(block)) {
         return OUTQ_BLOCKED;
     }
@@ -297,6 +302,7 @@ static enum outq_result outq_block(struct outq *outq)
     if (outq->last == NULL) {
         outq->first = own;
     } else {
+        struct outq_chunk *chunk = outq->first;
         chunk->frames[chunk->begin] = own;
     }
     frame_release(block);
@@ -321,6 +327,7 @@ static inline void outq_clear_only(struct outq *outq)
     *outq = (struct outq){0};
 }
 
+/* In line for outq_flush, which every answer goes through. */
 static inline enum outq_result outq_take(struct outq *outq, size_t offered, ssize_t taken)
 {
     if (taken < 0) {
@@ -388,8 +395,7 @@ bool outq_drop_unsent(struct outq *outq)
         outq_clear(outq);
         return true;
     }
-    const struct outq_chunk *chunk = outq->first;
-    struct frame *partial = outq->last == NULL ? outq->first : chunk->frames[chunk->begin];
+    struct frame *partial = outq_first_frame(outq);
     frame_hold(partial);
     outq_clear(outq);
     const bool is_kept = outq_append(outq, partial, 0);
