@@ -55,6 +55,7 @@ struct bucket {
 
 static_assert(offsetof(struct bucket, objects) == 64, "one line of tags");
 static_assert(BUCKET_SLOTS < (1 << CURSOR_SLOT_BITS), "a slot fits into a cursor");
+static_assert((int)MAP_FEW_MAX == (int)BUCKET_SLOTS, "what is in one bucket");
 
 struct map {
     map_key_function *key_of;
@@ -468,4 +469,21 @@ void *map_next(const struct map *map, size_t *cursor)
     }
     *cursor = (size_t)(1ull << PLACE_BITS << CURSOR_SLOT_BITS);
     return NULL;
+}
+
+/* Whatever splits and merges, all whose place is before *place were returned: an object's place
+ * never changes. */
+uint32_t map_next_few(const struct map *map, uint64_t *place, void *few[MAP_FEW_MAX])
+{
+    uint32_t len = 0;
+    while (map->count > 0 && len == 0 && *place < 1ull << PLACE_BITS) {
+        const struct bucket *bucket = map->directory[directory_index(map, (uint32_t)*place)];
+        for (uint32_t slot = 0; slot < BUCKET_SLOTS; slot++) {
+            if (bucket->tags[slot] != 0) {
+                few[len++] = bucket->objects[slot];
+            }
+        }
+        *place = range_start((uint32_t)*place, bucket->depth) + range_size(bucket->depth);
+    }
+    return len;
 }

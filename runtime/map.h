@@ -55,6 +55,12 @@ size_t map_bytes(const struct map *map);
  * nothing inserted. NULL at the end. */
 void *map_next(const struct map *map, size_t *cursor);
 
+/* A walk during which anything may come and go: some of the objects, and where to go on (*place
+ * starts at 0). 0: the end. What is there from the first call to the last is returned once at
+ * least; what came or went meanwhile may be. */
+enum { MAP_FEW_MAX = 31 };
+uint32_t map_next_few(const struct map *map, uint64_t *place, void *few[MAP_FEW_MAX]);
+
 /* SipHash-1-3 of bytes, for whoever needs a keyed hash elsewhere (key: 16 bytes). */
 uint64_t map_hash_bytes(const uint8_t key[16], const void *at, size_t len);
 

@@ -155,7 +155,6 @@ static void actors_on_silence(void *actor)
     struct actors *actors = actor;
     edge_trim(actors->edge);
     homes_trim(actors->homes);
-    directory_trim(actors->directory);
 }
 
 static void actors_stop(void *actor)

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "runtime/map.h"
-#include "runtime/pool.h"
 #include "shards/limits.h"
 #include "shards/origins.h"
 #include "shards/payloads.h"
@@ -16,35 +15,50 @@ struct user_place {
     uint32_t sessions; /* > 0 */
 };
 
-enum { USER_PLACES_FEW = 4 };
-
-struct user {
-    struct buf *name;
-    uint32_t handle;
-    uint32_t sessions; /* In all places. */
-    uint16_t places_len;
-    uint16_t places_room; /* Of `many`; 0: they are in `few`. */
-    union {
-        struct user_place few[USER_PLACES_FEW];
-        struct user_place *many;
-    } places;
+/* Of a user that is in several places. */
+struct user_places {
+    uint32_t sessions; /* In all of them. */
+    uint32_t len;
+    uint32_t room;
+    struct user_place at[];
 };
 
-static_assert(sizeof(struct user) <= 64, "the budget of an entry");
+enum { USER_NAME_LEN_MAX = (1 << 15) - 1, USER_PLACES_ROOM_MIN = 4 };
+
+/* One of millions: what nearly all of them have, a name and one place, is in one piece.
+ *
+ *   0        8     10
+ *   | place  | len | name ...           ten bytes and the name; with the map's 15 it is 64 bytes
+ *   | places |                          for names of up to 38 bytes
+ */
+struct user {
+    union {
+        struct user_place one; /* Of no sessions: there is none, which lasts no message. */
+        struct user_places *many;
+    } places;
+    uint16_t name_len : 15;
+    uint16_t has_many : 1;
+    uint8_t name[];
+};
+
+enum { USER_HEAD_LEN = offsetof(struct user, name) };
+static_assert((int)USER_HEAD_LEN == 10, "what an entry costs beside its name");
+static_assert((int)USER_ID_LEN_MAX <= (int)USER_NAME_LEN_MAX, "every user has a name that fits");
 
 struct directory {
     struct actors *actors;
-    struct pool *pool;
     struct map *users;
-    struct origins origins;
-    uint32_t walk_cursor; /* In the pool: the users before it were looked at. */
-    bool is_walking;      /* Since the placement changed. */
+    uint32_t users_max;
+    struct origins origins; /* Sessions of links that are over: to be forgotten by this walk. */
+    uint64_t walk_place;    /* The users before it were looked at. */
+    bool is_walking;        /* Since the placement changed, or a session was over, */
+    bool walks_again;       /* and once more from the beginning: since then another was. */
 };
 
 static struct map_key user_key(const void *object)
 {
     const struct user *user = object;
-    return (struct map_key){user->name->bytes, user->name->len};
+    return (struct map_key){user->name, user->name_len};
 }
 
 struct directory *directory_create(struct actors *actors, uint32_t users_max)
@@ -54,23 +68,21 @@ struct directory *directory_create(struct actors *actors, uint32_t users_max)
         return NULL;
     }
     directory->actors = actors;
-    directory->pool = pool_create(sizeof(struct user), users_max);
+    directory->users_max = users_max;
     directory->users = map_create(user_key, &actors->shard->random);
-    if (directory->pool == NULL || directory->users == NULL) {
+    if (directory->users == NULL) {
         directory_destroy(directory);
         return NULL;
     }
     return directory;
 }
 
-static void directory_free_user(struct directory *directory, struct user *user)
+static void user_free(struct user *user)
 {
-    map_remove(directory->users, user);
-    if (user->places_room != 0) {
+    if (user->has_many) {
         free(user->places.many);
     }
-    buf_release(user->name);
-    pool_put(directory->pool, user->handle);
+    free(user);
 }
 
 void directory_destroy(struct directory *directory)
@@ -78,102 +90,128 @@ void directory_destroy(struct directory *directory)
     if (directory == NULL) {
         return;
     }
-    if (directory->users != NULL) {
-        size_t cursor = 0;
-        struct user *user;
-        while ((user = map_next(directory->users, &cursor)) != NULL) {
-            directory_free_user(directory, user);
+    void *few[MAP_FEW_MAX];
+    uint64_t place = 0;
+    uint32_t len;
+    while (directory->users != NULL && (len = map_next_few(directory->users, &place, few)) > 0) {
+        for (uint32_t i = 0; i < len; i++) {
+            user_free(few[i]);
         }
-        map_destroy(directory->users);
     }
-    pool_destroy(directory->pool);
+    map_destroy(directory->users);
     origins_clear(&directory->origins);
     free(directory);
 }
 
-void directory_trim(struct directory *directory)
+static struct user *directory_find(const struct directory *directory, const struct buf *name)
 {
-    pool_trim(directory->pool);
+    return map_find(directory->users, name->bytes, name->len);
 }
 
-static struct user *directory_find(const struct directory *directory, const void *name, size_t len)
+/* NULL: too many users, or memory is out. */
+static struct user *directory_add_user(struct directory *directory, const struct buf *name)
 {
-    return map_find(directory->users, name, len);
-}
-
-/* Keeps the name, with a count of its own. NULL: too many users, or memory is out. */
-static struct user *directory_add_user(struct directory *directory, struct buf *name)
-{
-    uint32_t handle;
-    struct user *user = pool_take(directory->pool, &handle);
+    if (map_count(directory->users) >= directory->users_max || name->len > USER_NAME_LEN_MAX) {
+        return NULL;
+    }
+    const size_t size = USER_HEAD_LEN + name->len;
+    struct user *user = malloc(size > sizeof(*user) ? size : sizeof(*user));
     if (user == NULL) {
         return NULL;
     }
-    user->name = name;
-    user->handle = handle;
+    *user = (struct user){.name_len = (uint16_t)(name->len & USER_NAME_LEN_MAX)};
+    memcpy(user->name, name->bytes, name->len);
     if (!map_insert(directory->users, user)) {
-        pool_put(directory->pool, handle);
+        user_free(user);
         return NULL;
     }
-    buf_share(name, 1);
     actors_gauge_add(directory->actors, COUNTER_NUM_USERS, 1);
     return user;
 }
 
-static void directory_remove_user_if_idle(struct directory *directory, struct user *user)
-{
-    if (user->sessions == 0) {
-        directory_free_user(directory, user);
-        actors_gauge_add(directory->actors, COUNTER_NUM_USERS, -1);
-    }
-}
-
 /* ---- a user's places ---- */
 
-static struct user_place *user_places(struct user *user)
+struct places {
+    struct user_place *at;
+    uint32_t len;
+};
+
+static struct places user_places(struct user *user)
 {
-    return user->places_room == 0 ? user->places.few : user->places.many;
+    if (user->has_many) {
+        return (struct places){user->places.many->at, user->places.many->len};
+    }
+    return (struct places){&user->places.one, user->places.one.sessions > 0};
+}
+
+static uint32_t user_sessions(const struct user *user)
+{
+    return user->has_many ? user->places.many->sessions : user->places.one.sessions;
+}
+
+static void directory_forget_user(struct directory *directory, struct user *user)
+{
+    map_remove(directory->users, user);
+    user_free(user);
+    actors_gauge_add(directory->actors, COUNTER_NUM_USERS, -1);
+}
+
+static void directory_remove_user_if_idle(struct directory *directory, struct user *user)
+{
+    if (user_sessions(user) == 0) {
+        directory_forget_user(directory, user);
+    }
 }
 
 static struct user_place *user_find_place(struct user *user, uint32_t place)
 {
-    struct user_place *places = user_places(user);
-    for (uint32_t i = 0; i < user->places_len; i++) {
-        if (places[i].place == place) {
-            return &places[i];
+    const struct places places = user_places(user);
+    for (uint32_t i = 0; i < places.len; i++) {
+        if (places.at[i].place == place) {
+            return &places.at[i];
         }
     }
     return NULL;
 }
 
+/* Room for one more than the user has, which is one at least. False: memory is out. */
 static bool user_grow_places(struct user *user)
 {
-    const uint32_t room = user->places_room == 0 ? 2 * USER_PLACES_FEW : 2u * user->places_room;
-    struct user_place *many = calloc(room, sizeof(*many));
+    struct user_places *old = user->has_many ? user->places.many : NULL;
+    if (old != NULL && old->len < old->room) {
+        return true;
+    }
+    const uint32_t room = old == NULL ? USER_PLACES_ROOM_MIN : 2 * old->room;
+    struct user_places *many = realloc(old, sizeof(*many) + room * sizeof(many->at[0]));
     if (many == NULL) {
         return false;
     }
-    memcpy(many, user_places(user), user->places_len * sizeof(*many));
-    if (user->places_room != 0) {
-        free(user->places.many);
+    many->room = room;
+    if (old == NULL) {
+        many->sessions = user->places.one.sessions;
+        many->len = 1;
+        many->at[0] = user->places.one;
     }
     user->places.many = many;
-    user->places_room = (uint16_t)room;
+    user->has_many = true;
     return true;
 }
 
-/* The place, new or as it is; NULL: memory is out. */
+/* The place, new or as it is; a new one has no sessions, and is to be given some. NULL: memory is
+ * out. */
 static struct user_place *user_place_for(struct user *user, uint32_t place)
 {
     struct user_place *at = user_find_place(user, place);
     if (at != NULL) {
         return at;
     }
-    const uint32_t room = user->places_room == 0 ? USER_PLACES_FEW : user->places_room;
-    if (user->places_len == room && !user_grow_places(user)) {
+    if (user_sessions(user) == 0) {
+        at = &user->places.one;
+    } else if (user_grow_places(user)) {
+        at = &user->places.many->at[user->places.many->len++];
+    } else {
         return NULL;
     }
-    at = &user_places(user)[user->places_len++];
     *at = (struct user_place){.place = place};
     return at;
 }
@@ -181,10 +219,20 @@ static struct user_place *user_place_for(struct user *user, uint32_t place)
 /* So many sessions are there from now on; without any the place goes. */
 static void user_set_place(struct user *user, struct user_place *at, uint32_t sessions)
 {
-    user->sessions += sessions - at->sessions;
+    const uint32_t change = sessions - at->sessions;
     at->sessions = sessions;
+    if (!user->has_many) {
+        return;
+    }
+    struct user_places *many = user->places.many;
+    many->sessions += change;
     if (sessions == 0) {
-        *at = user_places(user)[--user->places_len];
+        *at = many->at[--many->len];
+    }
+    if (many->len == 1) {
+        user->places.one = many->at[0];
+        user->has_many = false;
+        free(many);
     }
 }
 
@@ -208,21 +256,22 @@ static bool directory_is_home(const struct directory *directory, struct span nam
     return home.node == placement->self && home.shard == directory->actors->shard->id;
 }
 
-static struct user *directory_user_for(struct directory *directory, struct buf *name)
+static struct user *directory_user_for(struct directory *directory, const struct buf *name)
 {
-    struct user *user = directory_find(directory, name->bytes, name->len);
+    struct user *user = directory_find(directory, name);
     return user == NULL ? directory_add_user(directory, name) : user;
 }
 
 /* 0, or the disconnect code that the session is to be refused with. */
-static uint32_t directory_add_session(struct directory *directory, struct buf *name, uint32_t place)
+static uint32_t directory_add_session(struct directory *directory, const struct buf *name,
+                                      uint32_t place)
 {
     const uint32_t limit = directory->actors->options->client.user_connection_limit;
     struct user *user = directory_user_for(directory, name);
     if (user == NULL) {
         return CLIENT_DISCONNECT_INTERNAL;
     }
-    if (limit != 0 && user->sessions >= limit) {
+    if (limit != 0 && user_sessions(user) >= limit) {
         return CLIENT_DISCONNECT_CONNECTION_LIMIT;
     }
     struct user_place *at = user_place_for(user, place);
@@ -252,7 +301,7 @@ void directory_on_user_remove(struct directory *directory, const struct message 
 {
     const struct message_user_remove body = message_as_user_remove(message);
     const uint32_t place = directory_place(directory, message, body.place);
-    struct user *user = directory_find(directory, body.user->bytes, body.user->len);
+    struct user *user = directory_find(directory, body.user);
     struct user_place *at = user == NULL ? NULL : user_find_place(user, place);
     if (at != NULL) {
         user_set_place(user, at, at->sessions - 1);
@@ -286,77 +335,87 @@ void directory_on_user_command(struct directory *directory, const struct message
     const struct message_user_command body = message_as_user_command(message);
     const struct span name = session_command_of(body.command).user;
     const uint32_t router = directory->actors->node->shards;
-    struct user *user = directory_find(directory, name.at, name.len);
+    struct user *user = map_find(directory->users, name.at, name.len);
     if (user != NULL) {
-        const struct user_place *places = user_places(user);
-        buf_share(body.command, user->places_len);
-        for (uint32_t i = 0; i < user->places_len; i++) {
+        const struct places places = user_places(user);
+        buf_share(body.command, places.len);
+        for (uint32_t i = 0; i < places.len; i++) {
+            const uint32_t place = places.at[i].place;
             const struct message_session_command passed_on = {.command = body.command,
-                                                              .place = places[i].place};
-            const bool is_here = message_place_origin(places[i].place) == 0;
+                                                              .place = place};
             OUTBOX_SEND(directory->actors->outbox,
-                        is_here ? message_place_shard(places[i].place) : router, session_command, 0,
-                        &passed_on);
+                        message_place_origin(place) == 0 ? message_place_shard(place) : router,
+                        session_command, 0, &passed_on);
         }
-        actors_count_many(directory->actors, COUNTER_SENT_CONTROL, user->places_len);
+        actors_count_many(directory->actors, COUNTER_SENT_CONTROL, places.len);
     }
     message_release(message);
 }
 
 /* ---- what is forgotten ---- */
 
+static void directory_walk_begin(struct directory *directory)
+{
+    directory->walks_again = directory->is_walking;
+    directory->is_walking = true;
+}
+
 void directory_on_origin_gone(struct directory *directory, const struct message *message)
 {
     const struct message_origin_gone body = message_as_origin_gone(message);
-    if (body.with_presence == 0 && !origins_add(&directory->origins, body.origin)) {
-        actors_count(directory->actors, COUNTER_REFUSED_MEMORY);
+    if (body.with_presence != 0) {
+        return;
     }
+    if (!origins_add(&directory->origins, body.origin)) {
+        actors_count(directory->actors, COUNTER_REFUSED_MEMORY);
+        return;
+    }
+    directory_walk_begin(directory);
 }
 
 void directory_on_placement(struct directory *directory)
 {
-    directory->is_walking = true;
-    directory->walk_cursor = 0;
+    directory_walk_begin(directory);
+}
+
+static void user_forget_origins(struct user *user, const struct origins *origins)
+{
+    for (uint32_t gone = 0; gone < origins->len; gone++) {
+        for (uint32_t i = user_places(user).len; i-- > 0;) {
+            struct user_place *at = &user_places(user).at[i];
+            if (message_place_origin(at->place) == origins->gone[gone]) {
+                user_set_place(user, at, 0);
+            }
+        }
+    }
+}
+
+static void directory_walk_user(struct directory *directory, struct user *user)
+{
+    if (directory_is_home(directory, span_of(user->name, user->name_len))) {
+        user_forget_origins(user, &directory->origins);
+        directory_remove_user_if_idle(directory, user);
+    } else {
+        directory_forget_user(directory, user);
+    }
 }
 
 static void directory_walk(struct directory *directory)
 {
-    uint32_t handle;
-    for (uint32_t i = 0; i < HOME_WALK_CHANNELS; i++) {
-        struct user *user = pool_next(directory->pool, &directory->walk_cursor, &handle);
-        if (user == NULL) {
-            directory->is_walking = false;
+    void *few[MAP_FEW_MAX];
+    for (uint32_t seen = 0; seen < HOME_WALK_CHANNELS;) {
+        const uint32_t len = map_next_few(directory->users, &directory->walk_place, few);
+        if (len == 0) {
+            directory->walk_place = 0;
+            directory->is_walking = directory->walks_again;
+            directory->walks_again = false;
+            directory->origins.len = directory->is_walking ? directory->origins.len : 0;
             return;
         }
-        if (!directory_is_home(directory, span_of(user->name->bytes, user->name->len))) {
-            user->sessions = 0;
-            directory_remove_user_if_idle(directory, user);
+        for (uint32_t i = 0; i < len; i++) {
+            directory_walk_user(directory, few[i]);
         }
-    }
-}
-
-static void user_forget_origin(struct user *user, uint32_t origin)
-{
-    for (uint32_t i = user->places_len; i-- > 0;) {
-        struct user_place *at = &user_places(user)[i];
-        if (message_place_origin(at->place) == origin) {
-            user_set_place(user, at, 0);
-        }
-    }
-}
-
-static void directory_sweep(struct directory *directory)
-{
-    struct origins *origins = &directory->origins;
-    uint32_t handle;
-    for (uint32_t i = 0; i < HOME_WALK_CHANNELS; i++) {
-        struct user *user = pool_next(directory->pool, &origins->cursor, &handle);
-        if (user == NULL) {
-            origins_next(origins);
-            return;
-        }
-        user_forget_origin(user, origins->gone[0]);
-        directory_remove_user_if_idle(directory, user);
+        seen += len;
     }
 }
 
@@ -365,12 +424,9 @@ void directory_on_turn_end(struct directory *directory)
     if (directory->is_walking) {
         directory_walk(directory);
     }
-    if (directory->origins.len > 0) {
-        directory_sweep(directory);
-    }
 }
 
 bool directory_has_work(const struct directory *directory)
 {
-    return directory->is_walking || directory->origins.len > 0;
+    return directory->is_walking;
 }

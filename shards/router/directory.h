@@ -2,8 +2,8 @@
 /* The directory of the users whose slot is at home here: which shards of which nodes hold their
  * sessions, and how many.
  *
- * At most 64 bytes an entry and the name, while a user's sessions are in few places. Anonymous
- * sessions have no entry. client.user_connection_limit is held here.
+ * A user whose sessions are in one place costs 25 bytes and the name: at most 64 in all for names
+ * of up to 38 bytes. Anonymous sessions have no entry. client.user_connection_limit is held here.
  *
  * What a node registered is forgotten with the session of its link, and users of slots that are at
  * home elsewhere now are forgotten as well: the shards that have sessions register them again.
@@ -20,10 +20,6 @@ MUST_CHECK struct directory *directory_create(struct actors *actors, uint32_t us
 /* NULL is allowed. */
 void directory_destroy(struct directory *directory);
 
-/* Gives back what is kept for speed; while the shard is silent. */
-void directory_trim(struct directory *directory);
-
-/* USER_ADD, USER_REMOVE, USER_COMMAND; takes over the counts of their bufs. */
 /* USER_ADD, USER_REMOVE, USER_SET, USER_COMMAND; takes over the counts of their bufs. */
 void directory_on_user_add(struct directory *directory, const struct message *message);
 void directory_on_user_remove(struct directory *directory, const struct message *message);

@@ -215,6 +215,50 @@ static void objects_may_be_removed_while_walking(void **state)
     }
 }
 
+/* Whoever comes and goes between its steps, and however buckets split and merge. */
+static void a_walk_of_few_sees_all_who_stay(void **state)
+{
+    (void)state;
+    enum { OBJECTS = 6000, STAYERS = 500 };
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        struct random random;
+        random_init_seeded(&random, seed);
+        struct map *map = map_seeded(seed);
+        struct named *array = named_array(OBJECTS);
+        const uint32_t before = STAYERS + (uint32_t)random_below(&random, OBJECTS - STAYERS);
+        for (uint32_t i = 0; i < before; i++) {
+            assert_true(map_insert(map, &array[i]));
+            array[i].in_map = true;
+        }
+        const uint64_t percent_in = random_below(&random, 100);
+        void *few[MAP_FEW_MAX];
+        uint64_t place = 0;
+        for (uint32_t len; (len = map_next_few(map, &place, few)) > 0;) {
+            for (uint32_t i = 0; i < len; i++) {
+                struct named *at = few[i];
+                assert_true(at->in_map);
+                at->seen++;
+            }
+            for (int i = 0; i < 100; i++) {
+                struct named *at = &array[STAYERS + random_below(&random, OBJECTS - STAYERS)];
+                const bool wanted = random_below(&random, 100) < percent_in;
+                if (wanted && !at->in_map) {
+                    assert_true(map_insert(map, at));
+                } else if (!wanted && at->in_map) {
+                    map_remove(map, at);
+                }
+                at->in_map = wanted;
+            }
+        }
+        assert_int_equal(map_next_few(map, &place, few), 0);
+        for (uint32_t i = 0; i < STAYERS; i++) {
+            assert_true(array[i].seen >= 1);
+        }
+        map_destroy(map);
+        free(array);
+    }
+}
+
 static void a_walk_is_the_same_for_the_same_seed(void **state)
 {
     (void)state;
@@ -273,6 +317,7 @@ int main(void)
         cmocka_unit_test(keys_are_bytes_of_any_length),
         cmocka_unit_test(random_histories_agree_with_a_model),
         cmocka_unit_test(objects_may_be_removed_while_walking),
+        cmocka_unit_test(a_walk_of_few_sees_all_who_stay),
         cmocka_unit_test(a_walk_is_the_same_for_the_same_seed),
         cmocka_unit_test(memory_follows_the_number_of_objects),
     };

@@ -4,6 +4,9 @@
 
 #include <stdio.h>
 
+#include "shards/router/directory.h"
+#include "shards/router/placement.h"
+
 enum { EDGES = 40, USERS_MAX = 30 };
 
 static struct rig rig;
@@ -177,6 +180,129 @@ static void users_beyond_the_directory_come_back_later(void **state)
     assert_int_equal(users(), USERS_MAX);
 }
 
+/* ---- users of other nodes, of whom the router speaks ---- */
+
+static void sets(uint32_t origin, uint32_t shard, const char *user, uint32_t sessions)
+{
+    const struct message_user_set body = {.user = rig_text(user),
+                                          .place = message_place(origin, shard),
+                                          .sessions = sessions};
+    struct message message = message_make_user_set(0, &body);
+    message.from = (uint16_t)rig.shards;
+    directory_on_user_set(rig.home.directory, &message);
+}
+
+static void loses(uint32_t origin)
+{
+    const struct message_origin_gone body = {.origin = origin};
+    const struct message message = message_make_origin_gone(0, &body);
+    directory_on_origin_gone(rig.home.directory, &message);
+}
+
+/* Returns the turns that it took. */
+static uint32_t walks(void)
+{
+    uint32_t turns = 0;
+    for (; directory_has_work(rig.home.directory); turns++) {
+        directory_on_turn_end(rig.home.directory);
+    }
+    return turns;
+}
+
+static void what_came_by_a_link_goes_with_it(void **state)
+{
+    (void)state;
+    adds(1, "both");
+    sets(7, 3, "both", 2);
+    sets(7, 4, "both", 1);
+    sets(8, 3, "both", 1);
+    sets(7, 0, "far", 1);
+    sets(8, 0, "other", 5);
+    loses(7);
+    assert_int_equal(walks(), 1);
+    assert_int_equal(users(), 2);
+    loses(8);
+    loses(9);
+    walks();
+    assert_int_equal(users(), 1);
+    commands(0, "both");
+    is_commanded(1, "both");
+    nobody_is_commanded();
+    removes(1, "both");
+    assert_int_equal(users(), 0);
+}
+
+/* Another link breaks while the walk for the first is under way. */
+static void no_link_is_forgotten_while_another_is(void **state)
+{
+    (void)state;
+    rig_close(&rig);
+    rig_open(&rig, EDGES, 1, 1 << 20);
+    char name[16];
+    for (uint32_t i = 0; i < 10000; i++) {
+        snprintf(name, sizeof(name), "u%u", i);
+        sets(1 + i % 3, i % 5, name, 1);
+    }
+    assert_int_equal(users(), 10000);
+    loses(1);
+    directory_on_turn_end(rig.home.directory);
+    loses(2);
+    assert_true(walks() > 1);
+    assert_int_equal(users(), 3333);
+    loses(3);
+    walks();
+    assert_int_equal(users(), 0);
+}
+
+static void a_count_of_sessions_is_taken_as_told(void **state)
+{
+    (void)state;
+    rig.options.client.user_connection_limit = 5;
+    sets(7, 3, "u", 4);
+    sets(7, 3, "u", 2);
+    sets(8, 3, "u", 2);
+    assert_int_equal(adds(1, "u"), 0);
+    assert_int_equal(adds(1, "u"), CLIENT_DISCONNECT_CONNECTION_LIMIT);
+    sets(7, 3, "u", 0);
+    sets(9, 3, "u", 0);
+    sets(9, 3, "nobody", 0);
+    assert_int_equal(users(), 1);
+    assert_int_equal(adds(1, "u"), 0);
+    sets(8, 3, "u", 0);
+    removes(1, "u");
+    assert_int_equal(users(), 1);
+    removes(1, "u");
+    assert_int_equal(users(), 0);
+}
+
+static void users_whose_slot_is_elsewhere_are_forgotten(void **state)
+{
+    (void)state;
+    const struct placement_member two[] = {
+        {.uid = {{1}}, .shards = EDGES, .weight = 1},
+        {.uid = {{2}}, .shards = EDGES, .weight = 1},
+    };
+    const struct placement_members members = {.at = two, .len = 2};
+    struct buf *placement = placement_make(1, &members, NULL);
+    char name[16];
+    uint32_t stay = 0;
+    assert_non_null(placement);
+    for (uint32_t i = 0; i < USERS_MAX; i++) {
+        snprintf(name, sizeof(name), "u%u", i);
+        adds(1, name);
+        const uint16_t slot = placement_slot_of(span_of_text(name));
+        const struct placement_home home = placement_home_of(placement_of(placement), slot);
+        stay += home.node == 0 && home.shard == RIG_HOME;
+    }
+    rig.home.placement = placement_of(placement);
+    directory_on_placement(rig.home.directory);
+    walks();
+    assert_true(stay < USERS_MAX);
+    assert_int_equal(users(), stay);
+    rig.home.placement = NULL;
+    buf_release(placement);
+}
+
 static void commands_wait_for_a_stuck_shard(void **state)
 {
     (void)state;
@@ -202,6 +328,10 @@ int main(void)
         TEST(a_user_may_be_everywhere),
         TEST(a_user_has_so_many_sessions_and_no_more),
         TEST(users_beyond_the_directory_come_back_later),
+        TEST(what_came_by_a_link_goes_with_it),
+        TEST(no_link_is_forgotten_while_another_is),
+        TEST(a_count_of_sessions_is_taken_as_told),
+        TEST(users_whose_slot_is_elsewhere_are_forgotten),
         TEST(commands_wait_for_a_stuck_shard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
