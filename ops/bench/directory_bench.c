@@ -322,8 +322,6 @@ static void step_from_afar(struct bench *bench, enum step step, uint64_t number)
 
 /* ---- measuring ---- */
 
-typedef void step_function(struct bench *bench, enum step step, uint64_t number);
-
 /* Numbers below `below` in an order without a pattern, each once (0 <= i < below): i times a prime
  * that is larger than any number of subscribers. */
 static uint64_t shuffled(uint64_t i, uint64_t below)
@@ -332,12 +330,17 @@ static uint64_t shuffled(uint64_t i, uint64_t below)
 }
 
 /* Returns the nanoseconds of one, and tells them unless `what` is NULL. */
-static double run(struct bench *bench, const char *what, step_function *function, enum step step,
-                  uint64_t first, uint64_t count)
+static double run(struct bench *bench, const char *what, enum step step, uint64_t first,
+                  uint64_t count)
 {
     const double begin = now_s();
     for (uint64_t i = 0; i < count; i++) {
-        function(bench, step, first + shuffled(i, bench->subscribers));
+        const uint64_t number = first + shuffled(i, bench->subscribers);
+        if (bench->is_direct) {
+            step_at_home(bench, step, number);
+        } else {
+            step_from_afar(bench, step, number);
+        }
         if (i % BATCH == BATCH - 1) {
             settle(bench);
         }
@@ -409,18 +412,18 @@ static bool measure_home(struct bench *bench, double *hit_ns, uint64_t *bytes)
 {
     const uint64_t n = bench->subscribers;
     bench->is_direct = true;
-    run(bench, NULL, step_at_home, STEP_ADD, n, 1000);
-    run(bench, NULL, step_at_home, STEP_REMOVE, n, 1000);
+    run(bench, NULL, STEP_ADD, n, 1000);
+    run(bench, NULL, STEP_REMOVE, n, 1000);
     give_memory_back();
     const uint64_t empty = resident();
     bench->answers = 0;
-    run(bench, "registered, over the home's ring", step_at_home, STEP_ADD, 0, n);
+    run(bench, "registered, over the home's ring", STEP_ADD, 0, n);
     give_memory_back();
     *bytes = resident() - empty;
     const uint64_t count = n < 2000000 ? n : 2000000;
     bench->commands = 0;
-    *hit_ns = run(bench, "found, and told where", step_at_home, STEP_COMMAND, 0, count);
-    run(bench, "not found", step_at_home, STEP_COMMAND, n, count);
+    *hit_ns = run(bench, "found, and told where", STEP_COMMAND, 0, count);
+    run(bench, "not found", STEP_COMMAND, n, count);
     return check(bench->answers == n && bench->refusals == 0 && users(bench) == n,
                  "not everybody was registered") &&
            check(bench->commands == count, "not everybody was found, once");
@@ -433,9 +436,9 @@ static bool measure_whole_way(struct bench *bench)
     bench->is_direct = false;
     bench->answers = 0;
     bench->commands = 0;
-    run(bench, "registered from any node, by relay and link", step_from_afar, STEP_ADD, 0, count);
-    run(bench, "two sessions commanded from any node", step_from_afar, STEP_COMMAND, 0, count);
-    run(bench, "removed from any node", step_from_afar, STEP_REMOVE, 0, count);
+    run(bench, "registered from any node, by relay and link", STEP_ADD, 0, count);
+    run(bench, "two sessions commanded from any node", STEP_COMMAND, 0, count);
+    run(bench, "removed from any node", STEP_REMOVE, 0, count);
     return check(bench->answers == count, "a session from afar was not let in") &&
            check(bench->commands == 2 * count, "a command did not reach both sessions");
 }
@@ -451,7 +454,7 @@ static bool measure(struct bench *bench)
     }
     const double line_ns = read_ns(bytes);
     bench->is_direct = true;
-    run(bench, "removed", step_at_home, STEP_REMOVE, 0, n);
+    run(bench, "removed", STEP_REMOVE, 0, n);
     give_memory_back();
     const uint64_t full = resident();
     printf("%-44s %12.1f\n", "bytes an entry, all of it", (double)bytes / (double)n);
