@@ -119,6 +119,17 @@ static void print_memory(const struct result_stage *stage)
            grown_by(stage->kernel_slab_begin, stage->kernel_slab_end, came));
 }
 
+/* What is left of a connection's cost once those that just came have settled down. */
+static void print_idle(const struct result *result, const struct result_stage *hold)
+{
+    const struct result_stage *connect = &result->stages[0];
+    if (hold == connect || hold->server_rss_end == 0 || hold->connections_end < 1000) {
+        return;
+    }
+    printf("  an idle connection       %.0f B of RSS in the server\n",
+           grown_by(connect->server_rss_begin, hold->server_rss_end, hold->connections_end));
+}
+
 static void print_shares(const struct result_stage *stage)
 {
     const uint64_t known = stage->bench_cpu_ns + stage->server_cpu_ns;
@@ -172,6 +183,9 @@ static void print_stage(const struct result *result, const struct result_stage *
                report_count(stage->pings, texts[0]));
     }
     print_memory(stage);
+    if (strcmp(stage->name, "hold") == 0) {
+        print_idle(result, stage);
+    }
     print_shares(stage);
 }
 
