@@ -20,7 +20,9 @@ struct token_parts {
 /* What a header says that matters here. */
 struct token_header {
     struct span algorithm;
+    struct span kid;
     uint32_t algorithm_count;
+    uint32_t kid_count;
     bool has_critical;
 };
 
@@ -74,20 +76,24 @@ static enum jwt_result decode_part(struct span part, struct scratch *scratch, st
 static enum json_result read_header_member(struct json_reader *reader, struct scratch *scratch,
                                            struct span key, struct token_header *out)
 {
-    static const struct span names[] = {JSON_FIELD_NAME("alg"), JSON_FIELD_NAME("crit")};
-    switch (json_key_find(key, names, 2)) {
+    static const struct span names[] = {JSON_FIELD_NAME("alg"), JSON_FIELD_NAME("crit"),
+                                        JSON_FIELD_NAME("kid")};
+    switch (json_key_find(key, names, 3)) {
     case 0:
         out->algorithm_count++;
         return json_read_string(reader, scratch, &out->algorithm);
     case 1:
         out->has_critical = true;
         return json_skip_value(reader);
+    case 2:
+        out->kid_count++;
+        return json_read_string(reader, scratch, &out->kid);
     default:
         return json_skip_value(reader);
     }
 }
 
-/* RFC 7515 section 4 wants names to be unique: which of two algorithms was meant nobody can say. */
+/* RFC 7515 section 4 wants names to be unique: which of two was meant nobody can say. */
 static enum jwt_result read_header(struct span text, struct scratch *scratch,
                                    struct token_header *out)
 {
@@ -103,22 +109,17 @@ static enum jwt_result read_header(struct span text, struct scratch *scratch,
         return JWT_ERROR_SPACE;
     }
     if (result != JSON_DONE || json_reader_end(&reader) != JSON_OK || out->algorithm_count != 1 ||
-        out->algorithm.len == 0) {
+        out->algorithm.len == 0 || out->kid_count > 1) {
         return JWT_ERROR_HEADER;
     }
     return out->has_critical ? JWT_ERROR_CRITICAL : JWT_OK;
 }
 
-/* NULL for all but the three of the HMAC family (RFC 7518 section 3.2), and so for `none`. */
-static const EVP_MD *hmac_digest_of(struct span algorithm)
+static const EVP_MD *hmac_digest_of(enum jwt_algorithm algorithm)
 {
-    if (span_equal(algorithm, SPAN_LITERAL("HS256"))) {
-        return EVP_sha256();
-    }
-    if (span_equal(algorithm, SPAN_LITERAL("HS384"))) {
-        return EVP_sha384();
-    }
-    return span_equal(algorithm, SPAN_LITERAL("HS512")) ? EVP_sha512() : NULL;
+    return algorithm == JWT_HS256   ? EVP_sha256()
+           : algorithm == JWT_HS384 ? EVP_sha384()
+                                    : EVP_sha512();
 }
 
 static bool is_signed_with(struct span secret, const EVP_MD *digest, struct span text,
@@ -133,32 +134,77 @@ static bool is_signed_with(struct span secret, const EVP_MD *digest, struct span
            CRYPTO_memcmp(expected, signature.at, expected_len) == 0;
 }
 
-static enum jwt_result check_signature(const struct token_parts *parts, struct span algorithm,
+static bool is_hmac_signed(const struct jwt_keys *keys, int64_t now_s, const EVP_MD *digest,
+                           struct span text, struct span signature)
+{
+    if (is_signed_with(keys->hmac_secret, digest, text, signature)) {
+        return true;
+    }
+    const bool previous_holds =
+        keys->hmac_previous_secret.len > 0 &&
+        (keys->hmac_previous_valid_until_s == 0 || now_s <= keys->hmac_previous_valid_until_s);
+    return previous_holds && is_signed_with(keys->hmac_previous_secret, digest, text, signature);
+}
+
+/* The public key that must have signed; NULL: that is HMAC's affair, or an error is the result. */
+static enum jwt_result find_key(const struct token_header *header, enum jwt_algorithm algorithm,
+                                const struct jwt_keys *keys, const struct jwt_key **key)
+{
+    const bool is_in_set = keys->jwks != NULL && header->kid.len > 0;
+    enum jwt_algorithm wanted = JWT_ALGORITHM_NONE;
+    *key = NULL;
+    if (!is_in_set && keys->hmac_secret.len == 0 && keys->rsa == NULL && keys->ec == NULL &&
+        keys->ed == NULL) {
+        return JWT_ERROR_NO_KEY;
+    }
+    switch (jwt_family_of(algorithm)) {
+    case JWT_FAMILY_HMAC:
+        /* A key set that everybody may read holds no secret. */
+        return is_in_set || keys->hmac_secret.len == 0 ? JWT_ERROR_ALGORITHM : JWT_OK;
+    case JWT_FAMILY_RSA:
+        *key = keys->rsa;
+        break;
+    case JWT_FAMILY_EC:
+        *key = keys->ec;
+        break;
+    case JWT_FAMILY_ED:
+        *key = keys->ed;
+        break;
+    case JWT_FAMILY_NONE:
+        return JWT_ERROR_ALGORITHM;
+    }
+    if (is_in_set) {
+        *key = jwks_find(keys->jwks, header->kid, &wanted);
+        if (*key == NULL) {
+            return JWT_ERROR_UNKNOWN_KEY;
+        }
+    }
+    return *key == NULL || !jwt_key_takes(*key, algorithm) ||
+                   (wanted != JWT_ALGORITHM_NONE && wanted != algorithm)
+               ? JWT_ERROR_ALGORITHM
+               : JWT_OK;
+}
+
+static enum jwt_result check_signature(const struct token_parts *parts,
+                                       const struct token_header *header,
                                        const struct jwt_keys *keys, int64_t now_s,
                                        struct scratch *scratch)
 {
-    if (keys->hmac_secret.len == 0) {
-        return JWT_ERROR_NO_KEY;
-    }
-    const EVP_MD *digest = hmac_digest_of(algorithm);
-    if (digest == NULL) {
-        return JWT_ERROR_ALGORITHM;
-    }
+    const enum jwt_algorithm algorithm = jwt_algorithm_of(header->algorithm);
+    const struct jwt_key *key;
     struct span signature;
-    enum jwt_result result = decode_part(parts->signature, scratch, &signature);
+    enum jwt_result result = find_key(header, algorithm, keys, &key);
+    if (result == JWT_OK) {
+        result = decode_part(parts->signature, scratch, &signature);
+    }
     if (result != JWT_OK) {
         return result;
     }
-    if (is_signed_with(keys->hmac_secret, digest, parts->signed_text, signature)) {
-        return JWT_OK;
-    }
-    bool previous_holds =
-        keys->hmac_previous_secret.len > 0 &&
-        (keys->hmac_previous_valid_until_s == 0 || now_s <= keys->hmac_previous_valid_until_s);
-    return previous_holds &&
-                   is_signed_with(keys->hmac_previous_secret, digest, parts->signed_text, signature)
-               ? JWT_OK
-               : JWT_ERROR_SIGNATURE;
+    const bool is_signed =
+        key == NULL
+            ? is_hmac_signed(keys, now_s, hmac_digest_of(algorithm), parts->signed_text, signature)
+            : jwt_key_verify(key, algorithm, parts->signed_text, signature);
+    return is_signed ? JWT_OK : JWT_ERROR_SIGNATURE;
 }
 
 /* Dates are numbers, and some libraries write them with fractions. */
@@ -279,10 +325,18 @@ static enum jwt_result read_claims(struct span text, struct span user_id_claim,
     return claims_result_of(result);
 }
 
-static enum jwt_result check_audience(struct span raw, struct span wanted, struct scratch scratch)
+static bool is_audience(struct span audience, const struct jwt_keys *keys)
+{
+    return (keys->audience.len == 0 || span_equal(audience, keys->audience)) &&
+           (keys->audience_pattern == NULL || pattern_matches(keys->audience_pattern, audience));
+}
+
+/* One of them has to be what is wanted in all respects. */
+static enum jwt_result check_audience(struct span raw, const struct jwt_keys *keys,
+                                      struct scratch scratch)
 {
     struct span audience;
-    if (wanted.len == 0) {
+    if (keys->audience.len == 0 && keys->audience_pattern == NULL) {
         return JWT_OK;
     }
     if (raw.len == 0) {
@@ -292,7 +346,7 @@ static enum jwt_result check_audience(struct span raw, struct span wanted, struc
         if (json_string_decode(raw, &scratch, &audience) != JSON_OK) {
             return JWT_ERROR_SPACE;
         }
-        return span_equal(audience, wanted) ? JWT_OK : JWT_ERROR_AUDIENCE;
+        return is_audience(audience, keys) ? JWT_OK : JWT_ERROR_AUDIENCE;
     }
     struct json_walk walk;
     json_strings_begin(&walk, raw);
@@ -302,10 +356,18 @@ static enum jwt_result check_audience(struct span raw, struct span wanted, struc
         if (result != JSON_OK) {
             return result == JSON_DONE ? JWT_ERROR_AUDIENCE : JWT_ERROR_SPACE;
         }
-        if (span_equal(audience, wanted)) {
+        if (is_audience(audience, keys)) {
             return JWT_OK;
         }
     }
+}
+
+static enum jwt_result check_issuer(struct span issuer, const struct jwt_keys *keys)
+{
+    const bool is_wanted =
+        (keys->issuer.len == 0 || span_equal(issuer, keys->issuer)) &&
+        (keys->issuer_pattern == NULL || pattern_matches(keys->issuer_pattern, issuer));
+    return is_wanted ? JWT_OK : JWT_ERROR_ISSUER;
 }
 
 static enum jwt_result check_time(const struct jwt_claims *claims, int64_t now_s)
@@ -330,7 +392,7 @@ static enum jwt_result check_authenticity(const struct token_parts *parts,
     if (result != JWT_OK || keys->insecure_skip_signature) {
         return result;
     }
-    return check_signature(parts, header.algorithm, keys, now_s, &scratch);
+    return check_signature(parts, &header, keys, now_s, &scratch);
 }
 
 enum jwt_result jwt_verify(struct span token, const struct jwt_keys *keys, int64_t now_s,
@@ -350,10 +412,10 @@ enum jwt_result jwt_verify(struct span token, const struct jwt_keys *keys, int64
         result = read_claims(text, keys->user_id_claim, scratch, out);
     }
     if (result == JWT_OK) {
-        result = check_audience(out->audience_raw, keys->audience, *scratch);
+        result = check_audience(out->audience_raw, keys, *scratch);
     }
-    if (result == JWT_OK && keys->issuer.len > 0 && !span_equal(out->issuer, keys->issuer)) {
-        result = JWT_ERROR_ISSUER;
+    if (result == JWT_OK) {
+        result = check_issuer(out->issuer, keys);
     }
     if (result != JWT_OK) {
         /* Nobody gets to see what a token claims that was refused. */

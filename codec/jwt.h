@@ -3,7 +3,10 @@
 #ifndef ROOST_CODEC_JWT_H
 #define ROOST_CODEC_JWT_H
 
+#include "codec/jwks.h"
+#include "codec/jwt_key.h"
 #include "codec/must_check.h"
+#include "codec/pattern.h"
 #include "codec/scratch.h"
 #include "codec/span.h"
 
@@ -27,6 +30,7 @@
     X(JWT_ERROR_CRITICAL, "token header has critical extensions") \
     X(JWT_ERROR_ALGORITHM, "token algorithm is not the configured one") \
     X(JWT_ERROR_NO_KEY, "no token key configured") \
+    X(JWT_ERROR_UNKNOWN_KEY, "the key set has no key of this id") \
     X(JWT_ERROR_SIGNATURE, "wrong signature") \
     X(JWT_ERROR_CLAIMS, "token claims are not a JSON object") \
     X(JWT_ERROR_CLAIM_TYPE, "a token claim has a wrong type") \
@@ -52,18 +56,25 @@ static inline bool jwt_is_expired(enum jwt_result result)
 }
 
 /*
- * What tokens are checked against. The family of algorithms is fixed by the key that is configured
- * and never by the token: an HMAC secret takes HS256, HS384 and HS512 and nothing else. All spans
- * are the caller's and outlive the call.
+ * What tokens are checked against. Each key takes the algorithms of its own family and nothing
+ * else: an RSA key is never the secret of an HMAC, whatever the token says. A token that names its
+ * key (`kid`) is checked with the key set alone where there is one. All that is pointed to is the
+ * caller's and outlives the call.
  */
 struct jwt_keys {
-    struct span hmac_secret;             /* empty: no key, every token is JWT_ERROR_NO_KEY */
+    struct span hmac_secret;             /* empty: none */
     struct span hmac_previous_secret;    /* empty: none; tried where hmac_secret does not fit */
     int64_t hmac_previous_valid_until_s; /* Unix seconds, 0: no end */
-    struct span audience;                /* empty: any; else `aud` must be it or hold it */
-    struct span issuer;                  /* empty: any; else `iss` must be it */
-    struct span user_id_claim;           /* empty: `sub` */
-    bool insecure_skip_signature;        /* for development: believe whatever a token says */
+    const struct jwt_key *rsa;           /* NULL: none; the same for those that follow */
+    const struct jwt_key *ec;
+    const struct jwt_key *ed;
+    const struct jwks *jwks;
+    struct span audience;                   /* empty: any; else `aud` must be it or hold it */
+    struct span issuer;                     /* empty: any; else `iss` must be it */
+    const struct pattern *audience_pattern; /* NULL: any; else `aud` or one of them must match */
+    const struct pattern *issuer_pattern;
+    struct span user_id_claim;    /* empty: `sub` */
+    bool insecure_skip_signature; /* for development: believe whatever a token says */
 };
 
 /* A date that may be absent: Unix seconds; fractions are cut off. */
@@ -101,9 +112,10 @@ struct jwt_claims {
  * Checks form, algorithm, signature, claims, audience, issuer and time, in this order, so that a
  * forged token learns nothing but that it is forged. `now_s` is Unix seconds. JWT_EXPIRED holds
  * from `exp` on, JWT_NOT_YET_VALID before `nbf`; with these two *out is filled as well, with any
- * other error it is empty. Of a claim that occurs twice the last one counts; an `alg` that occurs
- * twice is refused. Any shard may call it; it costs one HMAC (two where the previous secret is
- * tried).
+ * other error it is empty. Of a claim that occurs twice the last one counts; an `alg` or a `kid`
+ * that occurs twice is refused. JWT_ERROR_UNKNOWN_KEY: the token may be good, with a newer key set.
+ * Any shard may call it; it costs one HMAC (two where the previous secret is tried) or one
+ * signature.
  */
 CODEC_MUST_CHECK enum jwt_result jwt_verify(struct span token, const struct jwt_keys *keys,
                                             int64_t now_s, struct scratch *scratch,

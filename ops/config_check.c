@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ops/config_scope.h"
+#include "ops/config_tokens.h"
 
 static void check_pings(struct config *config, struct config_report *report)
 {
@@ -255,5 +256,6 @@ void config_check(struct config *config, struct config_report *report)
     check_paths(config, report);
     check_boundaries(config, report);
     check_histories(config, report);
+    config_check_tokens(config, report);
     note_open_doors(config, report);
 }

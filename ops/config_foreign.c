@@ -29,9 +29,7 @@
     }
 
 #define FOREIGN_TOKEN_KEYS(path_) \
-    VALUE(path_ "rsa_public_key", ""), VALUE(path_ "ecdsa_public_key", ""), \
-        VALUE(path_ "jwks_public_endpoint", ""), VALUE(path_ "audience_regex", ""), \
-        VALUE(path_ "issuer_regex", ""), \
+    VALUE(path_ "jwks_public_endpoint", ""), \
         VALUE(path_ "insecure_skip_jwks_endpoint_safety_check", "false")
 
 const struct config_foreign config_foreign_keys[] = {

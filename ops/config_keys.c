@@ -5,6 +5,7 @@
 
 #include <assert.h>
 
+#include "codec/jwt.h"
 #include "ops/config.h"
 #include "runtime/limits.h"
 
@@ -79,7 +80,7 @@ static const char *const recovery_modes[] = {"stream", "cache", NULL};
 
 #define TOKEN_KEYS(path_, field, what) \
     SECRET(path_ "hmac_secret_key", NODE(field.hmac_secret_key), \
-           "Secret of " what " signed with HMAC; unset: no token is valid."), \
+           "Secret of " what " signed with HS256, HS384 or HS512."), \
         SECRET(path_ "hmac_previous_secret_key", NODE(field.hmac_previous_secret_key), \
                "Secret that is still accepted while the other is rolled out."), \
         {.path = path_ "hmac_previous_secret_key_valid_until", \
@@ -87,9 +88,19 @@ static const char *const recovery_modes[] = {"stream", "cache", NULL};
          NODE(field.hmac_previous_secret_key_valid_until_s), \
          .initial = "0", \
          .help = "Unix time at which the previous secret ends; 0: never."}, \
+        STRING(path_ "rsa_public_key", NODE(field.rsa_public_key), JWT_PEM_LEN_MAX, "", \
+               "Public key, in PEM, of those signed with RS256, RS384 or RS512."), \
+        STRING(path_ "ecdsa_public_key", NODE(field.ecdsa_public_key), JWT_PEM_LEN_MAX, "", \
+               "Public key, in PEM, of those signed with ES256, ES384 or ES512."), \
+        STRING(path_ "eddsa_public_key", NODE(field.eddsa_public_key), JWT_PEM_LEN_MAX, "", \
+               "Public key, in PEM, of those signed with EdDSA (Ed25519)."), \
         STRING(path_ "audience", NODE(field.audience), NAME_BYTES_MAX, "", \
                "What `aud` must contain."), \
+        STRING(path_ "audience_regex", NODE(field.audience_regex), PATTERN_LEN_MAX, "", \
+               "Regular expression that one of `aud` must match."), \
         STRING(path_ "issuer", NODE(field.issuer), NAME_BYTES_MAX, "", "What `iss` must be."), \
+        STRING(path_ "issuer_regex", NODE(field.issuer_regex), PATTERN_LEN_MAX, "", \
+               "Regular expression that `iss` must match."), \
         STRING(path_ "user_id_claim", NODE(field.user_id_claim), NAME_BYTES_MAX, "", \
                "Claim that holds the user id, instead of `sub`.")
 

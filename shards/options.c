@@ -7,8 +7,13 @@
 static const struct token_options token_defaults = {
     .hmac_secret_key = "",
     .hmac_previous_secret_key = "",
+    .rsa_public_key = "",
+    .ecdsa_public_key = "",
+    .eddsa_public_key = "",
     .audience = "",
+    .audience_regex = "",
     .issuer = "",
+    .issuer_regex = "",
     .user_id_claim = "",
 };
 

@@ -57,12 +57,18 @@ struct channel_options {
     enum publication_data_format publication_data_format;
 };
 
+/* Without any key no token is valid. */
 struct token_options {
-    const char *hmac_secret_key; /* "": no token is valid. */
+    const char *hmac_secret_key; /* "": none; the same for those that follow. */
     const char *hmac_previous_secret_key;
     int64_t hmac_previous_secret_key_valid_until_s; /* Unix time. */
+    const char *rsa_public_key;                     /* PEM */
+    const char *ecdsa_public_key;
+    const char *eddsa_public_key;
     const char *audience;
+    const char *audience_regex;
     const char *issuer;
+    const char *issuer_regex;
     const char *user_id_claim;
 };
 

@@ -9,20 +9,6 @@ enum { TTL_S_MAX = 365 * 24 * 3600, ORIGIN_LEN_MAX = 512 };
 /* Ends beyond any clock are that far away: in milliseconds they still are numbers. */
 #define EXPIRE_AT_S_MAX (INT64_MAX / 4000)
 
-static struct jwt_keys keys_of(const struct client_options *client,
-                               const struct token_options *token)
-{
-    return (struct jwt_keys){
-        .hmac_secret = span_of_text(token->hmac_secret_key),
-        .hmac_previous_secret = span_of_text(token->hmac_previous_secret_key),
-        .hmac_previous_valid_until_s = token->hmac_previous_secret_key_valid_until_s,
-        .audience = span_of_text(token->audience),
-        .issuer = span_of_text(token->issuer),
-        .user_id_claim = span_of_text(token->user_id_claim),
-        .insecure_skip_signature = client->insecure_skip_token_signature_verify,
-    };
-}
-
 /* When a connection or subscription ends: `expire_at` wins over `exp`, and its 0 means never. */
 static int64_t expiry_of(const struct jwt_claims *claims)
 {
@@ -42,9 +28,9 @@ static struct auth_result connect_with_token(const struct edge *edge, struct spa
                                              struct scratch *scratch)
 {
     const struct client_options *client = &edge->options->client;
-    const struct jwt_keys keys = keys_of(client, &client->token);
     struct jwt_claims claims;
-    const enum jwt_result verdict = jwt_verify(token, &keys, now_s(edge), scratch, &claims);
+    const enum jwt_result verdict =
+        jwt_verify(token, &edge->connection_tokens.keys, now_s(edge), scratch, &claims);
     if (jwt_is_expired(verdict)) {
         return (struct auth_result){.error = CLIENT_ERROR_TOKEN_EXPIRED};
     }
@@ -99,12 +85,9 @@ struct auth_subscription auth_subscribe(const struct edge *edge, struct span tok
                                         struct span channel, const struct session *session,
                                         struct scratch *scratch)
 {
-    const struct client_options *client = &edge->options->client;
-    const struct jwt_keys keys =
-        keys_of(client,
-                client->subscription_token_enabled ? &client->subscription_token : &client->token);
     struct jwt_claims claims;
-    const enum jwt_result verdict = jwt_verify(token, &keys, now_s(edge), scratch, &claims);
+    const enum jwt_result verdict =
+        jwt_verify(token, &edge->subscription_tokens.keys, now_s(edge), scratch, &claims);
     if (jwt_is_expired(verdict)) {
         return (struct auth_subscription){.error = CLIENT_ERROR_TOKEN_EXPIRED};
     }

@@ -73,6 +73,17 @@ static uint32_t ping_step_ms(uint64_t interval_ms)
     return step_ms;
 }
 
+static bool make_verifiers(struct edge *edge)
+{
+    const struct client_options *client = &edge->options->client;
+    const bool skips = client->insecure_skip_token_signature_verify;
+    return verifier_init(&edge->connection_tokens, &client->token, skips) &&
+           verifier_init(&edge->subscription_tokens,
+                         client->subscription_token_enabled ? &client->subscription_token
+                                                            : &client->token,
+                         skips);
+}
+
 struct edge *edge_create(struct actors *actors)
 {
     struct edge *edge = calloc(1, sizeof(*edge));
@@ -102,7 +113,8 @@ struct edge *edge_create(struct actors *actors)
     const bool is_made = edge->connections != NULL && edge->sessions != NULL &&
                          edge->subscriptions != NULL && edge->grants != NULL &&
                          edge->hub_channels != NULL && edge->calls != NULL && edge->hub != NULL &&
-                         edge->users != NULL && edge->scratch != NULL && make_pings(edge);
+                         edge->users != NULL && edge->scratch != NULL && make_pings(edge) &&
+                         make_verifiers(edge);
     if (!is_made) {
         edge_destroy(edge);
         return NULL;
@@ -152,6 +164,8 @@ void edge_destroy(struct edge *edge)
     free(edge->ready.items);
     free(edge->closed.items);
     api_destroy(edge);
+    verifier_destroy(&edge->connection_tokens);
+    verifier_destroy(&edge->subscription_tokens);
     release_pings(edge);
     deflate_compressor_destroy(edge->compressor);
     deflate_inflater_destroy(edge->inflater);

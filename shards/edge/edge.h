@@ -13,6 +13,7 @@
 #include "runtime/map.h"
 #include "runtime/pool.h"
 #include "shards/actors.h"
+#include "shards/edge/verifier.h"
 #include "shards/limits.h"
 
 /* Room in which replies are encoded before they are queued; larger ones take memory of their own.
@@ -45,8 +46,10 @@ struct edge {
     struct pool *grants;
     struct pool *hub_channels;
     struct pool *calls;
-    struct map *hub;          /* Channel name -> struct hub_channel. */
-    struct map *users;        /* User id -> struct local_user. */
+    struct map *hub;   /* Channel name -> struct hub_channel. */
+    struct map *users; /* User id -> struct local_user. */
+    struct verifier connection_tokens;
+    struct verifier subscription_tokens;
     struct list users_told;   /* struct local_user: their directories know of them, */
     struct list users_due;    /* may be others since the placement changed, */
     struct list users_unsure; /* or have changed more than once. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Feeds the token verifier with raw tokens, and with headers and claims that are signed properly.
- */
+/* Feeds the token verifier with raw tokens, and with headers and claims that are signed properly;
+ * with keys of every family. */
 #include "codec/base64.h"
 #include "codec/json.h"
 #include "codec/jwt.h"
@@ -25,6 +25,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 enum { NOW_S = 1000 };
 
 static const char secret[] = "secret";
+static const char ed_pem[] = "-----BEGIN PUBLIC KEY-----\n"
+                             "MCowBQYDK2VwAyEANpahITi8bE8NgbsVxQnvJJpnEbCQKQkh9g//UPuHyf4=\n"
+                             "-----END PUBLIC KEY-----\n";
+static const char ec_pem[] = "-----BEGIN PUBLIC KEY-----\n"
+                             "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEhkl+MyBwC/+NVPEzsw0i6TyV5mak\n"
+                             "i9jxeLO3qXAIa7HqV9IH9TlNjWGQKOH2p/WfLgTPNZmU8RmNF6TNmSGbPg==\n"
+                             "-----END PUBLIC KEY-----\n";
+static const char rsa_pem[] = "-----BEGIN PUBLIC KEY-----\n"
+                              "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAo9rjbJUpYNQoWzsyMcln\n"
+                              "9ORYow3nAhwe6y9a2zG7hDjjgxindliPd1ORzQyRNaLbR3fW03AvoxxboZOQiqBE\n"
+                              "qCrquk6x05q8+jY/M/fdVs1QkIn6xO06uGaCHw/OFv6UXs0nTxnbk3jFfHqUpkPD\n"
+                              "d3jpuK5GRNIu1sHcVH8mua5B2Zy89aBD4v2DCkagbMHPCdLSx5UtAi1suCPx6jim\n"
+                              "CuXujHeV1UXklLfJu1MRsQ4/F/jJvRNMOjAlSVRTzVff3m7IsLWeH507h1YLw5LV\n"
+                              "VWfm7+tqK79gbh7XWFgBoI9d/QZIph79PAaaOdkJDMWTnSHpnHv48RRkI4p4tK/W\n"
+                              "bwIDAQAB\n"
+                              "-----END PUBLIC KEY-----\n";
+static const char key_set[] = "{\"keys\":[{\"kid\":\"k\",\"kty\":\"OKP\",\"crv\":\"Ed25519\","
+                              "\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}";
 
 static uint8_t *buf_of(size_t len)
 {
@@ -105,6 +123,29 @@ static void verify_signed(struct span header, struct span claims, const struct j
     free(token);
 }
 
+/* Nobody has their private halves, so that no token of a fuzzer is signed with one. */
+static void add_public_keys(struct jwt_keys *keys)
+{
+    static bool is_made;
+    static struct jwt_key rsa;
+    static struct jwt_key ec;
+    static struct jwt_key ed;
+    static struct jwks jwks;
+    if (!is_made) {
+        uint8_t room[JWKS_SCRATCH_LEN(sizeof(key_set))];
+        struct scratch scratch = scratch_of(room, sizeof(room));
+        MUST(jwks_parse(span_of_text(key_set), &scratch, &jwks) == JWKS_OK && jwks.count == 1);
+        MUST(jwt_key_of_pem(span_of_text(rsa_pem), &rsa));
+        MUST(jwt_key_of_pem(span_of_text(ec_pem), &ec));
+        MUST(jwt_key_of_pem(span_of_text(ed_pem), &ed));
+        is_made = true;
+    }
+    keys->rsa = &rsa;
+    keys->ec = &ec;
+    keys->ed = &ed;
+    keys->jwks = &jwks;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
     if (len < 1) {
@@ -117,9 +158,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
         keys.audience = SPAN_LITERAL("a");
         keys.user_id_claim = SPAN_LITERAL("user");
     }
+    if ((mode & 8) != 0) {
+        add_public_keys(&keys);
+    }
     switch (mode & 3) {
     case 0:
-        verify(rest, &keys);
+        keys.hmac_secret = (mode & 8) != 0 ? SPAN_EMPTY : keys.hmac_secret;
+        MUST(verify(rest, &keys) != JWT_OK || (mode & 8) == 0);
         break;
     case 1:
         keys.insecure_skip_signature = true;

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs the cases of tokens, each against a node of its own.
+import { Report } from '../support/report.mjs';
+import { add_algorithms } from './algorithms.mjs';
+
+const report = new Report();
+add_algorithms(report);
+await report.run({ concurrency: 3 });
+report.exit();
