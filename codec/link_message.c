@@ -211,6 +211,7 @@ static const struct protobuf_slot entry_slots[] = {
     PROTOBUF_FIELD(link_entry, 6, U64, version),
     PROTOBUF_FIELD(link_entry, 7, U64, offset),
     PROTOBUF_FIELD(link_entry, 9, BOOL, is_binary),
+    PROTOBUF_FIELD(link_entry, 10, BOOL, wants_delta),
     PROTOBUF_FIELD_OF_NESTED(link_entry, ENTRY_IDENTITY, has_identity, &entry_identity_fields),
 };
 static const struct protobuf_fields entry_fields = PROTOBUF_FIELDS(entry_slots);
@@ -294,6 +295,7 @@ static void encode_entry(struct writer *out, const void *value)
         protobuf_put_message(out, ENTRY_IDENTITY, encode_identity, &entry->identity);
     }
     protobuf_put_bool(out, 9, entry->is_binary);
+    protobuf_put_bool(out, 10, entry->wants_delta);
 }
 
 static void encode_channel(struct writer *out, const void *value)

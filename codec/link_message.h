@@ -122,6 +122,7 @@ struct link_entry {
     uint64_t version;
     uint64_t offset;
     bool is_binary; /* `data` is not JSON. */
+    bool wants_delta;
     bool has_identity;
     struct link_identity identity;
 };

@@ -176,6 +176,24 @@ static inline struct span websocket_frame_payload(struct span frame)
     return span_skip(frame, len < 126 ? 2 : len == 126 ? 4 : WEBSOCKET_SERVER_HEADER_LEN_MAX);
 }
 
+/* Takes the first of several whole frames that a server has made. */
+static inline struct span websocket_next_frame(struct span *rest)
+{
+    const uint8_t *at = rest->at;
+    size_t len = 2 + (size_t)at[1];
+    if (at[1] == 126) {
+        len = 4 + ((size_t)at[2] << 8 | at[3]);
+    } else if (at[1] == 127) {
+        len = 0;
+        for (unsigned i = 2; i < WEBSOCKET_SERVER_HEADER_LEN_MAX; i++) {
+            len = len << 8 | at[i];
+        }
+        len += WEBSOCKET_SERVER_HEADER_LEN_MAX;
+    }
+    *rest = span_skip(*rest, len);
+    return span_of(at, len);
+}
+
 /*
  * Whole control frames; they return the frame's length, at most WEBSOCKET_CONTROL_FRAME_LEN_MAX
  * (127 without a mask). The payload of a ping or pong is cut after 125 bytes. The reason of a close

@@ -98,7 +98,7 @@ static void walk_key(const struct reading *reading, const struct config_scope *s
     if (node->kind == CONFIG_NODE_SCALAR && node->is_null) {
         return; /* A key without a value says nothing: what it was before holds. */
     }
-    if (node->kind == CONFIG_NODE_SEQUENCE && key->type == CONFIG_LIST) {
+    if (node->kind == CONFIG_NODE_SEQUENCE && config_is_list(key)) {
         set_list(reading, scope, key, node);
     } else if (node->kind == CONFIG_NODE_SCALAR) {
         config_scope_set(scope, key, node->text, &node->origin, reading->report);

@@ -97,9 +97,6 @@ const struct config_foreign config_foreign_keys[] = {
 const size_t config_foreign_keys_len = sizeof(config_foreign_keys) / sizeof(config_foreign_keys[0]);
 
 const struct config_foreign config_foreign_channel_keys[] = {
-    SECTION("allowed_delta_types"),
-    VALUE("delta_publish", "false"),
-    VALUE("allow_tags_filter", "false"),
     VALUE("channel_regex", ""),
     VALUE("subscribe_proxy_enabled", "false"),
     VALUE("subscribe_proxy_name", "default"),

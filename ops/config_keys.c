@@ -32,6 +32,9 @@ static const char *const data_formats[] = {"", "json", "json_object", "binary", 
 /* In the order of enum recovery_mode. */
 static const char *const recovery_modes[] = {"stream", "cache", NULL};
 
+/* In the order of enum delta_type. */
+static const char *const delta_types[] = {"fossil", NULL};
+
 #define AT(field) .offset = offsetof(struct config, field)
 #define NODE(field) .offset = offsetof(struct config, options.field)
 #define BOOL(path_, where, initial_, help_) \
@@ -309,6 +312,15 @@ const struct config_key config_channel_keys[] = {
      .initial = "stream",
      .help = "What they are sent: `stream`: all of it, `cache`: the newest publication."},
     OPTION(auto_cache_recover, "And so is every new subscriber."),
+    {.path = "allowed_delta_types",
+     .type = CONFIG_CHOICES,
+     .offset = offsetof(struct channel_options, allowed_delta_types),
+     .choices = delta_types,
+     .initial = "",
+     .help = "Which differences subscribers may ask for instead of whole publications: `fossil`."},
+    OPTION(delta_publish,
+           "They get them of every publication, not of those alone that the server API says."),
+    OPTION(allow_tags_filter, "Subscribers may ask for the publications with certain tags alone."),
     OPTION(allow_history_for_subscriber, "Who is subscribed may read the history."),
     OPTION(allow_history_for_client, "Every client may read the history."),
     OPTION(allow_history_for_anonymous, "What is allowed above holds for the anonymous user too."),

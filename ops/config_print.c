@@ -64,6 +64,7 @@ static const char *type_name(const struct config_key *key)
         return key->is_secret ? "secret" : "text";
     case CONFIG_CHOICE:
         return "choice";
+    case CONFIG_CHOICES:
     case CONFIG_LIST:
         return "list";
     }
@@ -74,7 +75,7 @@ static void print_rows(const struct config_key *keys, size_t len, const char *pa
 {
     for (size_t i = 0; i < len; i++) {
         const struct config_key *key = &keys[i];
-        const char *initial = key->type == CONFIG_LIST ? "[]" : key->initial;
+        const char *initial = config_is_list(key) ? "[]" : key->initial;
 
         fprintf(out, "| `%s%s` | %s | ", path, key->path, type_name(key));
         if (initial[0] != '\0') {

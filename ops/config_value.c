@@ -228,9 +228,29 @@ static bool parse_string(const struct config_key *key, const char *text, size_t 
     return true;
 }
 
+static bool set_choices(const struct config_key *key, const char *const *items, size_t len,
+                        unsigned *out)
+{
+    unsigned choices = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        unsigned choice;
+
+        if (!parse_choice(key, items[i], strlen(items[i]), &choice)) {
+            return false;
+        }
+        choices |= 1u << choice;
+    }
+    *out = choices;
+    return true;
+}
+
 bool config_value_set_list(const struct config_key *key, const char *const *items, size_t len,
                            void *values, struct config_texts *texts)
 {
+    if (key->type == CONFIG_CHOICES) {
+        return set_choices(key, items, len, (void *)((char *)values + key->offset));
+    }
     struct config_list *list = (void *)((char *)values + key->offset);
 
     if (len > CONFIG_LIST_MAX) {
@@ -328,6 +348,7 @@ bool config_value_parse(const struct config_key *key, const char *text, size_t l
         return parse_string(key, text, len, destination, texts);
     case CONFIG_CHOICE:
         return parse_choice(key, text, len, destination);
+    case CONFIG_CHOICES:
     case CONFIG_LIST:
         return parse_words(key, text, len, values, texts);
     }
@@ -357,9 +378,10 @@ static void format_duration(uint64_t ms, char out[64])
     }
 }
 
-static void expect_choice(const struct config_key *key, char out[CONFIG_EXPECTED_SIZE])
+static void expect_choice(const struct config_key *key, const char *what,
+                          char out[CONFIG_EXPECTED_SIZE])
 {
-    size_t used = (size_t)snprintf(out, CONFIG_EXPECTED_SIZE, "one of");
+    size_t used = (size_t)snprintf(out, CONFIG_EXPECTED_SIZE, "%s", what);
 
     for (size_t i = 0; key->choices[i] != NULL && used < CONFIG_EXPECTED_SIZE - 32; i++) {
         used += (size_t)snprintf(out + used, CONFIG_EXPECTED_SIZE - used, "%s \"%s\"",
@@ -404,7 +426,10 @@ const char *config_value_expected(const struct config_key *key, char out[CONFIG_
         }
         break;
     case CONFIG_CHOICE:
-        expect_choice(key, out);
+        expect_choice(key, "one of", out);
+        break;
+    case CONFIG_CHOICES:
+        expect_choice(key, "a list of some of", out);
         break;
     case CONFIG_LIST:
         snprintf(out, CONFIG_EXPECTED_SIZE, "a list of at most %d texts of 1 to %" PRIu64 " bytes",
@@ -443,6 +468,21 @@ static void print_list(const struct config_list *list, FILE *out)
     fputc(']', out);
 }
 
+static void print_choices(const struct config_key *key, unsigned choices, FILE *out)
+{
+    const char *before = "";
+
+    fputc('[', out);
+    for (size_t i = 0; key->choices[i] != NULL; i++) {
+        if ((choices & 1u << i) != 0) {
+            fputs(before, out);
+            print_quoted(key->choices[i], out);
+            before = ", ";
+        }
+    }
+    fputc(']', out);
+}
+
 void config_value_print(const struct config_key *key, const void *values, FILE *out)
 {
     const void *source = (const char *)values + key->offset;
@@ -475,6 +515,9 @@ void config_value_print(const struct config_key *key, const void *values, FILE *
         break;
     case CONFIG_CHOICE:
         print_quoted(key->choices[*(const unsigned *)source], out);
+        break;
+    case CONFIG_CHOICES:
+        print_choices(key, *(const unsigned *)source, out);
         break;
     case CONFIG_LIST:
         if (key->is_secret) {

@@ -20,6 +20,7 @@ enum config_type {
     CONFIG_MEMORY,    /* uint64_t, bytes: as a size, for amounts that outgrow 4 GiB */
     CONFIG_STRING,    /* const char *, at most max bytes */
     CONFIG_CHOICE,    /* unsigned: the index of the text among `choices` */
+    CONFIG_CHOICES,   /* unsigned: a list; a bit for each text of it, by its index in `choices` */
     CONFIG_LIST,      /* struct config_list, each item at most max bytes */
 };
 
@@ -45,6 +46,11 @@ struct config_key {
     const char *initial;        /* The default, in the form in which it is written. */
     const char *help;           /* One line. */
 };
+
+static inline bool config_is_list(const struct config_key *key)
+{
+    return key->type == CONFIG_LIST || key->type == CONFIG_CHOICES;
+}
 
 /* Owns what values point to. Freed as a whole. */
 struct config_texts {

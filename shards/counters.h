@@ -36,6 +36,15 @@
       "Subscriptions that asked to recover.") \
     X(UNRECOVERED, "client_recover", "recovered=\"no\"", COUNTER, \
       "Subscriptions that asked to recover.") \
+    X(DELTAS_MADE, "client_deltas", "outcome=\"made\"", COUNTER, \
+      "Deltas that were made, each for all who take it.") \
+    X(DELTAS_NOT_SHORTER, "client_deltas", "outcome=\"whole\"", COUNTER, \
+      "Deltas that were made, each for all who take it.") \
+    X(DELTA_KEPT_BYTES, "client_delta_kept_bytes", "", GAUGE, \
+      "Publications kept to tell the next ones against them.") \
+    X(TAGS_FILTER_DROPPED, "node_tags_filter_dropped_publications", "", COUNTER, \
+      "Publications that a tags filter held back.") \
+    X(TAGS_FILTER_BYTES, "client_tags_filter_bytes", "", GAUGE, "What tags filters take.") \
     X(RECEIVE_PINNED_BYTES, "transport_receive_pinned_bytes", "", GAUGE, \
       "Bytes of unfinished input held for peers.") \
     X(RECEIVE_PINNED_UNAUTHENTICATED_BYTES, "transport_receive_pinned_unauthenticated_bytes", "", \

@@ -89,6 +89,15 @@ enum {
     IDEMPOTENCY_MS = 5 * 60 * 1000,
     IDEMPOTENCY_KEY_LEN_MAX = 1024,
 
+    /* Payloads that are compared: a longer one is sent whole. What a shard keeps of the newest
+     * publications of channels to tell the next ones against them. */
+    DELTA_PAYLOAD_LEN_MAX = 4 << 20,
+    DELTA_KEPT_BYTES_A_SHARD_MAX = 256 << 20,
+
+    /* One compiled tags filter; the different ones of all clients of a shard. */
+    FILTER_PROGRAM_LEN_MAX = 16 * 1024,
+    FILTER_BYTES_A_SHARD_MAX = 64 << 20,
+
     USER_ID_LEN_MAX = 1024,
     DISCONNECT_REASON_LEN_MAX = 123,
 };

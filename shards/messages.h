@@ -98,7 +98,8 @@ enum subscribe_flag {
     SUBSCRIBE_RECOVERABLE = 1u << 4,
     /* Bring what came after `since`, if it is RECOVERABLE; */
     SUBSCRIBE_RECOVER = 1u << 5,
-    SUBSCRIBE_CACHE = 1u << 6, /* or only the newest, unless the client has it. */
+    /* or the newest `limit` ones, the newest first, unless the client has that. */
+    SUBSCRIBE_CACHE = 1u << 6,
     /* Where it cannot be recovered, do not register the client. */
     SUBSCRIBE_REJECT_UNRECOVERED = 1u << 7,
 };
@@ -193,6 +194,11 @@ struct message_published {
 
 enum publication_kind { PUBLICATION_DATA, PUBLICATION_JOIN, PUBLICATION_LEAVE };
 
+enum publication_flag {
+    PUBLICATION_DELTA =
+        1u << 0, /* Its publisher wants it told as a delta, where clients take it. */
+};
+
 /* handle: the receiver's hub channel. */
 struct message_publication {
     /* A whole WebSocket frame for each protocol that a shard has named (channel/push_frame.h). None
@@ -205,7 +211,8 @@ struct message_publication {
     uint64_t offset;  /* In the channel's stream; 0: it has no place there. */
     uint64_t sent_ns; /* When the home accepted it. */
     uint32_t protobuf_at;
-    uint32_t kind;
+    uint16_t kind;
+    uint16_t flags; /* enum publication_flag */
 };
 
 /* handle: the asker's. */

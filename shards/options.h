@@ -27,6 +27,8 @@ enum recovery_mode {
     RECOVERY_CACHE,  /* The newest. */
 };
 
+enum delta_type { DELTA_TYPE_FOSSIL };
+
 /* Of one namespace, or of channels without one. */
 struct channel_options {
     const char *name; /* "" for channels without a namespace. */
@@ -54,6 +56,9 @@ struct channel_options {
     bool allow_recovery;
     bool auto_cache_recover;
     enum recovery_mode force_recovery_mode;
+    unsigned allowed_delta_types; /* A set: 1 << enum delta_type. */
+    bool delta_publish;           /* Every publication may be told as a delta. */
+    bool allow_tags_filter;
     enum publication_data_format publication_data_format;
 };
 

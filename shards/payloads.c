@@ -166,14 +166,19 @@ struct client_info identity_info(const struct buf *buf, char id_text[CLIENT_ID_T
 /* What stands before the parts. */
 struct publish_head {
     uint64_t version;
-    uint64_t is_binary;
+    uint32_t is_binary;
+    uint32_t wants_delta;
 };
 
 struct buf *publish_request_make(const struct publish_request *request)
 {
     const struct span parts[] = {request->channel, request->data, request->tags,
                                  request->idempotency_key, request->version_epoch};
-    const struct publish_head head = {.version = request->version, .is_binary = request->is_binary};
+    const struct publish_head head = {
+        .version = request->version,
+        .is_binary = request->is_binary,
+        .wants_delta = request->wants_delta,
+    };
     return pack(&head, sizeof(head), parts, 5);
 }
 
@@ -191,6 +196,7 @@ struct publish_request publish_request_of(const struct buf *buf)
         .version_epoch = parts[4],
         .version = head.version,
         .is_binary = head.is_binary != 0,
+        .wants_delta = head.wants_delta != 0,
     };
 }
 

@@ -48,6 +48,7 @@ struct publish_request {
     struct span version_epoch;
     uint64_t version; /* 0: none */
     bool is_binary;   /* `data` is not JSON. */
+    bool wants_delta; /* See PUBLICATION_DELTA. */
 };
 MUST_CHECK struct buf *publish_request_make(const struct publish_request *request);
 struct publish_request publish_request_of(const struct buf *buf);

@@ -203,7 +203,9 @@ bool channel_stream_take(struct channel_streams *streams, struct channel_stream 
 static bool recover_newest(const struct history *history, uint64_t epoch,
                            const struct message_subscribe *ask, struct buf **page)
 {
-    const struct history_query newest = {.is_reverse = true, .limit = 1};
+    const struct history_query newest = {.is_reverse = true,
+                                         .limit = ask->limit,
+                                         .bytes_max = ask->bytes_max};
     if (ask->since.offset > 0 && ask->since.offset == history->offset &&
         ask->since.epoch == epoch) {
         return true;

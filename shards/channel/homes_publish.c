@@ -70,7 +70,7 @@ void homes_tell(struct homes *homes, struct channel *channel, const struct buf *
         push.kind = CLIENT_PUSH_LEAVE;
         push.leave = info;
     }
-    struct message_publication body = {.kind = (uint32_t)kind};
+    struct message_publication body = {.kind = (uint16_t)kind};
     if (!homes_encode(channel, &push, identity_is_json(identity), &body)) {
         channel->sequence++; /* They see the gap. */
         actors_count_many(homes->actors, COUNTER_OUTBOX_LOST, channel->interests_len);
@@ -129,7 +129,10 @@ static uint32_t homes_publish(struct homes *homes, struct channel *channel,
                               const struct publish_request *request)
 {
     struct channel_stream *stream = NULL;
-    struct message_publication publication = {.kind = PUBLICATION_DATA};
+    struct message_publication publication = {
+        .kind = PUBLICATION_DATA,
+        .flags = request->wants_delta ? PUBLICATION_DELTA : 0,
+    };
     if (!homes_has_room(homes, channel)) {
         return CLIENT_ERROR_TOO_MANY_REQUESTS;
     }

@@ -103,6 +103,7 @@ static enum api_error publish_one(struct edge *edge, struct call *call, struct s
         .version_epoch = request->version_epoch,
         .version = request->version,
         .is_binary = request->data_is_binary && json_check(request->data) != JSON_OK,
+        .wants_delta = request->delta || channel_options->delta_publish,
     };
     struct message_publish body = {
         .request = publish_request_make(&packed),

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shards/channel/push_frame.h"
+#include "shards/edge/broadcast_frames.h"
+#include "shards/edge/tailored.h"
 
 enum {
     /* More than this in a turn is sent before the turn ends. */
@@ -14,14 +15,6 @@ enum {
      * in the writev. */
     MERGE_FRAME_LEN_MAX = 2048,
     MERGED_LEN_MAX = 64 * 1024,
-};
-
-/* Numbered from 1, so that 0 ends a chain. */
-struct arrival {
-    struct buf *frames; /* NULL once they were sent. */
-    uint32_t protobuf_at;
-    uint32_t channel; /* Handle. */
-    uint32_t next;
 };
 
 static const enum counter received_counters[] = {
@@ -36,122 +29,16 @@ static const enum counter sent_counters[] = {
     [PUBLICATION_LEAVE] = COUNTER_TRANSPORT_SENT_PUSH_LEAVE,
 };
 
-/* What the subscribers of one protocol get: plain, and compressed for each window that one of them
- * has. */
-struct encoding {
-    struct frame *plain; /* NULL: nobody here speaks the protocol. */
-    uint32_t tried;      /* A bit for each window that `deflated` has been set for. */
-    struct frame *deflated[DEFLATE_WINDOW_BITS_MAX + 1];
-};
-
-/* One or more publications that leave together. */
-struct broadcast {
-    struct arrival *parts;
-    uint32_t parts_len;
-    uint32_t kind;
-    struct encoding encodings[CLIENT_PROTOCOLS];
-};
-
-/* ---- frames ---- */
-
-static struct span part_frame(const struct arrival *part, enum client_protocol protocol)
-{
-    return push_frame_of(part->frames, part->protobuf_at, protocol);
-}
-
-static struct frame *make_plain(const struct arrival *parts, uint32_t parts_len,
-                                enum client_protocol protocol)
-{
-    if (parts_len == 1) {
-        const struct span frame = part_frame(parts, protocol);
-        buf_share(parts->frames, 1);
-        return frame_wrap(parts->frames, (uint32_t)(frame.at - parts->frames->bytes),
-                          (uint32_t)frame.len);
-    }
-    size_t len = 0;
-    for (uint32_t i = 0; i < parts_len; i++) {
-        len += part_frame(&parts[i], protocol).len;
-    }
-    struct frame *merged = frame_create((uint32_t)len);
-    if (merged == NULL) {
-        return NULL;
-    }
-    uint8_t *to = frame_bytes(merged);
-    for (uint32_t i = 0; i < parts_len; i++) {
-        const struct span frame = part_frame(&parts[i], protocol);
-        memcpy(to, frame.at, frame.len);
-        to += frame.len;
-    }
-    merged->len = (uint32_t)len;
-    return merged;
-}
-
-/* Each message is compressed by itself (there is no context to take over) or stays plain where that
- * is shorter, so the room of the plain frames is always enough. */
-static struct frame *make_deflated(struct edge *edge, const struct broadcast *broadcast,
-                                   enum client_protocol protocol, unsigned window_bits)
-{
-    struct frame *merged = frame_create(broadcast->encodings[protocol].plain->len);
-    if (merged == NULL) {
-        return NULL;
-    }
-    uint8_t *to = frame_bytes(merged);
-    for (uint32_t i = 0; i < broadcast->parts_len; i++) {
-        const struct span plain = part_frame(&broadcast->parts[i], protocol);
-        struct frame *deflated = frames_make_deflated(edge, connection_opcode(protocol),
-                                                      websocket_frame_payload(plain), window_bits);
-        if (deflated != NULL && deflated->len < plain.len) {
-            memcpy(to, deflated->bytes, deflated->len);
-            to += deflated->len;
-        } else {
-            memcpy(to, plain.at, plain.len);
-            to += plain.len;
-        }
-        if (deflated != NULL) {
-            frame_release(deflated);
-        }
-    }
-    merged->len = (uint32_t)(to - frame_bytes(merged));
-    return merged;
-}
-
 static struct frame *frame_for(struct edge *edge, struct broadcast *broadcast,
                                const struct connection *conn)
 {
     if ((conn->flags & (CONNECTION_DEFLATE | CONNECTION_PROTOBUF)) == 0) {
         return broadcast->encodings[CLIENT_JSON].plain;
     }
-    const enum client_protocol protocol = connection_protocol(conn);
-    struct encoding *encoding = &broadcast->encodings[protocol];
-    if ((conn->flags & CONNECTION_DEFLATE) == 0) {
-        return encoding->plain;
-    }
-    const uint8_t bits = conn->window_bits;
-    if ((encoding->tried & 1u << bits) == 0) {
-        encoding->tried |= 1u << bits;
-        encoding->deflated[bits] = make_deflated(edge, broadcast, protocol, bits);
-    }
-    return encoding->deflated[bits] == NULL ? encoding->plain : encoding->deflated[bits];
-}
-
-static void encoding_release(struct encoding *encoding)
-{
-    if (encoding->plain != NULL) {
-        frame_release(encoding->plain);
-    }
-    for (uint32_t bits = 0; encoding->tried >> bits != 0; bits++) {
-        if ((encoding->tried & 1u << bits) != 0 && encoding->deflated[bits] != NULL) {
-            frame_release(encoding->deflated[bits]);
-        }
-    }
+    return encoding_frame_for(edge, &broadcast->encodings[connection_protocol(conn)], conn);
 }
 
 /* ---- to the subscribers ---- */
-
-static bool is_receiver(const struct subscription *at, uint32_t kind)
-{
-    return at->state == SUBSCRIPTION_ACTIVE && (kind == PUBLICATION_DATA || at->push_join_leave);
-}
 
 static void send_to_subscribers(struct edge *edge, struct hub_channel *channel,
                                 struct broadcast *broadcast)
@@ -161,7 +48,7 @@ static void send_to_subscribers(struct edge *edge, struct hub_channel *channel,
      * its place. */
     for (uint32_t i = channel->subscribers.count; i-- > 0;) {
         const struct subscription *at = *subscribers_at(&channel->subscribers, i);
-        if (!is_receiver(at, broadcast->kind)) {
+        if (!subscription_is_receiver(at, broadcast->kind)) {
             continue;
         }
         struct connection *conn = at->conn;
@@ -182,6 +69,7 @@ static void send_to_subscribers(struct edge *edge, struct hub_channel *channel,
 void broadcast_tell_gap(struct edge *edge, struct hub_channel *channel)
 {
     const uint32_t handle = channel->handle;
+    tailored_forget(edge, channel);
     for (uint32_t i = channel->subscribers.count; i-- > 0;) {
         struct subscription *at = *subscribers_at(&channel->subscribers, i);
         if (at->state != SUBSCRIPTION_ACTIVE) {
@@ -203,7 +91,7 @@ static void tell_inappropriate(struct edge *edge, struct hub_channel *channel, u
     bool is_last = false;
     for (uint32_t i = channel->subscribers.count; i-- > 0 && !is_last;) {
         const struct subscription *at = *subscribers_at(&channel->subscribers, i);
-        if (connection_protocol(at->conn) == protocol && is_receiver(at, kind)) {
+        if (connection_protocol(at->conn) == protocol && subscription_is_receiver(at, kind)) {
             is_last = channel->subscribers.count == 1;
             session_disconnect(edge, at->conn->session, CLIENT_DISCONNECT_INAPPROPRIATE_PROTOCOL,
                                SPAN_EMPTY);
@@ -221,7 +109,7 @@ static bool make_encodings(struct edge *edge, struct hub_channel *channel,
         if (channel->counts[protocol] == 0) {
             continue;
         }
-        if (span_is_empty(part_frame(broadcast->parts, protocol))) {
+        if (span_is_empty(arrival_frame(broadcast->parts, protocol))) {
             tell_inappropriate(edge, channel, broadcast->kind, protocol);
             if (pool_get(edge->hub_channels, handle) == NULL) {
                 return false;
@@ -229,7 +117,7 @@ static bool make_encodings(struct edge *edge, struct hub_channel *channel,
             continue;
         }
         broadcast->encodings[protocol].plain =
-            make_plain(broadcast->parts, broadcast->parts_len, protocol);
+            broadcast_make_plain(broadcast->parts, broadcast->parts_len, protocol);
         if (broadcast->encodings[protocol].plain == NULL) {
             actors_count(edge->actors, COUNTER_REFUSED_MEMORY);
             broadcast_tell_gap(edge, channel);
@@ -239,19 +127,27 @@ static bool make_encodings(struct edge *edge, struct hub_channel *channel,
     return true;
 }
 
-static void send_parts(struct edge *edge, struct hub_channel *channel, struct arrival *parts,
+static void send_parts(struct edge *edge, struct hub_channel *channel, const struct arrival *parts,
                        uint32_t parts_len, uint32_t kind)
 {
+    const uint32_t handle = channel->handle;
+    const bool is_tailored = channel->tailored != NULL && kind == PUBLICATION_DATA;
     struct broadcast broadcast;
     broadcast.parts = parts;
     broadcast.parts_len = parts_len;
     broadcast.kind = kind;
     for (uint32_t i = 0; i < CLIENT_PROTOCOLS; i++) {
-        broadcast.encodings[i].plain = NULL;
-        broadcast.encodings[i].tried = 0;
+        encoding_init(&broadcast.encodings[i]);
     }
     if (make_encodings(edge, channel, &broadcast)) {
-        send_to_subscribers(edge, channel, &broadcast);
+        if (is_tailored) {
+            tailored_send(edge, channel, &broadcast);
+        } else {
+            send_to_subscribers(edge, channel, &broadcast);
+        }
+    }
+    if (is_tailored && pool_get(edge->hub_channels, handle) != NULL) {
+        tailored_keep(edge, channel, &parts[parts_len - 1]);
     }
     for (uint32_t i = 0; i < CLIENT_PROTOCOLS; i++) {
         encoding_release(&broadcast.encodings[i]);
@@ -276,11 +172,12 @@ static bool is_encoded_alike(const struct arrival *one, const struct arrival *ot
 }
 
 /* The next arrivals of the chain that leave together; *at goes on behind them. Takes them over. */
-static uint32_t take_parts(struct edge *edge, uint32_t *at, struct arrival parts[PARTS_MAX])
+static uint32_t take_parts(struct edge *edge, uint32_t *at, struct arrival parts[PARTS_MAX],
+                           uint32_t parts_max)
 {
     uint32_t parts_len = 0;
     uint32_t len = 0;
-    while (*at != 0 && parts_len < PARTS_MAX) {
+    while (*at != 0 && parts_len < parts_max) {
         struct arrival *arrival = &edge->arrivals[*at - 1];
         len += arrival->frames->len;
         const bool is_large = arrival->frames->len > MERGE_FRAME_LEN_MAX;
@@ -301,12 +198,13 @@ static uint32_t take_parts(struct edge *edge, uint32_t *at, struct arrival parts
 void broadcast_flush_channel(struct edge *edge, struct hub_channel *channel)
 {
     const uint32_t handle = channel->handle;
+    const uint32_t parts_max = tailored_parts_max(channel, PARTS_MAX);
     uint32_t at = channel->first_arrival;
     channel->first_arrival = 0;
     channel->last_arrival = 0;
     while (at != 0) {
         struct arrival parts[PARTS_MAX];
-        const uint32_t parts_len = take_parts(edge, &at, parts);
+        const uint32_t parts_len = take_parts(edge, &at, parts, parts_max);
         /* Slow consumers may have taken the channel with them. */
         if (pool_get(edge->hub_channels, handle) != NULL) {
             send_parts(edge, channel, parts, parts_len, PUBLICATION_DATA);
@@ -388,7 +286,9 @@ void broadcast_on_publication(struct edge *edge, const struct message *message)
     hist_record(edge->shard->stats->hists[HIST_PUB_SUB_LAG_NS],
                 edge->shard->now_ns > body.sent_ns ? edge->shard->now_ns - body.sent_ns : 0);
     struct arrival arrival = {.frames = body.frames,
+                              .offset = body.offset,
                               .protobuf_at = body.protobuf_at,
+                              .flags = body.flags,
                               .channel = message->handle};
     const bool is_gap = body.sequence != channel->sequence + 1 ||
                         (body.offset != 0 && body.offset != channel->newest.offset + 1);

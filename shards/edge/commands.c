@@ -5,6 +5,7 @@
 
 #include "codec/json.h"
 #include "shards/edge/auth.h"
+#include "shards/edge/filters.h"
 #include "shards/edge/hub.h"
 #include "shards/edge/permissions.h"
 #include "shards/edge/streams.h"
@@ -103,6 +104,49 @@ static struct permissions_client client_of(const struct edge *edge, const struct
     };
 }
 
+/* For a client that may subscribe. */
+static struct verdict subscribe(struct edge *edge, struct session *session,
+                                const struct client_command *command,
+                                const struct channel_options *channel_options,
+                                const struct auth_subscription *grant)
+{
+    const struct node_options *options = edge->options;
+    const struct client_subscribe_request *request = &command->subscribe;
+    if (!session_understands(session, grant->data)) {
+        return VERDICT_DISCONNECT(INAPPROPRIATE_PROTOCOL);
+    }
+    struct shared_filter *filter = NULL;
+    const uint32_t error = span_is_empty(request->tf) ? 0
+                           : channel_options->allow_tags_filter
+                               ? filters_take(edge, request->tf, &filter)
+                               : (uint32_t)CLIENT_ERROR_BAD_REQUEST;
+    if (error != 0) {
+        return (struct verdict){.error = error};
+    }
+    const struct permissions_client subscriber = {.user = session_user(session),
+                                                  .is_subscribed = true};
+    const bool may_see_presence =
+        permissions_may_see_presence(options, channel_options, subscriber);
+    const bool may_see_history = permissions_may_see_history(options, channel_options, subscriber);
+    const struct hub_subscribe hub_request = {
+        .channel = request->channel,
+        .options = channel_options,
+        .chan_info = grant->info,
+        .data = grant->data,
+        .expire_at_s = grant->expire_at_s,
+        .command_id = command->id,
+        .push_join_leave =
+            channel_options->join_leave &&
+            (channel_options->force_push_join_leave || (request->join_leave && may_see_presence)),
+        .has_delta = !span_is_empty(request->delta) &&
+                     (channel_options->allowed_delta_types & 1u << DELTA_TYPE_FOSSIL) != 0,
+        .filter = filter,
+        .stream_flags = streams_flags_of(channel_options, request, may_see_history),
+        .since = {request->offset, epoch_parse(request->epoch)},
+    };
+    return (struct verdict){.error = hub_subscribe(edge, session, &hub_request)};
+}
+
 /* PROTOCOL 9.1, in its order. */
 static struct verdict on_subscribe(struct edge *edge, struct session *session,
                                    const struct client_command *command, struct scratch *scratch)
@@ -148,31 +192,7 @@ static struct verdict on_subscribe(struct edge *edge, struct session *session,
                                           client_of(edge, session, channel))) {
         return VERDICT_ERROR(PERMISSION_DENIED);
     }
-    if (!span_is_empty(request->tf)) {
-        return VERDICT_ERROR(BAD_REQUEST);
-    }
-    if (!session_understands(session, grant.data)) {
-        return VERDICT_DISCONNECT(INAPPROPRIATE_PROTOCOL);
-    }
-    const struct permissions_client subscriber = {.user = session_user(session),
-                                                  .is_subscribed = true};
-    const bool may_see_presence =
-        permissions_may_see_presence(options, channel_options, subscriber);
-    const bool may_see_history = permissions_may_see_history(options, channel_options, subscriber);
-    const struct hub_subscribe hub_request = {
-        .channel = channel,
-        .options = channel_options,
-        .chan_info = grant.info,
-        .data = grant.data,
-        .expire_at_s = grant.expire_at_s,
-        .command_id = command->id,
-        .push_join_leave =
-            channel_options->join_leave &&
-            (channel_options->force_push_join_leave || (request->join_leave && may_see_presence)),
-        .stream_flags = streams_flags_of(channel_options, request, may_see_history),
-        .since = {request->offset, epoch_parse(request->epoch)},
-    };
-    return (struct verdict){.error = hub_subscribe(edge, session, &hub_request)};
+    return subscribe(edge, session, command, channel_options, &grant);
 }
 
 /* False: the channel's subscribe is still under way, so this command waits for its answer. */
@@ -234,6 +254,7 @@ static struct verdict on_publish(struct edge *edge, struct session *session,
         .data = command->publish.data,
         .is_binary = connection_protocol(session->conn) == CLIENT_PROTOBUF &&
                      json_check(command->publish.data) != JSON_OK,
+        .wants_delta = channel_options->delta_publish,
     });
     streams_keep(edge, channel_options, false, &body);
     const bool is_made = body.identity != NULL && body.request != NULL;

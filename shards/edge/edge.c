@@ -8,6 +8,7 @@
 #include "shards/edge/api.h"
 #include "shards/edge/broadcast.h"
 #include "shards/edge/connection.h"
+#include "shards/edge/filters.h"
 #include "shards/edge/hub.h"
 #include "shards/edge/listener.h"
 #include "shards/edge/users.h"
@@ -108,13 +109,14 @@ struct edge *edge_create(struct actors *actors)
     edge->calls = api_pool_create();
     edge->hub = map_create(key_of_hub_channel, random);
     edge->users = map_create(key_of_user, random);
+    edge->filters = filters_create(random);
     edge->ping_step_ms = ping_step_ms(actors->options->client.ping_interval_ms);
     edge->scratch = malloc(EDGE_SCRATCH_SIZE);
     const bool is_made = edge->connections != NULL && edge->sessions != NULL &&
                          edge->subscriptions != NULL && edge->grants != NULL &&
                          edge->hub_channels != NULL && edge->calls != NULL && edge->hub != NULL &&
-                         edge->users != NULL && edge->scratch != NULL && make_pings(edge) &&
-                         make_verifiers(edge);
+                         edge->users != NULL && edge->filters != NULL && edge->scratch != NULL &&
+                         make_pings(edge) && make_verifiers(edge);
     if (!is_made) {
         edge_destroy(edge);
         return NULL;
@@ -171,6 +173,7 @@ void edge_destroy(struct edge *edge)
     deflate_inflater_destroy(edge->inflater);
     map_destroy(edge->hub);
     map_destroy(edge->users);
+    filters_destroy(edge->filters);
     pool_destroy(edge->connections);
     pool_destroy(edge->sessions);
     pool_destroy(edge->subscriptions);

@@ -50,6 +50,7 @@ struct edge {
     struct map *users; /* User id -> struct local_user. */
     struct verifier connection_tokens;
     struct verifier subscription_tokens;
+    struct filters *filters;  /* Of subscribers; see filters.h. */
     struct list users_told;   /* struct local_user: their directories know of them, */
     struct list users_due;    /* may be others since the placement changed, */
     struct list users_unsure; /* or have changed more than once. */

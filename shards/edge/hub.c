@@ -8,8 +8,10 @@
 
 #include "shards/edge/auth.h"
 #include "shards/edge/broadcast.h"
+#include "shards/edge/filters.h"
+#include "shards/edge/grants.h"
 #include "shards/edge/permissions.h"
-#include "shards/edge/streams.h"
+#include "shards/edge/tailored.h"
 
 static struct span hub_name(const struct hub_channel *channel)
 {
@@ -29,12 +31,6 @@ struct subscription *hub_first_of(const struct edge *edge, const struct session 
 struct subscription *hub_next_of(const struct edge *edge, const struct subscription *subscription)
 {
     return pool_get(edge->subscriptions, subscription->next);
-}
-
-struct subscription_grant *hub_grant_of(const struct edge *edge,
-                                        const struct subscription *subscription)
-{
-    return pool_get(edge->grants, subscription->grant);
 }
 
 struct subscription *hub_find_subscription(const struct edge *edge, const struct session *session,
@@ -79,57 +75,6 @@ static void hub_destroy_channel(struct edge *edge, struct hub_channel *channel)
 
 /* ---- subscriptions ---- */
 
-static void grant_free(struct edge *edge, uint32_t handle)
-{
-    struct subscription_grant *grant = pool_get(edge->grants, handle);
-    if (grant != NULL) {
-        buf_release(grant->identity);
-        buf_release(grant->data);
-        pool_put(edge->grants, handle);
-    }
-}
-
-/* What a token brought, kept with the subscription; false: memory is out. */
-static bool grant_make(struct edge *edge, struct subscription *subscription,
-                       const struct session *session, const struct hub_subscribe *request)
-{
-    if (span_is_empty(request->chan_info) && span_is_empty(request->data) &&
-        request->expire_at_s == 0) {
-        return true;
-    }
-    struct subscription_grant *grant = pool_take(edge->grants, &subscription->grant);
-    if (grant == NULL) {
-        subscription->grant = POOL_HANDLE_NONE;
-        return false;
-    }
-    grant->expire_at_s = request->expire_at_s;
-    if (!span_is_empty(request->chan_info)) {
-        grant->identity = identity_make(session->client_id, session_user(session),
-                                        session_conn_info(session), request->chan_info);
-        if (grant->identity == NULL) {
-            return false;
-        }
-    }
-    if (!span_is_empty(request->data)) {
-        grant->data = buf_copy(request->data.at, request->data.len);
-        if (grant->data == NULL) {
-            return false;
-        }
-    }
-    return true;
-}
-
-struct buf *hub_identity_of(const struct edge *edge, struct session *session,
-                            const struct subscription *subscription)
-{
-    const struct subscription_grant *grant = hub_grant_of(edge, subscription);
-    if (grant != NULL && grant->identity != NULL) {
-        buf_share(grant->identity, 1);
-        return grant->identity;
-    }
-    return session_identity(session);
-}
-
 static bool is_known_to_home(const struct channel_options *options)
 {
     return options->presence || options->join_leave;
@@ -140,6 +85,7 @@ static void hub_forget(struct edge *edge, struct session *session,
                        struct subscription *subscription)
 {
     struct hub_channel *channel = subscription->channel;
+    tailored_remove(edge, subscription);
     channel->counts[connection_protocol(subscription->conn)]--;
     struct subscription *moved = subscribers_remove(&channel->subscribers, subscription->index);
     moved->index = subscription->index;
@@ -166,16 +112,23 @@ static struct subscription *hub_make(struct edge *edge, struct session *session,
     uint32_t handle;
     struct subscription *subscription = pool_take(edge->subscriptions, &handle);
     if (subscription == NULL) {
+        filters_release(edge, request->filter);
         return NULL;
     }
     subscription->conn = session->conn;
     subscription->channel = channel;
     subscription->command_id = request->command_id;
     subscription->push_join_leave = request->push_join_leave;
-    /* A pool has fewer places than the index has bits for. */
-    subscription->index = channel->subscribers.count & ((1u << 28) - 1);
-    if (!grant_make(edge, subscription, session, request) ||
-        !subscribers_add(&channel->subscribers, subscription)) {
+    subscription->has_delta = request->has_delta;
+    subscription->is_filtered = request->filter != NULL;
+    subscription->index = channel->subscribers.count & ((1u << 24) - 1);
+    bool is_made = grant_make(edge, subscription, session, request);
+    const bool is_tailored = is_made && tailored_add(edge, subscription);
+    is_made = is_tailored && subscribers_add(&channel->subscribers, subscription);
+    if (!is_made) {
+        if (is_tailored) {
+            tailored_remove(edge, subscription);
+        }
         grant_free(edge, subscription->grant);
         pool_put(edge->subscriptions, handle);
         return NULL;
@@ -197,7 +150,6 @@ static struct subscription *hub_make(struct edge *edge, struct session *session,
 static void subscription_activate(struct edge *edge, struct subscription *subscription,
                                   const struct message_subscribed *answer)
 {
-    struct session *session = subscription->conn->session;
     struct subscription_grant *grant = hub_grant_of(edge, subscription);
     broadcast_flush_channel(edge, subscription->channel);
     subscription->state = SUBSCRIPTION_ACTIVE;
@@ -210,8 +162,9 @@ static void subscription_activate(struct edge *edge, struct subscription *subscr
         reply.subscribe.ttl_s = reply.subscribe.expires ? auth_ttl_s(edge, grant->expire_at_s) : 0;
         reply.subscribe.data = data == NULL ? SPAN_EMPTY : span_of(data->bytes, data->len);
     }
+    reply.subscribe.delta = subscription->has_delta;
     session_on_answered(edge, subscription);
-    streams_reply_subscribed(edge, session, &reply, answer);
+    streams_reply_subscribed(edge, subscription, &reply, answer);
     buf_release(data);
 }
 
@@ -235,6 +188,9 @@ static bool hub_ask_home(struct edge *edge, struct subscription *subscription,
                  FLAGS_PROTOCOL(connection_protocol(subscription->conn)),
     };
     streams_limit_recovery(edge, options, &body);
+    if ((body.flags & SUBSCRIBE_CACHE) != 0 && !subscription->is_filtered) {
+        body.limit = 1;
+    }
     if (is_known_to_home(options)) {
         body.identity = hub_identity_of(edge, subscription->conn->session, subscription);
         if (body.identity == NULL) {
@@ -284,13 +240,18 @@ uint32_t hub_subscribe(struct edge *edge, struct session *session,
     if ((!is_first && channel->is_moving) ||
         edge_is_congested(edge, is_first ? actors_home_of(edge->actors, request->channel)
                                          : channel->home)) {
+        filters_release(edge, request->filter);
         return CLIENT_ERROR_TOO_MANY_REQUESTS;
     }
     if (is_first) {
         channel = hub_create(edge, request);
     }
-    struct subscription *subscription =
-        channel == NULL ? NULL : hub_make(edge, session, channel, request);
+    struct subscription *subscription = NULL;
+    if (channel != NULL) {
+        subscription = hub_make(edge, session, channel, request);
+    } else {
+        filters_release(edge, request->filter);
+    }
     if (subscription == NULL) {
         if (channel != NULL && channel->subscribers.count == 0) {
             hub_destroy_channel(edge, channel);
@@ -463,6 +424,9 @@ static void hub_note_position(struct edge *edge, struct hub_channel *channel,
     channel->newest = answer->newest;
     channel->sequence = answer->sequence;
     channel->has_stream = channel->has_stream || (answer->flags & SUBSCRIBE_POSITIONED) != 0;
+    if (!is_same) {
+        tailored_forget(edge, channel);
+    }
     if (was_active && !is_same) {
         broadcast_tell_gap(edge, channel);
     }

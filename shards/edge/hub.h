@@ -17,11 +17,12 @@ enum subscription_state {
     SUBSCRIPTION_ACTIVE,            /* Answered; it gets publications. */
 };
 
-/* What a subscription token brings; most subscriptions have none. */
+/* What a subscription token brings, and a tags filter; most subscriptions have none. */
 struct subscription_grant {
-    struct buf *identity; /* With chan_info; NULL: the session's own. */
-    struct buf *data;     /* Of the result, until the command is answered; NULL: none. */
-    int64_t expire_at_s;  /* Unix time; 0: never. */
+    struct buf *identity;         /* With chan_info; NULL: the session's own. */
+    struct buf *data;             /* Of the result, until the command is answered; NULL: none. */
+    int64_t expire_at_s;          /* Unix time; 0: never. */
+    struct shared_filter *filter; /* NULL: none. */
 };
 
 /* 32 bytes, since clients subscribe to many channels: what it leads to seldom is a handle. */
@@ -31,11 +32,15 @@ struct subscription {
     uint32_t next;           /* Of the session; POOL_HANDLE_NONE: the last. */
     uint32_t grant;          /* POOL_HANDLE_NONE: none. */
     uint32_t command_id;     /* Of the subscribe command, until it is answered. */
-    uint32_t index : 28;     /* In channel->subscribers. */
+    uint32_t index : 24;     /* In channel->subscribers. */
     uint32_t state : 2;      /* enum subscription_state */
     uint32_t push_join_leave : 1;
-    uint32_t is_awaited : 1; /* The session's input waits for the answer. */
+    uint32_t is_awaited : 1;  /* The session's input waits for the answer. */
+    uint32_t has_delta : 1;   /* It takes deltas, */
+    uint32_t has_base : 1;    /* and has the publication that the next one is told against. */
+    uint32_t is_filtered : 1; /* Its grant has a filter. */
 };
+static_assert(CONNECTIONS_A_SHARD_MAX <= 1 << 24, "a channel has a client once");
 
 static_assert(sizeof(struct subscription) == 32, "the table's pointer to it is the rest of 48");
 
@@ -64,6 +69,7 @@ struct hub_channel {
     uint32_t counts[CLIENT_PROTOCOLS]; /* Of subscribers, by what they speak. */
     uint32_t first_arrival;            /* Of this turn; 0: none. See broadcast.h. */
     uint32_t last_arrival;
+    struct tailored *tailored; /* NULL: all subscribers are sent the same (tailored.h). */
     /* After its home has moved (hub_moves.c). */
     bool is_moving;        /* It is to be registered again, or was and is not answered. */
     uint32_t entered;      /* Subscribers up to here are to be entered into presence again. */
@@ -82,7 +88,9 @@ struct hub_subscribe {
     int64_t expire_at_s;
     uint32_t command_id;
     bool push_join_leave;
-    uint32_t stream_flags; /* streams_flags_of() */
+    bool has_delta;
+    struct shared_filter *filter; /* Taken over, whatever comes of it; NULL: none. */
+    uint32_t stream_flags;        /* streams_flags_of() */
     struct stream_position since;
 };
 

@@ -6,6 +6,7 @@
 
 #include "shards/edge/hub.h"
 #include "shards/edge/permissions.h"
+#include "shards/edge/tailored.h"
 
 /* ---- what is switched on ---- */
 
@@ -79,6 +80,23 @@ struct publisher {
     char id_text[CLIENT_ID_TEXT_LEN];
 };
 
+/* What is allocated with a page, the newest first. */
+struct stream_memory {
+    struct stream_memory *next;
+    max_align_t bytes[];
+};
+
+void *stream_publications_allocate(struct stream_publications *publications, size_t len)
+{
+    struct stream_memory *memory = calloc(1, sizeof(*memory) + len);
+    if (memory == NULL) {
+        return NULL;
+    }
+    memory->next = publications->memory;
+    publications->memory = memory;
+    return memory->bytes;
+}
+
 bool stream_publications_make(struct buf *page, struct stream_publications *out)
 {
     *out = (struct stream_publications){.is_json = true};
@@ -87,14 +105,15 @@ bool stream_publications_make(struct buf *page, struct stream_publications *out)
     }
     const struct stream_page *entries = stream_page_of(page);
     const size_t len = entries->len;
-    uint8_t *memory = calloc(len, sizeof(struct client_publication) + sizeof(struct publisher));
-    if (memory == NULL) {
+    struct client_publication *items =
+        stream_publications_allocate(out, len * (sizeof(struct client_publication) +
+                                                 sizeof(struct publisher)));
+    if (items == NULL) {
         return false;
     }
-    struct client_publication *items = (struct client_publication *)(void *)memory;
     struct publisher *publishers = (struct publisher *)(void *)(items + len);
-    *out =
-        (struct stream_publications){.items = items, .len = len, .is_json = true, .memory = memory};
+    out->items = items;
+    out->len = len;
     for (size_t i = 0; i < len; i++) {
         const struct stream_page_entry *entry = &entries->entries[i];
         const struct publish_request request = publish_request_of(entry->request);
@@ -114,7 +133,11 @@ bool stream_publications_make(struct buf *page, struct stream_publications *out)
 
 void stream_publications_free(struct stream_publications *publications)
 {
-    free(publications->memory);
+    while (publications->memory != NULL) {
+        struct stream_memory *memory = publications->memory;
+        publications->memory = memory->next;
+        free(memory);
+    }
 }
 
 /* ---- subscribing ---- */
@@ -158,9 +181,10 @@ static void count_recovery(struct edge *edge, uint32_t flags)
     }
 }
 
-void streams_reply_subscribed(struct edge *edge, struct session *session,
+void streams_reply_subscribed(struct edge *edge, struct subscription *subscription,
                               struct client_reply *reply, const struct message_subscribed *answer)
 {
+    struct session *session = subscription->conn->session;
     uint8_t room[EPOCH_TEXT_LEN_MAX];
     struct message_subscribed told = *answer;
     struct stream_publications publications;
@@ -170,9 +194,13 @@ void streams_reply_subscribed(struct edge *edge, struct session *session,
         stream_publications_free(&publications);
         return;
     }
+    fits = fits && tailored_make_page(edge, subscription, answer->flags, &publications);
     if (fits) {
         put_position(&told, epoch, &publications, &reply->subscribe);
         fits = session_try_reply(edge, session, reply);
+    }
+    if (fits) {
+        tailored_on_told(subscription, &publications);
     }
     stream_publications_free(&publications);
     if (!fits && answer->page != NULL) {

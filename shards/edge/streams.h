@@ -32,16 +32,19 @@ struct stream_publications {
     struct client_publication *items;
     size_t len;
     bool is_json; /* All of them: else no JSON client can be told. */
-    void *memory;
+    struct stream_memory *memory;
 };
 
 /* The page may be NULL. False: memory is out. */
 MUST_CHECK bool stream_publications_make(struct buf *page, struct stream_publications *out);
 void stream_publications_free(struct stream_publications *publications);
 
+/* Zeroed memory that is freed with them; NULL: memory is out. */
+MUST_CHECK void *stream_publications_allocate(struct stream_publications *publications, size_t len);
+
 /* Answers a subscribe command: with what was recovered or, where that does not fit into the
  * client's queue, without, so that it knows that it missed something. May end the connection. */
-void streams_reply_subscribed(struct edge *edge, struct session *session,
+void streams_reply_subscribed(struct edge *edge, struct subscription *subscription,
                               struct client_reply *reply, const struct message_subscribed *answer);
 
 /* Carries out a client's history command, which the home answers later; 0 or an enum client_error.

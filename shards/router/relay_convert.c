@@ -76,6 +76,7 @@ static void put_entry(struct writer *out, const void *what)
         .version = request.version,
         .offset = stored->offset,
         .is_binary = request.is_binary,
+        .wants_delta = request.wants_delta,
         .has_identity = stored->identity != NULL,
     };
     if (entry.has_identity) {
@@ -261,6 +262,7 @@ static bool take_entry(const struct link_entry *entry, struct stream_page_entry 
         .version_epoch = entry->version_epoch,
         .version = entry->version,
         .is_binary = entry->is_binary,
+        .wants_delta = entry->wants_delta,
     };
     *out = (struct stream_page_entry){.offset = entry->offset,
                                       .request = publish_request_make(&request)};

@@ -222,7 +222,8 @@ void relay_far_on_publication(struct relay *relay, const struct relay_peer *peer
         .offset = publication->offset,
         .sent_ns = relay->shard->now_ns > age_ns ? relay->shard->now_ns - age_ns : 0,
         .protobuf_at = publication->part_at,
-        .kind = publication->what,
+        .kind = (uint16_t)publication->what,
+        .flags = (uint16_t)publication->flags,
     };
     for (uint32_t i = 0; i < channel->ends_len; i++) {
         const struct relay_end *end = &relay_ends(channel)[i];

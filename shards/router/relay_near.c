@@ -199,6 +199,7 @@ void relay_near_on_publication(struct relay *relay, const struct message *messag
     struct link_message publication = {
         .kind = LINK_MESSAGE_PUBLICATION,
         .what = body.kind,
+        .flags = body.flags,
         .sequence = body.sequence,
         .offset = body.offset,
         .part_at = body.protobuf_at,

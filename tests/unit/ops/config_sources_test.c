@@ -202,9 +202,9 @@ static void test_errors_of_the_environment(void **state)
                        "roost yet\n");
     expect_environment(NULL, ENVIRONMENT("ROOST_SSE_ENABLED=false", "ROOST_SSE_HANDLER_PREFIX=/x"),
                        "");
-    expect_environment(NULL, ENVIRONMENT("ROOST_CHANNEL_WITHOUT_NAMESPACE_DELTA_PUBLISH=true"),
-                       "environment ROOST_CHANNEL_WITHOUT_NAMESPACE_DELTA_PUBLISH: "
-                       "channel.without_namespace.delta_publish: known to Centrifugo, not "
+    expect_environment(NULL, ENVIRONMENT("ROOST_CHANNEL_WITHOUT_NAMESPACE_SUBSCRIPTION_TYPE=map"),
+                       "environment ROOST_CHANNEL_WITHOUT_NAMESPACE_SUBSCRIPTION_TYPE: "
+                       "channel.without_namespace.subscription_type: known to Centrifugo, not "
                        "supported "
                        "by roost yet\n");
     /* None of ours. */

@@ -17,10 +17,13 @@ static struct channel_options *keeps(const char *name)
 void streams_open(uint32_t queue_max_size)
 {
     edge_rig_init(&streams, SHARDS);
-    keeps("r")->force_recovery = true;
+    struct channel_options *stream = keeps("r");
+    stream->force_recovery = true;
+    stream->allow_tags_filter = true;
     struct channel_options *cache = keeps("cache");
     cache->force_recovery = true;
     cache->force_recovery_mode = RECOVERY_CACHE;
+    cache->allow_tags_filter = true;
     struct channel_options *automatic = keeps("auto");
     automatic->force_recovery = true;
     automatic->force_recovery_mode = RECOVERY_CACHE;
@@ -32,6 +35,13 @@ void streams_open(uint32_t queue_max_size)
     shown->join_leave = true;
     shown->force_push_join_leave = true;
     keeps("kept");
+    struct channel_options *deltas = keeps("d");
+    deltas->force_recovery = true;
+    deltas->allow_tags_filter = true;
+    deltas->allowed_delta_types = 1u << DELTA_TYPE_FOSSIL;
+    struct channel_options *every = keeps("every");
+    every->allowed_delta_types = 1u << DELTA_TYPE_FOSSIL;
+    every->delta_publish = true;
     streams.options.client.history_max_publication_limit = 4;
     streams.options.client.recovery_max_publication_limit = 6;
     if (queue_max_size > 0) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The rig of the edge with namespaces that keep histories: "r" recovers, "cache" and "auto" the
- * newest publication, "p" is positioned, "shown" recovers and tells who is there, "kept" is read.
- */
+ * newest publication, "p" is positioned, "shown" recovers and tells who is there, "kept" is read,
+ * "d" recovers and allows deltas, "every" has deltas of every publication. "r", "cache" and "d"
+ * allow tags filters. */
 #ifndef ROOST_TESTS_UNIT_SHARDS_EDGE_STREAMS_H
 #define ROOST_TESTS_UNIT_SHARDS_EDGE_STREAMS_H
 

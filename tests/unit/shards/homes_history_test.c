@@ -277,11 +277,11 @@ static void a_cache_brings_the_newest(void **state)
         uint64_t offset;
         bool is_named;
         const char *page;
-    } cases[] = {{0, false, "2:2"},
-                 {1, true, "2:2"},
+    } cases[] = {{0, false, "2:2 1:1"},
+                 {1, true, "2:2 1:1"},
                  {2, true, ""},
-                 {2, false, "2:2"},
-                 {9, true, "2:2"}};
+                 {2, false, "2:2 1:1"},
+                 {9, true, "2:2 1:1"}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const struct stream_position since = {cases[i].offset, cases[i].is_named ? epoch : 0};
         answer = subscribes_since(1, "c", flags, since);

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Finds the payload in an encoded publication, and puts another one in its place. */
+#include "codec/client_push.h"
+
+#include "codec/json.h"
+#include "codec/json_writer.h"
+#include "codec/protobuf.h"
+
+/* Of Reply, Push, Publication and a member of its tags (client.proto). */
+enum { REPLY_PUSH = 4, PUSH_PUB = 4, PUB_DATA = 4, PUB_TAGS = 7, PUB_DELTA = 8 };
+
+/* ---- JSON ---- */
+
+/* Moves to the value of a member of the object ahead. */
+static bool find_member(struct json_reader *reader, struct span name)
+{
+    struct span key;
+    if (json_enter_object(reader) != JSON_OK) {
+        return false;
+    }
+    while (json_next_member(reader, &key) == JSON_OK) {
+        if (span_equal(key, name)) {
+            return true;
+        }
+        if (json_skip_value(reader) != JSON_OK) {
+            return false;
+        }
+    }
+    return false;
+}
+
+static bool take_apart_json(struct span message, struct client_push_parts *out)
+{
+    struct json_reader reader;
+    struct json_value data;
+    json_reader_begin(&reader, message);
+    if (!find_member(&reader, SPAN_LITERAL("push")) || !find_member(&reader, SPAN_LITERAL("pub")) ||
+        !find_member(&reader, SPAN_LITERAL("data")) || json_read_value(&reader, &data) != JSON_OK) {
+        return false;
+    }
+    out->before = span_of(message.at, (size_t)(data.raw.at - message.at));
+    out->data = data.raw;
+    out->after = span_skip(message, out->before.len + data.raw.len);
+    return true;
+}
+
+static void put_json(struct writer *out, const struct client_push_parts *parts, struct span data,
+                     bool is_delta)
+{
+    writer_put(out, parts->before);
+    json_put_string(out, data);
+    if (is_delta) {
+        writer_put_literal(out, ",\"delta\":true");
+    }
+    writer_put(out, parts->after);
+}
+
+/* What stands behind the data, read as an object of its own, has the other fields. */
+static enum filter_result read_json_tags(struct span after, struct scratch *scratch,
+                                         struct filter_tags *out)
+{
+    struct json_reader reader;
+    struct json_value value;
+    struct span key;
+    struct span tags = SPAN_EMPTY;
+    const uint8_t *end = after.at + after.len;
+    /* `,"offset":1,...}}}`: at the comma a value has just ended, as behind any member. */
+    reader = (struct json_reader){.at = after.at, .end = end, .depth = 1};
+    while (json_next_member(&reader, &key) == JSON_OK &&
+           json_read_value(&reader, &value) == JSON_OK) {
+        if (span_equal(key, SPAN_LITERAL("tags"))) {
+            tags = value.raw;
+            break;
+        }
+    }
+    return filter_read_tags(tags, scratch, out);
+}
+
+/* ---- Protobuf ---- */
+
+/* The bytes before, in and behind the field of a number, which is of bytes. */
+struct around {
+    struct span before;
+    struct span field;
+    struct span after;
+};
+
+static bool find_field(struct span message, uint32_t number, struct around *out)
+{
+    struct span rest = message;
+    struct protobuf_field field;
+    size_t before = 0;
+    while (protobuf_read_field(&rest, &field) == PROTOBUF_OK) {
+        if (field.number == number && field.wire == PROTOBUF_BYTES) {
+            *out = (struct around){span_of(message.at, before), field.bytes, rest};
+            return true;
+        }
+        before = message.len - rest.len;
+    }
+    return false;
+}
+
+static bool take_apart_protobuf(struct span message, struct client_push_parts *out)
+{
+    struct span rest = message;
+    struct span reply;
+    struct around push;
+    struct around pub;
+    struct around data;
+    if (protobuf_read_delimited(&rest, message.len, &reply) != PROTOBUF_OK ||
+        !find_field(reply, REPLY_PUSH, &push) || !find_field(push.field, PUSH_PUB, &pub) ||
+        !find_field(pub.field, PUB_DATA, &data) || data.before.len > 0) {
+        return false;
+    }
+    *out = (struct client_push_parts){pub.before, data.field, data.after};
+    return true;
+}
+
+/* What is to be encoded, on its way through functions that take one pointer. */
+struct push_of_protobuf {
+    const struct client_push_parts *parts;
+    struct span data;
+    bool is_delta;
+};
+
+/* How much of a publication's fields comes before the one that says that it is a delta. */
+static size_t before_delta_len(struct span fields)
+{
+    struct span rest = fields;
+    struct protobuf_field field;
+    size_t len = 0;
+    while (protobuf_read_field(&rest, &field) == PROTOBUF_OK && field.number < PUB_DELTA) {
+        len = fields.len - rest.len;
+    }
+    return len;
+}
+
+static void encode_publication(struct writer *out, const void *value)
+{
+    const struct push_of_protobuf *push = value;
+    const struct span after = push->parts->after;
+    const size_t before_len = push->is_delta ? before_delta_len(after) : after.len;
+    protobuf_put_bytes(out, PUB_DATA, push->data);
+    writer_put(out, span_of(after.at, before_len));
+    protobuf_put_bool(out, PUB_DELTA, push->is_delta);
+    writer_put(out, span_skip(after, before_len));
+}
+
+static void encode_push(struct writer *out, const void *value)
+{
+    const struct push_of_protobuf *push = value;
+    writer_put(out, push->parts->before);
+    protobuf_put_message(out, PUSH_PUB, encode_publication, push);
+}
+
+static void encode_reply(struct writer *out, const void *value)
+{
+    protobuf_put_message(out, REPLY_PUSH, encode_push, value);
+}
+
+static bool read_tag(struct span entry, struct filter_tag *out)
+{
+    struct span rest = entry;
+    struct protobuf_field field;
+    enum protobuf_result result;
+    *out = (struct filter_tag){SPAN_EMPTY, SPAN_EMPTY};
+    while ((result = protobuf_read_field(&rest, &field)) == PROTOBUF_OK) {
+        if (field.number == 1) {
+            out->key = field.bytes;
+        } else if (field.number == 2) {
+            out->value = field.bytes;
+        }
+    }
+    return result == PROTOBUF_DONE;
+}
+
+static enum filter_result read_protobuf_tags(struct span after, struct scratch *scratch,
+                                             struct filter_tags *out)
+{
+    const size_t align = _Alignof(struct filter_tag);
+    const size_t padding = (align - (uintptr_t)scratch->at % align) % align;
+    size_t room = scratch_room(scratch);
+    room = room < padding ? 0 : room - padding;
+    struct filter_tag *list = (struct filter_tag *)(void *)(scratch->at + padding);
+    struct span rest = after;
+    struct span entry;
+    size_t count = 0;
+    while (protobuf_read_repeated(&rest, PUB_TAGS, &entry) == PROTOBUF_OK) {
+        if (room < (count + 1) * sizeof(*list)) {
+            return FILTER_ERROR_SPACE;
+        }
+        if (read_tag(entry, &list[count])) {
+            count++;
+        }
+    }
+    if (count > 0) {
+        (void)scratch_take(scratch, padding + count * sizeof(*list));
+    }
+    *out = (struct filter_tags){list, count};
+    return FILTER_OK;
+}
+
+/* ---- both ---- */
+
+bool client_push_take_apart(enum client_protocol protocol, struct span message,
+                            struct client_push_parts *out)
+{
+    return protocol == CLIENT_PROTOBUF ? take_apart_protobuf(message, out)
+                                       : take_apart_json(message, out);
+}
+
+void client_push_put(enum client_protocol protocol, struct writer *out,
+                     const struct client_push_parts *parts, struct span data, bool is_delta)
+{
+    if (protocol == CLIENT_JSON) {
+        put_json(out, parts, data, is_delta);
+        return;
+    }
+    const struct push_of_protobuf push = {parts, data, is_delta};
+    protobuf_put_delimited(out, encode_reply, &push);
+}
+
+enum filter_result client_push_read_tags(enum client_protocol protocol,
+                                         const struct client_push_parts *parts,
+                                         struct scratch *scratch, struct filter_tags *out)
+{
+    return protocol == CLIENT_PROTOBUF ? read_protobuf_tags(parts->after, scratch, out)
+                                       : read_json_tags(parts->after, scratch, out);
+}

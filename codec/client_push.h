@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A publication's push as it was encoded, taken apart and put together again around other data. */
+#ifndef ROOST_CODEC_CLIENT_PUSH_H
+#define ROOST_CODEC_CLIENT_PUSH_H
+
+#include "codec/client_protocol.h"
+#include "codec/filter.h"
+
+/*
+ * Where subscribers want one publication in several forms, it is encoded once in full; from that
+ * the other forms are made, without its channel, its publisher and its tags being encoded again.
+ * All functions are pure; any shard.
+ */
+
+/* Slices of the message. */
+struct client_push_parts {
+    struct span before; /* JSON: up to the data; Protobuf: of the push, what is before `pub`. */
+    struct span data;   /* The payload as it stands. */
+    struct span after;  /* JSON: behind the data; Protobuf: the other fields of `pub`. */
+};
+
+/* `message` is a reply as client_protocol_encode_reply() has made it. False: it is no push of a
+ * publication, or one without data. */
+CODEC_MUST_CHECK bool client_push_take_apart(enum client_protocol protocol, struct span message,
+                                             struct client_push_parts *out);
+
+/*
+ * The same push as a subscriber gets it that takes deltas: `data` is the whole payload, or with
+ * `is_delta` the delta that makes it. A JSON client gets either as a string.
+ */
+void client_push_put(enum client_protocol protocol, struct writer *out,
+                     const struct client_push_parts *parts, struct span data, bool is_delta);
+
+/* How much scratch always suffices to read the tags of a push whose `after` is that long. */
+#define CLIENT_PUSH_TAGS_SCRATCH_LEN(after_len) FILTER_TAGS_SCRATCH_LEN(after_len)
+
+/* Its tags, for filters. They point into the message and the scratch. */
+CODEC_MUST_CHECK enum filter_result client_push_read_tags(enum client_protocol protocol,
+                                                          const struct client_push_parts *parts,
+                                                          struct scratch *scratch,
+                                                          struct filter_tags *out);
+
+#endif
