@@ -257,7 +257,7 @@ void call_finish(struct edge *edge, struct call *call)
         if (call->method == API_METHOD_PUBLISH && call->outcomes != NULL) {
             call->error = call->outcomes[0].error;
         }
-        if (!stream_publications_make(call->history.page, &call->publications) ||
+        if (!stream_publications_make(call->history.page, SPAN_EMPTY, &call->publications) ||
             !call->publications.is_json) {
             call->error = API_ERROR_INTERNAL;
         }

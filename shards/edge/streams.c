@@ -97,7 +97,7 @@ void *stream_publications_allocate(struct stream_publications *publications, siz
     return memory->bytes;
 }
 
-bool stream_publications_make(struct buf *page, struct stream_publications *out)
+bool stream_publications_make(struct buf *page, struct span epoch, struct stream_publications *out)
 {
     *out = (struct stream_publications){.is_json = true};
     if (page == NULL) {
@@ -121,6 +121,7 @@ bool stream_publications_make(struct buf *page, struct stream_publications *out)
         items[i].tags = request.tags;
         items[i].version = request.version;
         items[i].offset = entry->offset;
+        items[i].epoch = entry->offset == 1 ? epoch : SPAN_EMPTY;
         out->is_json = out->is_json && !request.is_binary;
         if (entry->identity != NULL) {
             publishers[i].info = identity_info(entry->identity, publishers[i].id_text);
@@ -189,7 +190,7 @@ void streams_reply_subscribed(struct edge *edge, struct subscription *subscripti
     struct message_subscribed told = *answer;
     struct stream_publications publications;
     const struct span epoch = epoch_format(answer->newest.epoch, room);
-    bool fits = stream_publications_make(answer->page, &publications);
+    bool fits = stream_publications_make(answer->page, epoch, &publications);
     if (fits && !may_tell(edge, session, &publications)) {
         stream_publications_free(&publications);
         return;
@@ -274,19 +275,20 @@ void streams_on_history(struct edge *edge, const struct message *message)
     const struct message_history body = message_as_history(message);
     struct session *session = session_of_answer(edge, message->handle);
     struct stream_publications publications;
+    uint8_t room[EPOCH_TEXT_LEN_MAX];
+    const struct span epoch = epoch_format(body.newest.epoch, room);
     if (session != NULL && body.error != 0) {
         session_reply_error(edge, session, body.cookie, body.error);
-    } else if (session != NULL && !stream_publications_make(body.page, &publications)) {
+    } else if (session != NULL && !stream_publications_make(body.page, epoch, &publications)) {
         session_reply_error(edge, session, body.cookie, CLIENT_ERROR_INTERNAL);
     } else if (session != NULL && !may_tell(edge, session, &publications)) {
         stream_publications_free(&publications);
     } else if (session != NULL) {
-        uint8_t room[EPOCH_TEXT_LEN_MAX];
         struct client_reply reply = {.id = body.cookie, .kind = CLIENT_REPLY_HISTORY};
         reply.history = (struct client_history_result){
             .publications = publications.items,
             .publication_count = publications.len,
-            .epoch = epoch_format(body.newest.epoch, room),
+            .epoch = epoch,
             .offset = body.newest.offset,
         };
         session_reply(edge, session, &reply);

@@ -35,8 +35,10 @@ struct stream_publications {
     struct stream_memory *memory;
 };
 
-/* The page may be NULL. False: memory is out. */
-MUST_CHECK bool stream_publications_make(struct buf *page, struct stream_publications *out);
+/* The page may be NULL. A stream's first publication tells clients its `epoch` (as it does live),
+ * which must live as long; the server API tells none. False: memory is out. */
+MUST_CHECK bool stream_publications_make(struct buf *page, struct span epoch,
+                                         struct stream_publications *out);
 void stream_publications_free(struct stream_publications *publications);
 
 /* Zeroed memory that is freed with them; NULL: memory is out. */

@@ -227,6 +227,15 @@ function add_histories(report, node) {
     const foreign = client.history(channel, { limit: 1, since: { offset: 1, epoch: 'x' } });
     check_equal((await check_rejected(foreign, 'another epoch')).code, 112, 'the code');
   });
+  report.test('history: the first publication of a stream tells its epoch', async (context) => {
+    const client = await RawClient.connected(context, node);
+    const channel = unique('stream:');
+    const [{ epoch }] = await publish(node, channel, [1, 2]);
+    const { history } = await client.call({ id: 2, history: { channel, limit: 2 } });
+    check_equal(history.publications.map((one) => one.epoch ?? ''), [epoch, ''], 'by history');
+    const { subscribe } = await client.call({ id: 3, subscribe: { channel, recover: true } });
+    check_equal(subscribe.publications.map((one) => one.epoch ?? ''), [epoch, ''], 'by recovery');
+  });
   report.test('history: only who may', async (context) => {
     const client = await open_client(context, node);
     const error = await check_rejected(client.history(unique('kept:'), { limit: 1 }), 'history');
