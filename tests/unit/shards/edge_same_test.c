@@ -12,19 +12,19 @@ enum { CLIENTS = 3, COMMANDS = 120, SEEDS = 25 };
  * is a %s. */
 static const char *const commands[] = {
     "{\"id\":%u,\"subscribe\":{\"channel\":\"%s\"}}",
-    "{\"id\":%u,\"subscribe\":{\"channel\":\"%s\",\"positioned\":true,\"recoverable\":true,"
-    "\"join_leave\":true,\"flag\":3,\"data\":{\"a\":[1,\"x\"]}}}",
+    ("{\"id\":%u,\"subscribe\":{\"channel\":\"%s\",\"positioned\":true,\"recoverable\":true,"
+     "\"join_leave\":true,\"flag\":3,\"data\":{\"a\":[1,\"x\"]}}}"),
     "{\"id\":%u,\"subscribe\":{\"channel\":\"%s\",\"recover\":true,\"offset\":1,\"epoch\":\"7\"}}",
     "{\"id\":%u,\"subscribe\":{\"channel\":\"%s\",\"recover\":true}}",
     "{\"id\":%u,\"subscribe\":{\"channel\":\"%s\",\"recover\":true,\"offset\":3,\"flag\":2}}",
-    "{\"id\":%u,\"subscribe\":{\"channel\":\"%s\",\"tf\":{\"op\":\"or\",\"nodes\":[{\"key\":\"k\","
-    "\"cmp\":\"in\",\"vals\":[\"1\",\"2\"]},{\"op\":\"not\",\"nodes\":[{\"key\":\"k\",\"cmp\":"
-    "\"ex\"}]}]}}}",
+    ("{\"id\":%u,\"subscribe\":{\"channel\":\"%s\",\"tf\":{\"op\":\"or\",\"nodes\":[{\"key\":\"k\","
+     "\"cmp\":\"in\",\"vals\":[\"1\",\"2\"]},{\"op\":\"not\",\"nodes\":[{\"key\":\"k\",\"cmp\":"
+     "\"ex\"}]}]}}}"),
     "{\"id\":%u,\"subscribe\":{\"channel\":\"%s\",\"type\":1,\"phase\":2,\"limit\":5}}",
     "{\"id\":%u,\"subscribe\":{\"channel\":\"%s\",\"token\":\"not.a.token\"}}",
     "{\"id\":%u,\"unsubscribe\":{\"channel\":\"%s\"}}",
-    "{\"id\":%u,\"publish\":{\"channel\":\"%s\",\"data\":{\"text\":\"\\u20ac \\\"quoted\\\"\","
-    "\"n\":12345678901234567890}}}",
+    ("{\"id\":%u,\"publish\":{\"channel\":\"%s\",\"data\":{\"text\":\"\\u20ac \\\"quoted\\\"\","
+     "\"n\":12345678901234567890}}}"),
     "{\"id\":%u,\"publish\":{\"channel\":\"%s\",\"data\":\"a string\"}}",
     "{\"id\":%u,\"publish\":{\"channel\":\"%s\",\"data\":[],\"type\":1,\"key\":\"k\"}}",
     "{\"id\":%u,\"publish\":{\"channel\":\"%s\"}}",
@@ -34,8 +34,8 @@ static const char *const commands[] = {
     "{\"id\":%u,\"history\":{\"channel\":\"%s\",\"limit\":-1}}",
     "{\"id\":%u,\"history\":{\"channel\":\"%s\",\"limit\":2,\"reverse\":true}}",
     "{\"id\":%u,\"history\":{\"channel\":\"%s\",\"limit\":3,\"since\":{\"offset\":1}}}",
-    "{\"id\":%u,\"history\":{\"channel\":\"%s\",\"limit\":3,\"since\":{\"offset\":1,\"epoch\":"
-    "\"9\"}}}",
+    ("{\"id\":%u,\"history\":{\"channel\":\"%s\",\"limit\":3,\"since\":{\"offset\":1,\"epoch\":"
+     "\"9\"}}}"),
     "{\"id\":%u,\"rpc\":{\"method\":\"a.method\",\"data\":{\"of\":\"%s\"}}}",
     /* These may end the connection. */
     "{\"id\":%u,\"sub_refresh\":{\"channel\":\"%s\",\"token\":\"not.a.token\"}}",
