@@ -239,6 +239,16 @@ struct client_command {
     };
 };
 
+/*
+ * What a client whose connection only streams to it says by a request of its own: commands for the
+ * session that the connect reply named.
+ */
+struct client_emulation_request {
+    struct span node;
+    struct span session;
+    struct span data; /* a frame of commands */
+};
+
 /* ---- what replies and pushes are made of ---- */
 
 struct client_info {

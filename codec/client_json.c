@@ -141,6 +141,13 @@ static const struct json_field sub_refresh_list[] = {
     JSON_FIELD(client_sub_refresh_request, "untrack", STRINGS, untrack),
 };
 
+static const struct json_field emulation_list[] = {
+    JSON_FIELD(client_emulation_request, "node", STRING, node),
+    JSON_FIELD(client_emulation_request, "session", STRING, session),
+    JSON_FIELD(client_emulation_request, "data", STRING, data),
+};
+static const struct json_fields emulation_fields = JSON_FIELDS(emulation_list);
+
 /* The requests of a union all begin at one place, so that a method needs its fields alone. */
 static const struct json_fields request_fields[CLIENT_METHOD_COUNT] = {
     [CLIENT_METHOD_CONNECT] = JSON_FIELDS(connect_list),
@@ -224,6 +231,13 @@ enum json_result client_json_decode_connect(struct span text, struct scratch *sc
 {
     *out = (struct client_connect_request){0};
     return json_decode_fields(text, scratch, &request_fields[CLIENT_METHOD_CONNECT], out);
+}
+
+enum json_result client_json_decode_emulation(struct span text, struct scratch *scratch,
+                                              struct client_emulation_request *out)
+{
+    *out = (struct client_emulation_request){0};
+    return json_decode_fields(text, scratch, &emulation_fields, out);
 }
 
 void client_json_subs_begin(struct json_walk *walk, struct span subs)

@@ -51,6 +51,14 @@ CODEC_MUST_CHECK enum json_result client_json_decode_connect(struct span text,
                                                              struct client_connect_request *out);
 
 /*
+ * An EmulationRequest, the whole of `text`; its data is a JSON string that holds the frame. Strings
+ * with escapes go into the scratch, of which text.len bytes always suffice.
+ */
+CODEC_MUST_CHECK enum json_result
+client_json_decode_emulation(struct span text, struct scratch *scratch,
+                             struct client_emulation_request *out);
+
+/*
  * Walks client_connect_request.subs: JSON_OK with a channel and its request (request->channel is
  * set to it), JSON_DONE at the end. The slice came out of a decoded command, so that
  * JSON_ERROR_SPACE is the only error.

@@ -198,3 +198,17 @@ enum protobuf_result client_protobuf_decode_command(struct span message, struct 
     }
     return result == PROTOBUF_DONE ? finish_request(out, scratch) : result;
 }
+
+static const struct protobuf_slot emulation_slots[] = {
+    PROTOBUF_FIELD(client_emulation_request, 1, STRING, node),
+    PROTOBUF_FIELD(client_emulation_request, 2, STRING, session),
+    PROTOBUF_FIELD(client_emulation_request, 3, BYTES, data),
+};
+static const struct protobuf_fields emulation_fields = PROTOBUF_FIELDS(emulation_slots);
+
+enum protobuf_result client_protobuf_decode_emulation(struct span message,
+                                                      struct client_emulation_request *out)
+{
+    *out = (struct client_emulation_request){0};
+    return protobuf_decode_fields(message, &emulation_fields, out);
+}

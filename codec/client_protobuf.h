@@ -68,6 +68,10 @@ CODEC_MUST_CHECK enum protobuf_result client_protobuf_decode_command(struct span
                                                                      struct scratch *scratch,
                                                                      struct client_command *out);
 
+/* An EmulationRequest, without its length before it. All in *out is slices of the message. */
+CODEC_MUST_CHECK enum protobuf_result
+client_protobuf_decode_emulation(struct span message, struct client_emulation_request *out);
+
 /* ---- replies ---- */
 
 /* The whole of a ping: a reply of no bytes, behind its length. */

@@ -39,6 +39,14 @@ bool client_protocol_decode_command(enum client_protocol protocol, struct span m
                : client_json_decode_command(message, scratch, out) == JSON_OK;
 }
 
+bool client_protocol_decode_emulation(enum client_protocol protocol, struct span body,
+                                      struct scratch *scratch, struct client_emulation_request *out)
+{
+    return protocol == CLIENT_PROTOBUF
+               ? client_protobuf_decode_emulation(body, out) == PROTOBUF_OK
+               : client_json_decode_emulation(body, scratch, out) == JSON_OK;
+}
+
 void client_protocol_encode_reply(enum client_protocol protocol, struct writer *out,
                                   const struct client_reply *reply)
 {

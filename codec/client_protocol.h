@@ -35,6 +35,11 @@ CODEC_MUST_CHECK bool client_protocol_decode_command(enum client_protocol protoc
                                                      struct span message, struct scratch *scratch,
                                                      struct client_command *out);
 
+/* A whole EmulationRequest in a body; false: it is none. The scratch as for a command. */
+CODEC_MUST_CHECK bool client_protocol_decode_emulation(enum client_protocol protocol,
+                                                       struct span body, struct scratch *scratch,
+                                                       struct client_emulation_request *out);
+
 /* One reply as it stands in a frame. Whether it fitted is in the writer. */
 void client_protocol_encode_reply(enum client_protocol protocol, struct writer *out,
                                   const struct client_reply *reply);

@@ -39,7 +39,9 @@
     X(INTEREST_WRONG) \
     X(CHANNEL_MOVE) \
     X(SLOTS_MOVED) \
-    X(MEMBERS)
+    X(MEMBERS) \
+    X(EMULATE) \
+    X(EMULATED)
 
 enum link_message_kind {
     LINK_MESSAGE_NONE,

@@ -106,6 +106,8 @@ void config_read_dev(struct config *config, struct config_report *report)
         {"client.token.hmac_secret_key", "dev-secret"},
         {"http_api.key", "dev-api-key"},
         {"websocket.compression", "true"},
+        {"http_stream.enabled", "true"},
+        {"sse.enabled", "true"},
         {"websocket.compression_min_size", "256"},
         {"health.enabled", "true"},
         {"prometheus.enabled", "true"},

@@ -78,6 +78,12 @@ static bool paths_collide(const struct served_path *a, const struct served_path 
            (a->is_prefix && strncmp(a->path, b->path, a_len) == 0 && b->path[a_len] == '/');
 }
 
+#define STREAM_PATH(name, transport) \
+    { \
+        name ".handler_prefix", options->transports[transport].handler_prefix, \
+            options->transports[transport].enabled, false \
+    }
+
 static void check_paths(struct config *config, struct config_report *report)
 {
     const struct node_options *options = &config->options;
@@ -90,6 +96,16 @@ static void check_paths(struct config *config, struct config_report *report)
         {"prometheus.handler_prefix", options->prometheus_handler_prefix,
          options->prometheus_enabled, false},
         {"echo.path", options->echo.path, options->echo.enabled, false},
+        STREAM_PATH("http_stream", TRANSPORT_HTTP_STREAM),
+        STREAM_PATH("sse", TRANSPORT_SSE),
+        STREAM_PATH("uni_http_stream", TRANSPORT_UNI_HTTP_STREAM),
+        STREAM_PATH("uni_sse", TRANSPORT_UNI_SSE),
+        STREAM_PATH("uni_websocket", TRANSPORT_UNI_WEBSOCKET),
+        {"emulation.handler_prefix", options->emulation.handler_prefix,
+         options->transports[TRANSPORT_HTTP_STREAM].enabled ||
+             options->transports[TRANSPORT_SSE].enabled,
+         false},
+        {"init.handler_prefix", options->init_handler_prefix, options->init_enabled, false},
     };
     const size_t len = sizeof(paths) / sizeof(paths[0]);
     char found[4 * CONFIG_REPORT_FOUND_MAX];

@@ -81,6 +81,13 @@ static const char *const delta_types[] = {"fossil", NULL};
         .help = help_ \
     }
 
+#define STREAM_KEYS(path_, transport, prefix, what) \
+    BOOL(path_ ".enabled", NODE(transports[transport].enabled), "false", "Serve " what "."), \
+        STRING(path_ ".handler_prefix", NODE(transports[transport].handler_prefix), \
+               PATH_BYTES_MAX, prefix, "Path of its endpoint."), \
+        SIZE(path_ ".max_request_body_size", NODE(transports[transport].request_size_limit), 128, \
+             SIZE_BYTES_MAX, "65536", "Bytes of the body of a request that connects.")
+
 #define TOKEN_KEYS(path_, field, what) \
     SECRET(path_ "hmac_secret_key", NODE(field.hmac_secret_key), \
            "Secret of " what " signed with HS256, HS384 or HS512."), \
@@ -203,6 +210,38 @@ const struct config_key config_keys[] = {
          "0", "Messages that are shorter are sent as they are."),
     NUMBER("websocket.compression_level", NODE(websocket.compression_level), 1, 9, "1",
            "1 is fastest, 9 is smallest."),
+
+    STREAM_KEYS("http_stream", TRANSPORT_HTTP_STREAM, "/connection/http_stream",
+                "clients that WebSocket does not reach by HTTP streaming"),
+    STREAM_KEYS("sse", TRANSPORT_SSE, "/connection/sse",
+                "clients that WebSocket does not reach by server-sent events"),
+    STREAM_KEYS("uni_http_stream", TRANSPORT_UNI_HTTP_STREAM, "/connection/uni_http_stream",
+                "clients that only listen by HTTP streaming"),
+    STREAM_KEYS("uni_sse", TRANSPORT_UNI_SSE, "/connection/uni_sse",
+                "clients that only listen by server-sent events"),
+    MEMORY("fallback.memory_limit", NODE(fallback_memory_limit), 1 << 20, MEMORY_BYTES_MAX,
+           "268435456",
+           "Bytes that the four above may take together, 4 KiB a client and what waits for it "
+           "beyond; more clients of theirs are answered with 503."),
+    STRING("emulation.handler_prefix", NODE(emulation.handler_prefix), PATH_BYTES_MAX, "/emulation",
+           "Path to which clients of http_stream and sse send their commands."),
+    SIZE("emulation.max_request_body_size", NODE(emulation.max_request_body_size), 128,
+         SIZE_BYTES_MAX, "65536", "Bytes of the body of such a request."),
+    BOOL("uni_websocket.enabled", NODE(transports[TRANSPORT_UNI_WEBSOCKET].enabled), "false",
+         "Serve clients that only listen by WebSocket."),
+    STRING("uni_websocket.handler_prefix", NODE(transports[TRANSPORT_UNI_WEBSOCKET].handler_prefix),
+           PATH_BYTES_MAX, "/connection/uni_websocket", "Path of its endpoint."),
+    SIZE("uni_websocket.message_size_limit",
+         NODE(transports[TRANSPORT_UNI_WEBSOCKET].request_size_limit), 128, SIZE_BYTES_MAX, "65536",
+         "Bytes of the message that connects."),
+    BOOL("uni_websocket.disable_closing_handshake", NODE(uni_websocket_disable_closing_handshake),
+         "false", "End it without a close frame."),
+    BOOL("uni_websocket.disable_disconnect_push", NODE(uni_websocket_disable_disconnect_push),
+         "false", "Send no push before the close frame."),
+    BOOL("init.enabled", NODE(init_enabled), "false",
+         "Answer requests that come before a connection, for cookies and health checks."),
+    STRING("init.handler_prefix", NODE(init_handler_prefix), PATH_BYTES_MAX, "/connection/init",
+           "Path of that answer."),
 
     BOOL("http_api.disabled", NODE(http_api.disabled), "false", "Serve no server API."),
     STRING("http_api.handler_prefix", NODE(http_api.handler_prefix), PATH_BYTES_MAX, "/api",

@@ -115,6 +115,8 @@ static void actors_on_message(void *actor, const struct message *message)
     case MESSAGE_SESSION_COMMAND:
     case MESSAGE_SURVEY:
     case MESSAGE_SURVEY_RESULT:
+    case MESSAGE_EMULATE:
+    case MESSAGE_EMULATED:
     case MESSAGE_NODES:
         edge_on_message(actors->edge, message);
         break;

@@ -9,6 +9,8 @@
 
 #include <stdint.h>
 
+#include "shards/transport.h"
+
 /* X(id, name, labels, kind, help) */
 #define COUNTER_TABLE(X) \
     X(NUM_CLIENTS, "node_num_clients", "", GAUGE, "Sessions that are connected.") \
@@ -49,8 +51,42 @@
       "Bytes of unfinished input held for peers.") \
     X(RECEIVE_PINNED_UNAUTHENTICATED_BYTES, "transport_receive_pinned_unauthenticated_bytes", "", \
       GAUGE, "Of these, for peers that have not connected yet.") \
-    X(ACCEPTED, "client_connections_accepted", "transport=\"websocket\"", COUNTER, \
+    X(RECEIVE_PINNED_FALLBACK_BYTES, "transport_receive_pinned_fallback_bytes", "", GAUGE, \
+      "Of these, for HTTP streams, those who ask for one, and their commands.") \
+    X(FALLBACK_BYTES, "transport_fallback_bytes", "", GAUGE, \
+      "What HTTP streams take of fallback.memory_limit.") \
+    X(EMULATION_DELIVERED, "emulation_requests_count", "result=\"delivered\"", COUNTER, \
+      "Requests that brought commands for the client of an HTTP stream.") \
+    X(EMULATION_NO_SESSION, "emulation_requests_count", "result=\"no_session\"", COUNTER, \
+      "Requests that brought commands for the client of an HTTP stream.") \
+    X(EMULATION_NO_NODE, "emulation_requests_count", "result=\"no_node\"", COUNTER, \
+      "Requests that brought commands for the client of an HTTP stream.") \
+    X(EMULATION_REFUSED, "emulation_requests_count", "result=\"refused\"", COUNTER, \
+      "Requests that brought commands for the client of an HTTP stream.") \
+    X(ACCEPTED_WEBSOCKET, "client_connections_accepted", "transport=\"websocket\"", COUNTER, \
       "Sessions that were accepted.") \
+    X(ACCEPTED_HTTP_STREAM, "client_connections_accepted", "transport=\"http_stream\"", COUNTER, \
+      "Sessions that were accepted.") \
+    X(ACCEPTED_SSE, "client_connections_accepted", "transport=\"sse\"", COUNTER, \
+      "Sessions that were accepted.") \
+    X(ACCEPTED_UNI_WEBSOCKET, "client_connections_accepted", "transport=\"uni_websocket\"", \
+      COUNTER, "Sessions that were accepted.") \
+    X(ACCEPTED_UNI_HTTP_STREAM, "client_connections_accepted", "transport=\"uni_http_stream\"", \
+      COUNTER, "Sessions that were accepted.") \
+    X(ACCEPTED_UNI_SSE, "client_connections_accepted", "transport=\"uni_sse\"", COUNTER, \
+      "Sessions that were accepted.") \
+    X(INFLIGHT_WEBSOCKET, "client_connections_inflight", "transport=\"websocket\"", GAUGE, \
+      "Sessions that are connected.") \
+    X(INFLIGHT_HTTP_STREAM, "client_connections_inflight", "transport=\"http_stream\"", GAUGE, \
+      "Sessions that are connected.") \
+    X(INFLIGHT_SSE, "client_connections_inflight", "transport=\"sse\"", GAUGE, \
+      "Sessions that are connected.") \
+    X(INFLIGHT_UNI_WEBSOCKET, "client_connections_inflight", "transport=\"uni_websocket\"", GAUGE, \
+      "Sessions that are connected.") \
+    X(INFLIGHT_UNI_HTTP_STREAM, "client_connections_inflight", "transport=\"uni_http_stream\"", \
+      GAUGE, "Sessions that are connected.") \
+    X(INFLIGHT_UNI_SSE, "client_connections_inflight", "transport=\"uni_sse\"", GAUGE, \
+      "Sessions that are connected.") \
     X(SENT_PUBLICATION, "node_messages_sent_count", "type=\"publication\"", COUNTER, \
       "Messages sent to subscribers' shards.") \
     X(SENT_JOIN, "node_messages_sent_count", "type=\"join\"", COUNTER, \
@@ -237,6 +273,8 @@
       "Peers that were turned away before or below the protocol.") \
     X(REFUSED_PINNED, "transport_refused_count", "reason=\"pinned_bytes\"", COUNTER, \
       "Peers that were turned away before or below the protocol.") \
+    X(REFUSED_FALLBACK_MEMORY, "transport_refused_count", "reason=\"fallback_memory\"", COUNTER, \
+      "Peers that were turned away before or below the protocol.") \
     X(REFUSED_ASSEMBLY_TIMEOUT, "transport_refused_count", "reason=\"assembly_timeout\"", COUNTER, \
       "Peers that were turned away before or below the protocol.") \
     X(REFUSED_NOT_FOUND, "transport_refused_count", "reason=\"not_found\"", COUNTER, \
@@ -293,6 +331,18 @@
       "Errors answered to the server API.") \
     X(HTTP_WEBSOCKET, "node_incoming_http_requests_total", "path=\"websocket\"", COUNTER, \
       "HTTP requests.") \
+    X(HTTP_HTTP_STREAM, "node_incoming_http_requests_total", "path=\"http_stream\"", COUNTER, \
+      "HTTP requests.") \
+    X(HTTP_SSE, "node_incoming_http_requests_total", "path=\"sse\"", COUNTER, "HTTP requests.") \
+    X(HTTP_UNI_WEBSOCKET, "node_incoming_http_requests_total", "path=\"uni_websocket\"", COUNTER, \
+      "HTTP requests.") \
+    X(HTTP_UNI_HTTP_STREAM, "node_incoming_http_requests_total", "path=\"uni_http_stream\"", \
+      COUNTER, "HTTP requests.") \
+    X(HTTP_UNI_SSE, "node_incoming_http_requests_total", "path=\"uni_sse\"", COUNTER, \
+      "HTTP requests.") \
+    X(HTTP_EMULATION, "node_incoming_http_requests_total", "path=\"emulation\"", COUNTER, \
+      "HTTP requests.") \
+    X(HTTP_INIT, "node_incoming_http_requests_total", "path=\"init\"", COUNTER, "HTTP requests.") \
     X(HTTP_ECHO, "node_incoming_http_requests_total", "path=\"echo\"", COUNTER, "HTTP requests.") \
     X(HTTP_API, "node_incoming_http_requests_total", "path=\"api\"", COUNTER, "HTTP requests.") \
     X(HTTP_HEALTH, "node_incoming_http_requests_total", "path=\"health\"", COUNTER, \
@@ -470,6 +520,12 @@ enum counter {
 #undef COUNTER_ID
         COUNTERS_LEN
 };
+
+/* Rows of what is counted by transport stand in the order of enum transport. */
+static inline enum counter counter_of_transport(enum counter of_websocket, enum transport transport)
+{
+    return (enum counter)((uint32_t)of_websocket + (uint32_t)transport);
+}
 
 enum counter_kind { COUNTER_KIND_COUNTER, COUNTER_KIND_GAUGE };
 

@@ -61,6 +61,16 @@ enum {
      * pin: those that have not authenticated, and everybody. */
     PINNED_UNAUTHENTICATED_MAX = 32 << 20,
     PINNED_MAX = 512 << 20,
+    /* The same of requests for HTTP streams and of clients that have one, beside both. */
+    PINNED_FALLBACK_MAX = 64 << 20,
+
+    /* What an HTTP stream counts in fallback.memory_limit: its objects with what the kernel keeps
+     * for its socket, and so much queued output. More of that is counted as it is. */
+    FALLBACK_STREAM_BYTES = 4096,
+    /* Of the client of an HTTP stream: requests that bring its commands in a second, and bytes of
+     * commands that wait for those before them. */
+    EMULATION_REQUESTS_A_SECOND = 500,
+    EMULATION_QUEUE_BYTES_MAX = 256 * 1024,
 
     /* Time that a peer has for a request head, for a body, and from the first to the last piece of
      * a message. */

@@ -29,6 +29,30 @@ enum message_class message_class_of(enum message_type type)
     return MESSAGE_REQUEST;
 }
 
+/* Bodies with one buf have it first. */
+#define ASSERT_FIRST(body, member) \
+    static_assert(offsetof(struct message_##body, member) == 0, #body " begins with its buf")
+ASSERT_FIRST(publication, frames);
+ASSERT_FIRST(presence_ask, channel);
+ASSERT_FIRST(history_ask, channel);
+ASSERT_FIRST(user_add, user);
+ASSERT_FIRST(user_remove, user);
+ASSERT_FIRST(user_set, user);
+ASSERT_FIRST(user_command, command);
+ASSERT_FIRST(session_command, command);
+ASSERT_FIRST(survey, pattern);
+ASSERT_FIRST(survey_result, result);
+ASSERT_FIRST(emulate, frame);
+ASSERT_FIRST(placement, placement);
+ASSERT_FIRST(nodes, nodes);
+
+static struct buf *only_buf_of(const struct message *message)
+{
+    struct buf *buf;
+    memcpy(&buf, message->body, sizeof(buf));
+    return buf;
+}
+
 void message_release(const struct message *message)
 {
     switch ((enum message_type)message->type) {
@@ -44,53 +68,33 @@ void message_release(const struct message *message)
         buf_release(message_as_publish(message).request);
         buf_release(message_as_publish(message).identity);
         break;
-    case MESSAGE_PUBLICATION:
-        buf_release(message_as_publication(message).frames);
-        break;
-    case MESSAGE_PRESENCE_ASK:
-        buf_release(message_as_presence_ask(message).channel);
-        break;
     case MESSAGE_PRESENCE:
         presence_snapshot_release(message_as_presence(message).snapshot);
         break;
     case MESSAGE_SUBSCRIBED:
         stream_page_release(message_as_subscribed(message).page);
         break;
-    case MESSAGE_HISTORY_ASK:
-        buf_release(message_as_history_ask(message).channel);
-        break;
     case MESSAGE_HISTORY:
         stream_page_release(message_as_history(message).page);
         break;
+    case MESSAGE_PUBLICATION:
+    case MESSAGE_PRESENCE_ASK:
+    case MESSAGE_HISTORY_ASK:
     case MESSAGE_USER_ADD:
-        buf_release(message_as_user_add(message).user);
-        break;
     case MESSAGE_USER_REMOVE:
-        buf_release(message_as_user_remove(message).user);
-        break;
     case MESSAGE_USER_SET:
-        buf_release(message_as_user_set(message).user);
-        break;
     case MESSAGE_USER_COMMAND:
-        buf_release(message_as_user_command(message).command);
-        break;
     case MESSAGE_SESSION_COMMAND:
-        buf_release(message_as_session_command(message).command);
-        break;
     case MESSAGE_SURVEY:
-        buf_release(message_as_survey(message).pattern);
-        break;
     case MESSAGE_SURVEY_RESULT:
-        buf_release(message_as_survey_result(message).result);
-        break;
+    case MESSAGE_EMULATE:
     case MESSAGE_PLACEMENT:
-        buf_release(message_as_placement(message).placement);
-        break;
     case MESSAGE_NODES:
-        buf_release(message_as_nodes(message).nodes);
+        buf_release(only_buf_of(message));
         break;
     case MESSAGE_PUBLISHED:
     case MESSAGE_USER_ADDED:
+    case MESSAGE_EMULATED:
     case MESSAGE_NODES_ASK:
     case MESSAGE_MOVED:
     case MESSAGE_ORIGIN_GONE:

@@ -47,6 +47,8 @@
     X(SESSION_COMMAND, session_command, DIRECTORY, EDGE, MESSAGE_REPLY) \
     X(SURVEY, survey, EDGE, EDGE, MESSAGE_REQUEST) \
     X(SURVEY_RESULT, survey_result, EDGE, EDGE, MESSAGE_REPLY) \
+    X(EMULATE, emulate, EDGE, EDGE, MESSAGE_REQUEST) \
+    X(EMULATED, emulated, EDGE, EDGE, MESSAGE_REPLY) \
     X(PLACEMENT, placement, ROUTER, EDGE, MESSAGE_REPLY) \
     X(NODES_ASK, nodes_ask, EDGE, ROUTER, MESSAGE_REQUEST) \
     X(NODES, nodes, ROUTER, EDGE, MESSAGE_REPLY) \
@@ -312,6 +314,22 @@ struct message_survey_result {
     struct buf *result; /* survey_channels_next(); NULL: nothing. */
     uint32_t op;
     uint32_t error; /* 0, or an enum client_error. */
+};
+
+enum { EMULATION_NAME_LEN = 16 };
+
+/* handle: the asker's. A frame of commands for the session of that name; edge/emulation.h. */
+struct message_emulate {
+    struct buf *frame; /* NULL: an empty one. */
+    uint8_t node[EMULATION_NAME_LEN];
+    uint8_t session[EMULATION_NAME_LEN];
+};
+
+/* handle: the asker's. */
+struct message_emulated {
+    /* 0 (also when no session has the name any more), or an enum client_error: NOT_AVAILABLE when
+     * there is no such node. */
+    uint32_t error;
 };
 
 struct message_placement {

@@ -33,6 +33,26 @@ static void client_options_init(struct client_options *client)
     client->subscription_token = token_defaults;
 }
 
+static void transport_options_init(struct node_options *options)
+{
+    static const char *const prefixes[TRANSPORTS] = {
+        [TRANSPORT_WEBSOCKET] = "",
+        [TRANSPORT_HTTP_STREAM] = "/connection/http_stream",
+        [TRANSPORT_SSE] = "/connection/sse",
+        [TRANSPORT_UNI_WEBSOCKET] = "/connection/uni_websocket",
+        [TRANSPORT_UNI_HTTP_STREAM] = "/connection/uni_http_stream",
+        [TRANSPORT_UNI_SSE] = "/connection/uni_sse",
+    };
+    for (size_t i = 0; i < TRANSPORTS; i++) {
+        options->transports[i].handler_prefix = prefixes[i];
+        options->transports[i].request_size_limit = 65536;
+    }
+    options->emulation.handler_prefix = "/emulation";
+    options->emulation.max_request_body_size = 65536;
+    options->fallback_memory_limit = 256 << 20;
+    options->init_handler_prefix = "/connection/init";
+}
+
 static void cluster_options_init(struct cluster_options *cluster)
 {
     cluster->name = "roost";
@@ -58,6 +78,7 @@ void node_options_init(struct node_options *options)
     /* A client that compresses may say no more than one that does not. */
     options->websocket.inflated_size_limit = 65536;
     options->websocket.compression_level = 1;
+    transport_options_init(options);
     options->echo.path = "/echo";
     options->http_api.handler_prefix = "/api";
     options->http_api.key = "";

@@ -14,6 +14,7 @@
 
 #include "codec/gossip_seal.h"
 #include "runtime/poller.h"
+#include "shards/transport.h"
 
 enum publication_data_format {
     PUBLICATION_DATA_NOT_EMPTY, /* "": anything but nothing. */
@@ -113,6 +114,19 @@ struct websocket_options {
     int compression_level;         /* 1..9 */
 };
 
+/* Of a transport beside the bidirectional WebSocket. */
+struct transport_options {
+    bool enabled;
+    const char *handler_prefix;
+    uint32_t request_size_limit; /* Bytes of the body, or of the message, that connects. */
+};
+
+/* Commands of clients to whom the node only streams. Served while http_stream or sse is. */
+struct emulation_options {
+    const char *handler_prefix;     /* "/emulation" */
+    uint32_t max_request_body_size; /* Bytes. */
+};
+
 struct echo_options {
     bool enabled;
     const char *path;
@@ -163,6 +177,13 @@ struct node_options {
     struct cluster_options cluster;
     struct client_options client;
     struct websocket_options websocket;
+    struct transport_options transports[TRANSPORTS]; /* WEBSOCKET is above. */
+    bool uni_websocket_disable_closing_handshake;
+    bool uni_websocket_disable_disconnect_push;
+    struct emulation_options emulation;
+    uint64_t fallback_memory_limit; /* Bytes that all HTTP streams of the node may take. */
+    bool init_enabled;
+    const char *init_handler_prefix; /* "/connection/init" */
     struct echo_options echo;
     struct http_api_options http_api;
     bool health_enabled;

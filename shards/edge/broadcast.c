@@ -29,10 +29,11 @@ static const enum counter sent_counters[] = {
     [PUBLICATION_LEAVE] = COUNTER_TRANSPORT_SENT_PUSH_LEAVE,
 };
 
+/* NULL: memory is out. */
 static struct frame *frame_for(struct edge *edge, struct broadcast *broadcast,
                                const struct connection *conn)
 {
-    if ((conn->flags & (CONNECTION_DEFLATE | CONNECTION_PROTOBUF)) == 0) {
+    if ((conn->flags & (CONNECTION_DEFLATE | CONNECTION_PROTOBUF | CONNECTION_REFRAMED)) == 0) {
         return broadcast->encodings[CLIENT_JSON].plain;
     }
     return encoding_frame_for(edge, &broadcast->encodings[connection_protocol(conn)], conn);
@@ -53,7 +54,8 @@ static void send_to_subscribers(struct edge *edge, struct hub_channel *channel,
         }
         struct connection *conn = at->conn;
         sent += broadcast->parts_len;
-        if (!connection_send_shared(edge, conn, frame_for(edge, broadcast, conn))) {
+        struct frame *frame = frame_for(edge, broadcast, conn);
+        if (frame == NULL || !connection_send_shared(edge, conn, frame)) {
             const bool is_last = channel->subscribers.count == 1;
             session_disconnect(edge, conn->session, CLIENT_DISCONNECT_SLOW, SPAN_EMPTY);
             if (is_last) {

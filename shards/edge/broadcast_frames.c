@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Merges what leaves together, and compresses it for those who want that. */
+/* Merges what leaves together, compresses it for those who want that, and frames it for each
+ * transport. */
 #include "shards/edge/broadcast_frames.h"
 
 #include <string.h>
@@ -74,6 +75,39 @@ struct frame *encoding_deflated_for(struct edge *edge, struct encoding *encoding
     return encoding->deflated[bits] == NULL ? encoding->plain : encoding->deflated[bits];
 }
 
+/* The same messages as another transport has them. */
+static struct frame *make_reframed(const struct frame *plain, enum client_protocol protocol,
+                                   enum transport transport)
+{
+    size_t len = 0;
+    for (struct span rest = span_of(plain->bytes, plain->len); !span_is_empty(rest);) {
+        const struct span message = websocket_next_frame(&rest);
+        len += transport_framed_len(transport, protocol, websocket_frame_payload(message));
+    }
+    struct frame *reframed = len > UINT32_MAX / 2 ? NULL : frame_create((uint32_t)len);
+    if (reframed == NULL) {
+        return NULL;
+    }
+    uint8_t *to = frame_bytes(reframed);
+    for (struct span rest = span_of(plain->bytes, plain->len); !span_is_empty(rest);) {
+        const struct span message = websocket_next_frame(&rest);
+        to = transport_put(transport, protocol, websocket_frame_payload(message), to);
+    }
+    reframed->len = (uint32_t)len;
+    return reframed;
+}
+
+struct frame *encoding_reframed_for(struct encoding *encoding, const struct connection *conn)
+{
+    const enum transport transport = connection_transport(conn);
+    if ((encoding->reframed_tried & 1u << transport) == 0) {
+        encoding->reframed_tried |= 1u << transport;
+        encoding->reframed[transport] =
+            make_reframed(encoding->plain, connection_protocol(conn), transport);
+    }
+    return encoding->reframed[transport];
+}
+
 void encoding_release(struct encoding *encoding)
 {
     if (encoding->plain != NULL) {
@@ -82,6 +116,11 @@ void encoding_release(struct encoding *encoding)
     for (uint32_t bits = 0; encoding->tried >> bits != 0; bits++) {
         if ((encoding->tried & 1u << bits) != 0 && encoding->deflated[bits] != NULL) {
             frame_release(encoding->deflated[bits]);
+        }
+    }
+    for (uint32_t i = 0; encoding->reframed_tried >> i != 0; i++) {
+        if ((encoding->reframed_tried & 1u << i) != 0 && encoding->reframed[i] != NULL) {
+            frame_release(encoding->reframed[i]);
         }
     }
 }

@@ -17,12 +17,14 @@ struct arrival {
     uint32_t next;
 };
 
-/* What the subscribers of one protocol get: plain, and compressed for each window that one of them
- * has. */
+/* What the subscribers of one protocol get: plain, compressed for each window that one of them has,
+ * and framed for each transport that one of them has. */
 struct encoding {
-    struct frame *plain; /* NULL: nobody here wants it. */
-    uint32_t tried;      /* A bit for each window that `deflated` has been set for. */
+    struct frame *plain;     /* NULL: nobody here wants it. */
+    uint32_t tried;          /* A bit for each window that `deflated` has been set for. */
+    uint32_t reframed_tried; /* And for each transport that `reframed` has. */
     struct frame *deflated[DEFLATE_WINDOW_BITS_MAX + 1];
+    struct frame *reframed[TRANSPORTS];
 };
 
 /* One or more publications that leave together. */
@@ -44,6 +46,7 @@ static inline void encoding_init(struct encoding *encoding)
 {
     encoding->plain = NULL;
     encoding->tried = 0;
+    encoding->reframed_tried = 0;
 }
 
 /* The parts one after the other. NULL: memory is out. */
@@ -54,11 +57,20 @@ MUST_CHECK struct frame *broadcast_make_plain(const struct arrival *parts, uint3
 struct frame *encoding_deflated_for(struct edge *edge, struct encoding *encoding,
                                     const struct connection *conn);
 
+/* The same for one whose transport is another than the bidirectional WebSocket. NULL: memory is
+ * out.
+ */
+struct frame *encoding_reframed_for(struct encoding *encoding, const struct connection *conn);
+
 void encoding_release(struct encoding *encoding);
 
+/* NULL: memory is out. */
 static inline struct frame *encoding_frame_for(struct edge *edge, struct encoding *encoding,
                                                const struct connection *conn)
 {
+    if ((conn->flags & CONNECTION_REFRAMED) != 0) {
+        return encoding_reframed_for(encoding, conn);
+    }
     return (conn->flags & CONNECTION_DEFLATE) == 0 ? encoding->plain
                                                    : encoding_deflated_for(edge, encoding, conn);
 }

@@ -475,48 +475,54 @@ static struct verdict on_command(struct edge *edge, struct session *session,
     return VERDICT_DISCONNECT(BAD_REQUEST);
 }
 
-/* Room for a command's strings and for the parts of its token. */
-static bool ensure_decoded_room(struct edge *edge, enum client_protocol protocol, size_t len)
+bool session_scratch(struct edge *edge, enum client_protocol protocol, size_t len,
+                     struct scratch *scratch)
 {
     const size_t needed = JWT_SCRATCH_LEN(len) + client_protocol_scratch_len(protocol, len);
-    if (needed <= edge->decoded_size) {
-        return true;
+    if (needed > edge->decoded_size) {
+        uint8_t *grown = realloc(edge->decoded, needed);
+        if (grown == NULL) {
+            return false;
+        }
+        edge->decoded = grown;
+        edge->decoded_size = needed;
     }
-    uint8_t *grown = realloc(edge->decoded, needed);
-    if (grown == NULL) {
+    *scratch = scratch_of(edge->decoded, edge->decoded_size);
+    return true;
+}
+
+bool session_on_command_decoded(struct edge *edge, struct session *session,
+                                const struct client_command *command, struct scratch *scratch)
+{
+    bool is_done = true;
+    const struct verdict verdict = on_command(edge, session, command, scratch, &is_done);
+    if (!is_done) {
         return false;
     }
-    edge->decoded = grown;
-    edge->decoded_size = needed;
+    actors_count(edge->actors, command_counters[command->method]);
+    actors_count(edge->actors, COUNTER_TRANSPORT_RECEIVED_COMMAND);
+    if (verdict.disconnect != 0) {
+        session_disconnect(edge, session, verdict.disconnect, SPAN_EMPTY);
+    } else if (verdict.error != 0) {
+        session_reply_error(edge, session, command->id, verdict.error);
+    }
     return true;
 }
 
 bool session_on_message(struct edge *edge, struct session *session, struct span message)
 {
     const enum client_protocol protocol = connection_protocol(session->conn);
-    if (!ensure_decoded_room(edge, protocol, message.len)) {
+    struct scratch scratch;
+    if (!session_scratch(edge, protocol, message.len, &scratch)) {
         session_disconnect(edge, session, CLIENT_DISCONNECT_INTERNAL, SPAN_EMPTY);
         return true;
     }
-    struct scratch scratch = scratch_of(edge->decoded, edge->decoded_size);
     struct client_command command;
     if (!client_protocol_decode_command(protocol, message, &scratch, &command)) {
         session_disconnect(edge, session, CLIENT_DISCONNECT_BAD_REQUEST, SPAN_EMPTY);
         return true;
     }
-    bool is_done = true;
-    const struct verdict verdict = on_command(edge, session, &command, &scratch, &is_done);
-    if (!is_done) {
-        return false;
-    }
-    actors_count(edge->actors, command_counters[command.method]);
-    actors_count(edge->actors, COUNTER_TRANSPORT_RECEIVED_COMMAND);
-    if (verdict.disconnect != 0) {
-        session_disconnect(edge, session, verdict.disconnect, SPAN_EMPTY);
-    } else if (verdict.error != 0) {
-        session_reply_error(edge, session, command.id, verdict.error);
-    }
-    return true;
+    return session_on_command_decoded(edge, session, &command, &scratch);
 }
 
 /* ---- answers of homes ---- */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shards/edge/fallback.h"
 #include "shards/edge/http.h"
 #include "shards/edge/session.h"
 
@@ -13,7 +14,7 @@
 enum { SENDS_MIN = 4 };
 enum { READ_HTTP = 16 * 1024, READ_SESSION = 64 * 1024 };
 
-static bool is_websocket(const struct connection *conn)
+static bool is_open(const struct connection *conn)
 {
     return conn->state == CONNECTION_ECHO || conn->state == CONNECTION_SESSION;
 }
@@ -21,7 +22,7 @@ static bool is_websocket(const struct connection *conn)
 bool connection_is_authenticated(const struct connection *conn)
 {
     return conn->state == CONNECTION_ECHO || conn->state == CONNECTION_HTTP_CALL ||
-           (conn->state == CONNECTION_HTTP_BODY) ||
+           (conn->state == CONNECTION_HTTP_BODY && conn->receive->body_kind == BODY_API) ||
            (conn->state == CONNECTION_SESSION && conn->session->state == SESSION_CONNECTED);
 }
 
@@ -71,7 +72,7 @@ static void connection_on_timer(struct timer *timer, void *actor)
 
 void connection_schedule(struct edge *edge, struct connection *conn)
 {
-    if (!is_websocket(conn)) {
+    if (!is_open(conn)) {
         return;
     }
     uint64_t due_ms = conn->state == CONNECTION_SESSION
@@ -102,7 +103,7 @@ void connection_enter(struct edge *edge, struct connection *conn, enum connectio
     if (connection_is_authenticated(conn)) {
         receive_authenticated(edge, conn);
     }
-    if (is_websocket(conn)) {
+    if (is_open(conn)) {
         connection_schedule(edge, conn);
     } else if (deadline_ms == 0) {
         timer_stop(edge->shard->timers, &conn->timer);
@@ -197,6 +198,9 @@ void connection_close(struct edge *edge, struct connection *conn)
     if (session != NULL) {
         session_close(edge, session);
     }
+    if (transport_is_stream(connection_transport(conn))) {
+        fallback_free(edge, conn);
+    }
 }
 
 void connection_free(struct edge *edge, struct connection *conn)
@@ -245,6 +249,9 @@ static uint8_t *connection_take(struct edge *edge, struct connection *conn, uint
             break;
         case CONNECTION_ECHO:
         case CONNECTION_SESSION:
+            if (transport_is_stream(connection_transport(conn))) {
+                return end; /* There is nothing to be said here but the end. */
+            }
             at = frames_take(edge, conn, at, end);
             break;
         case CONNECTION_CLOSING:
@@ -449,6 +456,9 @@ static bool connection_sent(struct edge *edge, struct connection *conn, uint64_t
     if (result == OUTQ_GONE) {
         connection_close(edge, conn);
         return false;
+    }
+    if ((conn->flags & CONNECTION_REFRAMED) != 0) {
+        fallback_count_output(edge, conn);
     }
     if (result == OUTQ_BLOCKED) {
         conn->flags |= CONNECTION_BLOCKED;

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One client transport: bytes in, bytes out, its states and its deadlines. Knows HTTP and
- * WebSocket, not the client protocol.
+ * WebSocket, not the client protocol. A session's connection may be an HTTP stream instead of a
+ * WebSocket (fallback.h): then nothing but the peer's end is read from it.
  *
- *                    upgrade               close frame sent
- *   HTTP_HEAD -----------------> ECHO    ------------------> CLOSING ---> CLOSED
- *     ^   |  \                   SESSION                        ^
- *     |   v   -----> HTTP_BODY ---> HTTP_CALL --- response -----|  (or back to HTTP_HEAD:
- * keep-alive) |                                            |
- *     ----------------------------------------------
+ *                upgrade, or a stream begins      close frame sent, stream ended
+ *   HTTP_HEAD -------------------------> ECHO    ------------------> CLOSING ---> CLOSED
+ *     ^   |  \                           SESSION                        ^
+ *     |   |   \                             ^ a stream begins           |
+ *     |   v    \                            |                           |
+ *     |    -----> HTTP_BODY --------------------> HTTP_CALL -- response-|
+ *     |                                                              |
+ *      --------------------------------------------------------------  (keep-alive)
  */
 #ifndef ROOST_SHARDS_EDGE_CONNECTION_H
 #define ROOST_SHARDS_EDGE_CONNECTION_H
@@ -17,16 +20,18 @@
 #include "codec/websocket.h"
 #include "runtime/outq.h"
 #include "shards/edge/edge.h"
+#include "shards/edge/transports.h"
 
 struct session;
 struct receive;
+struct fallback;
 
 enum connection_state {
     CONNECTION_HTTP_HEAD, /* Waits for a request; nothing is known of the peer. */
     CONNECTION_HTTP_BODY, /* The head was good and asks for a body that somebody wants. */
     CONNECTION_HTTP_CALL, /* A call works on the request; nothing is read. */
     CONNECTION_ECHO,      /* WebSocket: what comes goes back. */
-    CONNECTION_SESSION,   /* WebSocket: the client protocol; `session` is set. */
+    CONNECTION_SESSION,   /* The client protocol; `session` is set. */
     CONNECTION_CLOSING,   /* The last bytes are on their way; what comes in is thrown away. */
     CONNECTION_CLOSED,    /* The socket is closed; the object lives to the end of the next turn. */
 };
@@ -47,6 +52,7 @@ enum connection_flag {
     CONNECTION_FAILED = 1u << 11, /* The peer broke the protocol: what it says is no longer read. */
     CONNECTION_READY = 1u << 12,  /* It is in edge->ready. */
     CONNECTION_PROTOBUF = 1u << 13, /* Its session speaks Protobuf, in binary messages. */
+    CONNECTION_REFRAMED = 1u << 14, /* Its transport is another than the bidirectional WebSocket. */
 };
 
 struct connection {
@@ -58,12 +64,31 @@ struct connection {
         struct session *session; /* SESSION only. */
         uint32_t call;           /* HTTP_CALL only. */
     };
-    struct websocket_decoder decoder;
+    union {
+        struct websocket_decoder decoder;
+        struct fallback *fallback; /* Of an HTTP stream, from its session's beginning on. */
+    };
     uint32_t handle;
     uint16_t flags;
     uint8_t state;
-    uint8_t window_bits; /* With DEFLATE: what we may compress with. */
+    uint8_t window_bits : 4; /* With DEFLATE: what we may compress with. */
+    uint8_t transport : 4;   /* With REFRAMED: enum transport. */
 };
+
+static inline enum transport connection_transport(const struct connection *conn)
+{
+    return (conn->flags & CONNECTION_REFRAMED) == 0 ? TRANSPORT_WEBSOCKET
+                                                    : (enum transport)conn->transport;
+}
+
+/* Before its session is opened. */
+static inline void connection_set_transport(struct connection *conn, enum transport transport)
+{
+    if (transport != TRANSPORT_WEBSOCKET) {
+        conn->flags |= CONNECTION_REFRAMED;
+        conn->transport = (unsigned)transport & 0xfu;
+    }
+}
 
 /* What its session speaks. */
 static inline enum client_protocol connection_protocol(const struct connection *conn)
@@ -84,22 +109,30 @@ struct bytes {
     uint32_t room;
 };
 
+/* Who waits for a body. */
+enum body_kind { BODY_API, BODY_STREAM, BODY_EMULATION };
+
+/* Whose memory it is that a peer pins, and so which limits it has. */
+enum receive_account { RECEIVE_UNAUTHENTICATED, RECEIVE_AUTHENTICATED, RECEIVE_FALLBACK };
+
 /* What a peer has begun and not ended. All of it is counted in edge->pinned_bytes. */
 struct receive {
     struct bytes
         carry; /* Read, not yet consumed: a head, a frame header, or input held back by a pause. */
     struct bytes message;      /* A message or a body in pieces. */
     struct bytes commands;     /* Of a frame; they wait for the one before them. */
+    struct bytes head;         /* With its body: the request's. BODY_API wants none. */
     uint64_t message_since_ms; /* When its first piece came; 0: none is open. */
     uint64_t body_left;        /* Of a Content-Length. */
     struct http1_progress progress;
     struct http1_chunked chunked;
-    uint32_t route_detail; /* Which method of the API. */
+    uint32_t route_detail; /* API: its method; STREAM: the transport; EMULATION: the protocol. */
+    uint8_t body_kind;
     uint8_t opcode;
     bool is_compressed;
     bool is_chunked;
     bool is_error_by_transport;
-    bool is_authenticated; /* How its bytes are counted. */
+    uint8_t account; /* enum receive_account */
 };
 
 /* ---- life ---- */
@@ -147,11 +180,13 @@ uint8_t *frames_take(struct edge *edge, struct connection *conn, uint8_t *at, ui
 struct frame *frames_make_deflated(struct edge *edge, enum websocket_opcode opcode,
                                    struct span payload, unsigned window_bits);
 
-/* Queues a frame that many connections share. False as connection_send_message. */
+/* Queues a frame, in the form of its transport, that many connections share. False as
+ * connection_send_message. */
 MUST_CHECK bool connection_send_shared(struct edge *edge, struct connection *conn,
                                        struct frame *frame);
 
-/* Queues one message. False: over queue_max_size or out of memory (nothing was queued). */
+/* Queues one message; a transport that is no WebSocket needs no opcode. False: over queue_max_size
+ * or out of memory (nothing was queued). */
 MUST_CHECK bool connection_send_message(struct edge *edge, struct connection *conn,
                                         enum websocket_opcode opcode, struct span payload);
 
@@ -176,5 +211,7 @@ MUST_CHECK struct bytes receive_take(struct edge *edge, struct connection *conn,
                                      struct bytes *bytes);
 /* The peer has authenticated: what it pins counts as everybody's from now on. */
 void receive_authenticated(struct edge *edge, struct connection *conn);
+/* What it pins counts in another account from now on. */
+void receive_move(struct edge *edge, struct connection *conn, enum receive_account account);
 
 #endif

@@ -8,6 +8,7 @@
 #include "shards/edge/api.h"
 #include "shards/edge/broadcast.h"
 #include "shards/edge/connection.h"
+#include "shards/edge/emulation.h"
 #include "shards/edge/filters.h"
 #include "shards/edge/hub.h"
 #include "shards/edge/listener.h"
@@ -24,6 +25,12 @@ static struct map_key key_of_user(const void *object)
 {
     const struct local_user *user = object;
     return (struct map_key){user->id->bytes, user->id->len};
+}
+
+static struct map_key key_of_fallback(const void *object)
+{
+    const struct fallback *fallback = object;
+    return (struct map_key){fallback->key, sizeof(fallback->key)};
 }
 
 static struct frame *make_frame(unsigned opcode, struct span payload)
@@ -110,13 +117,14 @@ struct edge *edge_create(struct actors *actors)
     edge->hub = map_create(key_of_hub_channel, random);
     edge->users = map_create(key_of_user, random);
     edge->filters = filters_create(random);
+    edge->emulated = map_create(key_of_fallback, random);
     edge->ping_step_ms = ping_step_ms(actors->options->client.ping_interval_ms);
     edge->scratch = malloc(EDGE_SCRATCH_SIZE);
     const bool is_made = edge->connections != NULL && edge->sessions != NULL &&
                          edge->subscriptions != NULL && edge->grants != NULL &&
                          edge->hub_channels != NULL && edge->calls != NULL && edge->hub != NULL &&
-                         edge->users != NULL && edge->filters != NULL && edge->scratch != NULL &&
-                         make_pings(edge) && make_verifiers(edge);
+                         edge->users != NULL && edge->filters != NULL && edge->emulated != NULL &&
+                         edge->scratch != NULL && make_pings(edge) && make_verifiers(edge);
     if (!is_made) {
         edge_destroy(edge);
         return NULL;
@@ -174,6 +182,7 @@ void edge_destroy(struct edge *edge)
     map_destroy(edge->hub);
     map_destroy(edge->users);
     filters_destroy(edge->filters);
+    map_destroy(edge->emulated);
     pool_destroy(edge->connections);
     pool_destroy(edge->sessions);
     pool_destroy(edge->subscriptions);
@@ -261,6 +270,12 @@ void edge_on_message(struct edge *edge, const struct message *message)
         break;
     case MESSAGE_SURVEY_RESULT:
         api_on_survey_result(edge, message);
+        break;
+    case MESSAGE_EMULATE:
+        emulation_on_emulate(edge, message);
+        break;
+    case MESSAGE_EMULATED:
+        emulation_on_emulated(edge, message);
         break;
     case MESSAGE_NODES:
         api_on_nodes(edge, message);

@@ -73,6 +73,10 @@ struct edge {
     size_t decoded_size;
     uint64_t pinned_bytes;
     uint64_t pinned_unauthenticated_bytes;
+    uint64_t pinned_fallback_bytes;
+    struct map *emulated;  /* Secret name -> struct fallback; see emulation.h. */
+    int64_t fallback_left; /* Of fallback.memory_limit, as of that time. */
+    uint64_t fallback_left_ns;
 
     struct deflate_compressor *compressor; /* NULL while nobody negotiated compression. */
     struct deflate_inflater *inflater;
@@ -93,7 +97,7 @@ void edge_destroy(struct edge *edge);
 bool edge_start(struct edge *edge);
 
 /* SUBSCRIBED, PUBLISHED, PUBLICATION, PRESENCE, HISTORY, USER_ADDED, SESSION_COMMAND, SURVEY,
- * SURVEY_RESULT, NODES. Takes over the counts of their bufs. */
+ * SURVEY_RESULT, NODES, EMULATE, EMULATED. Takes over the counts of their bufs. */
 void edge_on_message(struct edge *edge, const struct message *message);
 void edge_on_event(struct edge *edge, uint64_t token, uint32_t events);
 

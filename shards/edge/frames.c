@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "shards/edge/connection.h"
+#include "shards/edge/fallback.h"
 #include "shards/edge/session.h"
+#include "shards/edge/uni.h"
 
 static void *frames_allocate(void *context, size_t len)
 {
@@ -23,9 +25,14 @@ static const struct deflate_allocator frames_allocator = {frames_allocate, frame
 
 /* ---- out ---- */
 
-static uint32_t output_limit(const struct edge *edge, const struct connection *conn)
+static uint32_t output_limit(struct edge *edge, const struct connection *conn)
 {
-    return conn->state == CONNECTION_SESSION ? edge->options->client.queue_max_size : 0;
+    if (conn->state != CONNECTION_SESSION) {
+        return 0;
+    }
+    const uint32_t limit = edge->options->client.queue_max_size;
+    return (conn->flags & CONNECTION_REFRAMED) == 0 ? limit
+                                                    : fallback_output_limit(edge, conn, limit);
 }
 
 /* The queue is full before the turn ends. A turn may bring much to a peer that takes it all: slow
@@ -107,12 +114,37 @@ static bool frames_put_deflated(struct edge *edge, struct connection *conn,
     return fits;
 }
 
+/* As the transport has it, which is not the bidirectional WebSocket. */
+static bool frames_put_reframed(struct edge *edge, struct connection *conn, struct span payload)
+{
+    const enum transport transport = connection_transport(conn);
+    const enum client_protocol protocol = connection_protocol(conn);
+    if (payload.len > UINT32_MAX / 2) {
+        return false;
+    }
+    const uint32_t len = (uint32_t)transport_framed_len(transport, protocol, payload);
+    uint8_t *to = outq_reserve(&conn->outq, len, output_limit(edge, conn));
+    if (to == NULL && frames_make_room(edge, conn)) {
+        to = outq_reserve(&conn->outq, len, output_limit(edge, conn));
+    }
+    if (to == NULL) {
+        return false;
+    }
+    (void)transport_put(transport, protocol, payload, to);
+    outq_commit(&conn->outq, len);
+    fallback_count_output(edge, conn);
+    return true;
+}
+
 static inline bool frames_put_message(struct edge *edge, struct connection *conn,
                                       enum websocket_opcode opcode, struct span payload)
 {
-    return (conn->flags & CONNECTION_DEFLATE) == 0
-               ? frames_put(edge, conn, WEBSOCKET_FIN | (unsigned)opcode, payload)
-               : frames_put_deflated(edge, conn, opcode, payload);
+    if ((conn->flags & (CONNECTION_DEFLATE | CONNECTION_REFRAMED)) == 0) {
+        return frames_put(edge, conn, WEBSOCKET_FIN | (unsigned)opcode, payload);
+    }
+    return (conn->flags & CONNECTION_DEFLATE) != 0
+               ? frames_put_deflated(edge, conn, opcode, payload)
+               : frames_put_reframed(edge, conn, payload);
 }
 
 bool connection_send_message(struct edge *edge, struct connection *conn,
@@ -154,6 +186,9 @@ bool connection_send_shared(struct edge *edge, struct connection *conn, struct f
         (!frames_make_room(edge, conn) || !outq_append(&conn->outq, frame, limit))) {
         return false;
     }
+    if ((conn->flags & CONNECTION_REFRAMED) != 0) {
+        fallback_count_output(edge, conn);
+    }
     connection_make_ready(edge, conn);
     return true;
 }
@@ -194,7 +229,11 @@ static void frames_deliver(struct edge *edge, struct connection *conn, uint8_t o
                            struct span message)
 {
     if (conn->state == CONNECTION_SESSION) {
-        session_on_frame(edge, conn->session, message);
+        if (session_is_unidirectional(conn->session)) {
+            uni_on_message(edge, conn->session, message);
+        } else {
+            session_on_frame(edge, conn->session, message);
+        }
         return;
     }
     actors_count(edge->actors, COUNTER_TRANSPORT_RECEIVED_ECHO);

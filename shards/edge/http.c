@@ -5,8 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shards/edge/admission.h"
 #include "shards/edge/api.h"
+#include "shards/edge/emulation.h"
 #include "shards/edge/metrics.h"
+#include "shards/edge/uni.h"
 #include "shards/edge/upgrade.h"
 
 /* Room for a response's head; headers of ours are short. */
@@ -30,7 +33,9 @@ void http_respond(struct edge *edge, struct connection *conn, const struct http_
                                   span_of_text(response->content_type));
     }
     writer_put(&head, response->headers);
-    http1_write_content_length(&head, response->body.len);
+    if (response->status != 204) {
+        http1_write_content_length(&head, response->body.len);
+    }
     if (!keeps) {
         http1_write_header_literal(&head, "Connection", "close");
     }
@@ -124,6 +129,9 @@ static void http_respond_file(struct edge *edge, struct connection *conn,
 enum route {
     ROUTE_NONE,
     ROUTE_WEBSOCKET,
+    ROUTE_TRANSPORT,
+    ROUTE_EMULATION,
+    ROUTE_INIT,
     ROUTE_ECHO,
     ROUTE_API,
     ROUTE_HEALTH,
@@ -163,11 +171,39 @@ static const struct web_file *find_web_file(const struct node_options *options, 
     return NULL;
 }
 
+/* TRANSPORTS: it is that of none which is served. */
+static enum transport find_transport(const struct node_options *options, struct span path)
+{
+    for (uint32_t i = TRANSPORT_WEBSOCKET + 1; i < TRANSPORTS; i++) {
+        if (options->transports[i].enabled &&
+            path_is(path, options->transports[i].handler_prefix)) {
+            return (enum transport)i;
+        }
+    }
+    return TRANSPORTS;
+}
+
+static bool path_is_emulation(const struct node_options *options, struct span path)
+{
+    return (options->transports[TRANSPORT_HTTP_STREAM].enabled ||
+            options->transports[TRANSPORT_SSE].enabled) &&
+           path_is(path, options->emulation.handler_prefix);
+}
+
 static enum route route_of(const struct node_options *options, struct span path,
                            struct span *api_method)
 {
     if (!options->websocket.disabled && path_is(path, options->websocket.handler_prefix)) {
         return ROUTE_WEBSOCKET;
+    }
+    if (path_is_emulation(options, path)) {
+        return ROUTE_EMULATION;
+    }
+    if (find_transport(options, path) != TRANSPORTS) {
+        return ROUTE_TRANSPORT;
+    }
+    if (options->init_enabled && path_is(path, options->init_handler_prefix)) {
+        return ROUTE_INIT;
     }
     if (options->echo.enabled && path_is(path, options->echo.path)) {
         return ROUTE_ECHO;
@@ -195,11 +231,11 @@ static const enum counter route_counters[] = {
     [ROUTE_ECHO] = COUNTER_HTTP_ECHO,     [ROUTE_API] = COUNTER_HTTP_API,
     [ROUTE_HEALTH] = COUNTER_HTTP_HEALTH, [ROUTE_METRICS] = COUNTER_HTTP_METRICS,
     [ROUTE_SHARDS] = COUNTER_HTTP_WEB,    [ROUTE_NODES] = COUNTER_HTTP_WEB,
-    [ROUTE_WEB] = COUNTER_HTTP_WEB,
+    [ROUTE_WEB] = COUNTER_HTTP_WEB,       [ROUTE_EMULATION] = COUNTER_HTTP_EMULATION,
+    [ROUTE_INIT] = COUNTER_HTTP_INIT,
 };
 
-static void http_respond_method_not_allowed(struct edge *edge, struct connection *conn,
-                                            const char *allow)
+void http_respond_method_not_allowed(struct edge *edge, struct connection *conn, const char *allow)
 {
     uint8_t room[64];
     struct writer header = writer_of(room, sizeof(room));
@@ -210,6 +246,64 @@ static void http_respond_method_not_allowed(struct edge *edge, struct connection
                                          .content_type = "text/plain; charset=utf-8",
                                          .headers = writer_written(&header),
                                          .body = SPAN_LITERAL("method not allowed")});
+}
+
+void http_respond_preflight(struct edge *edge, struct connection *conn,
+                            const struct http1_request *request)
+{
+    uint8_t room[CORS_LEN_MAX];
+    uint8_t headers_room[CORS_LEN_MAX + 128];
+    struct writer headers = writer_of(headers_room, sizeof(headers_room));
+    writer_put_literal(&headers, "Access-Control-Max-Age: 300\r\n"
+                                 "Access-Control-Allow-Methods: POST, OPTIONS\r\n");
+    writer_put(&headers, admission_cors(edge, request, room));
+    if (request->is_chunked || request->content_length > 0) {
+        http_end_keep_alive(conn);
+    }
+    http_respond(edge, conn,
+                 &(struct http_response){.status = 204, .headers = writer_written(&headers)});
+}
+
+void http_begin_body(struct edge *edge, struct connection *conn,
+                     const struct http1_request *request, const struct http_body *body)
+{
+    struct receive *receive = receive_of(edge, conn);
+    if (receive == NULL) {
+        return;
+    }
+    if (body->kind != BODY_API) {
+        /* The method is where the head begins. */
+        receive_move(edge, conn, RECEIVE_FALLBACK);
+        if (!receive_append(edge, conn, &receive->head, request->method_name.at,
+                            request->head_len)) {
+            return;
+        }
+    }
+    receive->body_kind = (uint8_t)body->kind;
+    receive->route_detail = body->detail;
+    receive->is_chunked = request->is_chunked;
+    receive->body_left = request->content_length;
+    http1_chunked_init(&receive->chunked, body->len_max);
+    connection_enter(edge, conn, CONNECTION_HTTP_BODY, BODY_MS_MAX);
+    if (request->expect_continue) {
+        static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+        if (!outq_append_bytes(&conn->outq, go_on, sizeof(go_on) - 1, 0)) {
+            connection_close(edge, conn);
+            return;
+        }
+        connection_make_ready(edge, conn);
+    }
+    if (!receive->is_chunked && receive->body_left == 0) {
+        (void)http_take_body(edge, conn, NULL, NULL);
+    }
+}
+
+void http_take_kept_head(struct edge *edge, struct connection *conn, struct bytes *head,
+                         struct http1_request *request)
+{
+    struct http1_progress progress = {0};
+    *head = receive_take(edge, conn, &conn->receive->head);
+    BUG_IF(http1_parse_request(span_of(head->at, head->len), &progress, request) != HTTP1_DONE);
 }
 
 /* The head of an API call is judged before a byte of its body is taken. */
@@ -243,23 +337,9 @@ static void http_begin_api(struct edge *edge, struct connection *conn,
     if (receive == NULL) {
         return;
     }
-    receive->route_detail = method;
     receive->is_error_by_transport = api_wants_transport_errors(options, request);
-    receive->is_chunked = request->is_chunked;
-    receive->body_left = request->content_length;
-    http1_chunked_init(&receive->chunked, limit);
-    connection_enter(edge, conn, CONNECTION_HTTP_BODY, BODY_MS_MAX);
-    if (request->expect_continue) {
-        static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
-        if (!outq_append_bytes(&conn->outq, go_on, sizeof(go_on) - 1, 0)) {
-            connection_close(edge, conn);
-            return;
-        }
-        connection_make_ready(edge, conn);
-    }
-    if (!receive->is_chunked && receive->body_left == 0) {
-        (void)http_take_body(edge, conn, NULL, NULL);
-    }
+    http_begin_body(edge, conn, request,
+                    &(struct http_body){.kind = BODY_API, .detail = method, .len_max = limit});
 }
 
 /* The demo page may know of the nodes what the API tells its callers. */
@@ -269,6 +349,7 @@ static void http_begin_nodes(struct edge *edge, struct connection *conn)
     if (receive == NULL) {
         return;
     }
+    receive->body_kind = BODY_API;
     receive->route_detail = API_METHOD_INFO;
     receive->is_error_by_transport = true;
     receive->is_chunked = false;
@@ -277,15 +358,48 @@ static void http_begin_nodes(struct edge *edge, struct connection *conn)
     (void)http_take_body(edge, conn, NULL, NULL);
 }
 
+static void http_begin_transport(struct edge *edge, struct connection *conn,
+                                 const struct http1_request *request)
+{
+    const enum transport transport = find_transport(edge->options, request->path);
+    actors_count(edge->actors, counter_of_transport(COUNTER_HTTP_WEBSOCKET, transport));
+    if (transport == TRANSPORT_UNI_WEBSOCKET) {
+        uni_upgrade(edge, conn, request);
+    } else {
+        fallback_begin(edge, conn, request, transport);
+    }
+}
+
+/* For load balancers, and for clients that want cookies before they connect. */
+static void http_respond_init(struct edge *edge, struct connection *conn,
+                              const struct http1_request *request)
+{
+    uint8_t room[CORS_LEN_MAX];
+    http_respond(edge, conn,
+                 &(struct http_response){.status = 200,
+                                         .content_type = "application/json; charset=utf-8",
+                                         .headers = admission_cors(edge, request, room),
+                                         .body = SPAN_LITERAL("{}")});
+}
+
 static void http_route(struct edge *edge, struct connection *conn,
                        const struct http1_request *request)
 {
     struct span api_method = SPAN_EMPTY;
     const enum route route = route_of(edge->options, request->path, &api_method);
+    if (route == ROUTE_TRANSPORT) {
+        http_begin_transport(edge, conn, request);
+        return;
+    }
     actors_count(edge->actors, route_counters[route]);
     if (route == ROUTE_WEBSOCKET || route == ROUTE_ECHO) {
         upgrade_to_websocket(edge, conn, request,
-                             route == ROUTE_ECHO ? CONNECTION_ECHO : CONNECTION_SESSION);
+                             route == ROUTE_ECHO ? CONNECTION_ECHO : CONNECTION_SESSION,
+                             TRANSPORT_WEBSOCKET);
+        return;
+    }
+    if (route == ROUTE_EMULATION) {
+        emulation_begin(edge, conn, request);
         return;
     }
     if (route == ROUTE_API) {
@@ -308,7 +422,9 @@ static void http_route(struct edge *edge, struct connection *conn,
         http_respond_method_not_allowed(edge, conn, "GET, HEAD");
         return;
     }
-    if (route == ROUTE_HEALTH) {
+    if (route == ROUTE_INIT) {
+        http_respond_init(edge, conn, request);
+    } else if (route == ROUTE_HEALTH) {
         http_respond(edge, conn,
                      &(struct http_response){.status = 200,
                                              .content_type = "application/json",
@@ -368,13 +484,23 @@ static void http_body_is_complete(struct edge *edge, struct connection *conn)
 {
     struct receive *receive = conn->receive;
     const struct bytes body = receive_take(edge, conn, &receive->message);
-    const struct api_request request = {
-        .method = (enum api_method)receive->route_detail,
-        .error_by_transport = receive->is_error_by_transport,
-        .body = span_of(body.at, body.len),
-    };
-    connection_enter(edge, conn, CONNECTION_HTTP_CALL, 0);
-    api_call(edge, conn, &request);
+    const struct span text = span_of(body.at, body.len);
+    const uint32_t detail = receive->route_detail;
+    switch ((enum body_kind)receive->body_kind) {
+    case BODY_API:
+        connection_enter(edge, conn, CONNECTION_HTTP_CALL, 0);
+        api_call(edge, conn,
+                 &(struct api_request){.method = (enum api_method)detail,
+                                       .error_by_transport = receive->is_error_by_transport,
+                                       .body = text});
+        break;
+    case BODY_STREAM:
+        fallback_on_body(edge, conn, (enum transport)detail, text);
+        break;
+    case BODY_EMULATION:
+        emulation_on_body(edge, conn, (enum client_protocol)detail, text);
+        break;
+    }
     free(body.at);
 }
 

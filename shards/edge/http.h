@@ -31,4 +31,25 @@ void http_respond_error(struct edge *edge, struct connection *conn, unsigned sta
 /* What this request asked for decides; the response ends the connection. */
 void http_end_keep_alive(struct connection *conn);
 
+void http_respond_method_not_allowed(struct edge *edge, struct connection *conn, const char *allow);
+
+/* To the OPTIONS by which a browser asks whether a page of another origin may send a POST. */
+void http_respond_preflight(struct edge *edge, struct connection *conn,
+                            const struct http1_request *request);
+
+struct http_body {
+    enum body_kind kind; /* Who gets it. */
+    uint32_t detail;     /* See struct receive. */
+    uint32_t len_max;    /* Its Content-Length is no larger. */
+};
+
+/* Takes the body of a request before anything else. May close the connection. */
+void http_begin_body(struct edge *edge, struct connection *conn,
+                     const struct http1_request *request, const struct http_body *body);
+
+/* The head that came with a body that is complete; the caller frees head->at, into which *request
+ * points, before its turn ends. */
+void http_take_kept_head(struct edge *edge, struct connection *conn, struct bytes *head,
+                         struct http1_request *request);
+
 #endif

@@ -188,9 +188,6 @@ void metrics_write_prometheus(struct writer *out, const struct node *node, int64
     put_sample(out, "node_num_shards", "", node->shards);
     put_header(out, "node_uptime_seconds", "Since the node started.", "gauge");
     put_sample(out, "node_uptime_seconds", "", up_ms > 0 ? (uint64_t)up_ms / 1000 : 0);
-    put_header(out, "client_connections_inflight", "Sessions that are connected.", "gauge");
-    put_sample(out, "client_connections_inflight", "transport=\"websocket\"",
-               node_sum(node, COUNTER_NUM_CLIENTS));
     put_header(out, "client_subscriptions_inflight", "Subscriptions of sessions.", "gauge");
     put_sample(out, "client_subscriptions_inflight", "", node_sum(node, COUNTER_NUM_SUBSCRIPTIONS));
     write_counters(out, node);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The memory that peers pin with what they have begun and not ended: bounded for each shard, and
- * more tightly for peers that have not authenticated. */
+ * more tightly for peers that have not authenticated and for HTTP streams, each for themselves. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,9 +10,12 @@ static void receive_account(struct edge *edge, const struct receive *receive, in
 {
     edge->pinned_bytes += (uint64_t)change;
     actors_gauge_add(edge->actors, COUNTER_RECEIVE_PINNED_BYTES, change);
-    if (!receive->is_authenticated) {
+    if (receive->account == RECEIVE_UNAUTHENTICATED) {
         edge->pinned_unauthenticated_bytes += (uint64_t)change;
         actors_gauge_add(edge->actors, COUNTER_RECEIVE_PINNED_UNAUTHENTICATED_BYTES, change);
+    } else if (receive->account == RECEIVE_FALLBACK) {
+        edge->pinned_fallback_bytes += (uint64_t)change;
+        actors_gauge_add(edge->actors, COUNTER_RECEIVE_PINNED_FALLBACK_BYTES, change);
     }
 }
 
@@ -21,8 +24,23 @@ static bool receive_may_grow(const struct edge *edge, const struct receive *rece
     if (edge->pinned_bytes + by > PINNED_MAX) {
         return false;
     }
-    return receive->is_authenticated ||
-           edge->pinned_unauthenticated_bytes + by <= PINNED_UNAUTHENTICATED_MAX;
+    switch ((enum receive_account)receive->account) {
+    case RECEIVE_UNAUTHENTICATED:
+        return edge->pinned_unauthenticated_bytes + by <= PINNED_UNAUTHENTICATED_MAX;
+    case RECEIVE_FALLBACK:
+        return edge->pinned_fallback_bytes + by <= PINNED_FALLBACK_MAX;
+    case RECEIVE_AUTHENTICATED:
+        break;
+    }
+    return true;
+}
+
+static enum receive_account receive_account_of(const struct connection *conn)
+{
+    if (transport_is_stream(connection_transport(conn))) {
+        return RECEIVE_FALLBACK;
+    }
+    return connection_is_authenticated(conn) ? RECEIVE_AUTHENTICATED : RECEIVE_UNAUTHENTICATED;
 }
 
 static bool receive_refuse(struct edge *edge, struct connection *conn, enum counter reason)
@@ -42,7 +60,7 @@ struct receive *receive_of(struct edge *edge, struct connection *conn)
         (void)receive_refuse(edge, conn, COUNTER_REFUSED_MEMORY);
         return NULL;
     }
-    receive->is_authenticated = connection_is_authenticated(conn);
+    receive->account = (uint8_t)receive_account_of(conn);
     if (!receive_may_grow(edge, receive, sizeof(*receive))) {
         free(receive);
         (void)receive_refuse(edge, conn, COUNTER_REFUSED_PINNED);
@@ -106,6 +124,7 @@ void receive_free(struct edge *edge, struct connection *conn)
     receive_clear(edge, conn, &receive->carry);
     receive_clear(edge, conn, &receive->message);
     receive_clear(edge, conn, &receive->commands);
+    receive_clear(edge, conn, &receive->head);
     receive_account(edge, receive, -(int64_t)sizeof(*receive));
     free(receive);
     conn->receive = NULL;
@@ -115,20 +134,28 @@ void receive_settle(struct edge *edge, struct connection *conn)
 {
     const struct receive *receive = conn->receive;
     if (receive != NULL && receive->carry.len == 0 && receive->commands.len == 0 &&
-        receive->message_since_ms == 0 && conn->state != CONNECTION_HTTP_BODY) {
+        receive->head.len == 0 && receive->message_since_ms == 0 &&
+        conn->state != CONNECTION_HTTP_BODY) {
         receive_free(edge, conn);
     }
 }
 
-void receive_authenticated(struct edge *edge, struct connection *conn)
+void receive_move(struct edge *edge, struct connection *conn, enum receive_account account)
 {
     struct receive *receive = conn->receive;
-    if (receive == NULL || receive->is_authenticated) {
+    if (receive == NULL) {
         return;
     }
     const int64_t pinned = (int64_t)sizeof(*receive) + receive->carry.room + receive->message.room +
-                           receive->commands.room;
+                           receive->commands.room + receive->head.room;
     receive_account(edge, receive, -pinned);
-    receive->is_authenticated = true;
+    receive->account = (uint8_t)account;
     receive_account(edge, receive, pinned);
+}
+
+void receive_authenticated(struct edge *edge, struct connection *conn)
+{
+    if (conn->receive != NULL && conn->receive->account == RECEIVE_UNAUTHENTICATED) {
+        receive_move(edge, conn, RECEIVE_AUTHENTICATED);
+    }
 }

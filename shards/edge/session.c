@@ -8,7 +8,9 @@
 
 #include "codec/json.h"
 #include "shards/edge/auth.h"
+#include "shards/edge/emulation.h"
 #include "shards/edge/hub.h"
+#include "shards/edge/uni.h"
 #include "shards/edge/users.h"
 
 void session_set_due(struct edge *edge, struct session *session, uint64_t from_now_ms)
@@ -176,7 +178,10 @@ void session_on_connected(struct edge *edge, struct session *session, uint32_t c
 {
     const struct client_options *options = &edge->options->client;
     session->state = SESSION_CONNECTED;
-    actors_count(edge->actors, COUNTER_ACCEPTED);
+    const enum transport transport = connection_transport(session->conn);
+    const struct transport_shape *shape = &transport_shapes[transport];
+    actors_count(edge->actors, counter_of_transport(COUNTER_ACCEPTED_WEBSOCKET, transport));
+    actors_gauge_add(edge->actors, counter_of_transport(COUNTER_INFLIGHT_WEBSOCKET, transport), 1);
     actors_gauge_add(edge->actors, COUNTER_NUM_CLIENTS, 1);
     if (span_is_empty(session_user(session))) {
         actors_gauge_add(edge->actors, COUNTER_NUM_ANONYMOUS, 1);
@@ -189,27 +194,50 @@ void session_on_connected(struct edge *edge, struct session *session, uint32_t c
                              half_ms + random_below(&edge->shard->random, half_ms + 1));
     }
     char id[CLIENT_ID_TEXT_LEN];
+    char name[CLIENT_ID_TEXT_LEN];
     client_id_format(session->client_id, id);
     struct client_reply reply = {.id = command_id, .kind = CLIENT_REPLY_CONNECT};
     reply.connect = (struct client_connect_result){
         .client = span_of(id, sizeof(id)),
         .version = span_of_text(edge->options->version),
+        .session = shape->is_emulated || shape->is_unidirectional ? session_name(session, name)
+                                                                  : SPAN_EMPTY,
+        .node = shape->is_emulated ? span_of_text(edge->actors->node->uid) : SPAN_EMPTY,
         .time_ms = options->connect_include_server_time ? edge->shard->wall_ms : 0,
         .expires = session_expire_at_s(session) != 0,
         .ttl_s =
             session_expire_at_s(session) == 0 ? 0 : auth_ttl_s(edge, session_expire_at_s(session)),
     };
-    if (!session->has_frame_pings) {
+    if (!session->has_frame_pings || shape->is_unidirectional) {
         reply.connect.ping_s = (uint32_t)(options->ping_interval_ms / 1000);
-        reply.connect.pong = options->ping_interval_ms > 0 && options->pong_timeout_ms > 0;
+        reply.connect.pong = options->ping_interval_ms > 0 && options->pong_timeout_ms > 0 &&
+                             !shape->is_unidirectional;
+    }
+    if (shape->is_unidirectional) {
+        const struct client_connect_result result = reply.connect;
+        reply = (struct client_reply){.kind = CLIENT_REPLY_PUSH,
+                                      .push = {.kind = CLIENT_PUSH_CONNECT, .connect = result}};
     }
     struct connection *conn = session->conn;
     session_reply(edge, session, &reply);
     connection_schedule(edge, conn);
 }
 
+struct span session_name(const struct session *session, char text[CLIENT_ID_TEXT_LEN])
+{
+    const enum transport transport = connection_transport(session->conn);
+    const struct transport_shape *shape = &transport_shapes[transport];
+    client_id_format(shape->is_emulated ? session->conn->fallback->key : session->client_id, text);
+    return span_of(text, CLIENT_ID_TEXT_LEN);
+}
+
 void session_close(struct edge *edge, struct session *session)
 {
+    const enum transport transport =
+        session->conn == NULL ? TRANSPORT_WEBSOCKET : connection_transport(session->conn);
+    if (transport_shapes[transport].is_emulated) {
+        emulation_leave(edge, session);
+    }
     session->conn = NULL;
     struct subscription *subscription;
     while ((subscription = hub_first_of(edge, session)) != NULL) {
@@ -220,6 +248,8 @@ void session_close(struct edge *edge, struct session *session)
     }
     if (session->state == SESSION_CONNECTED) {
         actors_gauge_add(edge->actors, COUNTER_NUM_CLIENTS, -1);
+        actors_gauge_add(edge->actors, counter_of_transport(COUNTER_INFLIGHT_WEBSOCKET, transport),
+                         -1);
         if (span_is_empty(session_user(session))) {
             actors_gauge_add(edge->actors, COUNTER_NUM_ANONYMOUS, -1);
         }
@@ -233,7 +263,14 @@ void session_disconnect(struct edge *edge, struct session *session, uint32_t cod
 {
     const bool drops_output = code == CLIENT_DISCONNECT_SLOW;
     const struct span text = span_is_empty(reason) ? client_disconnect_reason(code) : reason;
-    connection_end_websocket(edge, session->conn, (uint16_t)code, text, drops_output);
+    struct connection *conn = session->conn;
+    if (transport_is_stream(connection_transport(conn))) {
+        fallback_end(edge, conn, code, text, drops_output);
+    } else if (session_is_unidirectional(session)) {
+        uni_end_websocket(edge, session, code, text, drops_output);
+    } else {
+        connection_end_websocket(edge, conn, (uint16_t)code, text, drops_output);
+    }
 }
 
 struct session *session_of_handle(struct edge *edge, uint32_t handle)
@@ -284,6 +321,10 @@ void session_reply_error(struct edge *edge, struct session *session, uint32_t id
                          enum client_error error)
 {
     actors_count(edge->actors, counter_of_reply_error(error));
+    if (session_is_unidirectional(session)) {
+        session_disconnect(edge, session, uni_disconnect_of(error), SPAN_EMPTY);
+        return;
+    }
     session_reply(edge, session,
                   &(struct client_reply){.id = id,
                                          .kind = CLIENT_REPLY_ERROR,
@@ -334,18 +375,32 @@ uint64_t session_next_deadline_ms(const struct edge *edge, const struct session 
     return expiry_ms < ping_ms ? expiry_ms : ping_ms;
 }
 
+static bool session_send_ping(struct edge *edge, const struct session *session)
+{
+    struct connection *conn = session->conn;
+    const enum client_protocol protocol = connection_protocol(conn);
+    if (connection_transport(conn) != TRANSPORT_WEBSOCKET) {
+        /* The one tells the application, the other asks its end of a unidirectional WebSocket. */
+        return connection_send_message(edge, conn, connection_opcode(protocol),
+                                       client_protocol_ping(protocol)) &&
+               (!session->has_frame_pings || connection_send_shared(edge, conn, edge->frame_ping));
+    }
+    return connection_send_shared(edge, conn,
+                                  session->has_frame_pings ? edge->frame_ping
+                                                           : edge->pings[protocol]);
+}
+
 static void session_ping(struct edge *edge, struct session *session)
 {
     const struct client_options *options = &edge->options->client;
     actors_count(edge->actors, COUNTER_TRANSPORT_SENT_SERVER_PING);
-    struct frame *ping = session->has_frame_pings ? edge->frame_ping
-                                                  : edge->pings[connection_protocol(session->conn)];
-    if (!connection_send_shared(edge, session->conn, ping)) {
+    if (!session_send_ping(edge, session)) {
         session_disconnect(edge, session, CLIENT_DISCONNECT_SLOW, SPAN_EMPTY);
         return;
     }
     session->ping_sent_us = (uint32_t)(edge->shard->now_ns / 1000);
-    session->owes_pong = options->pong_timeout_ms > 0;
+    session->owes_pong = options->pong_timeout_ms > 0 &&
+                         (session->has_frame_pings || !session_is_unidirectional(session));
     if (session->owes_pong) {
         session_set_due(edge, session, options->pong_timeout_ms);
     } else {
@@ -483,12 +538,14 @@ static void session_obey(struct edge *edge, struct session *session,
                          const struct session_command *command)
 {
     char text[CLIENT_ID_TEXT_LEN];
+    char name[CLIENT_ID_TEXT_LEN];
     client_id_format(session->client_id, text);
     const struct span client = span_of(text, sizeof(text));
     if (session->state != SESSION_CONNECTED || session->conn == NULL ||
         !span_equal(session_user(session), command->user) ||
         (!span_is_empty(command->client) && !span_equal(command->client, client)) ||
-        (!span_is_empty(command->session) && !span_equal(command->session, client))) {
+        (!span_is_empty(command->session) &&
+         !span_equal(command->session, session_name(session, name)))) {
         return;
     }
     if (command->kind == SESSION_DISCONNECT) {

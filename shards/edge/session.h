@@ -58,14 +58,15 @@ struct session {
 
 static_assert(sizeof(struct session) <= 64, "a million of them are idle");
 
-/* For a fresh WebSocket connection, whose protocol is set: makes its session. `user_header` is the
- * trusted header's user, or empty. */
+/* For a fresh connection, whose protocol and transport are set: makes its session. `user_header` is
+ * the trusted header's user, or empty. */
 MUST_CHECK bool session_open(struct edge *edge, struct connection *conn, struct span user_header);
 
 /* The connection is gone: leaves every channel, tells homes and directory, frees the session. */
 void session_close(struct edge *edge, struct session *session);
 
-/* One WebSocket message: a frame of commands. May pause or end the connection. */
+/* One WebSocket message, or what stands for it: a frame of commands. May pause or end the
+ * connection. */
 void session_on_frame(struct edge *edge, struct session *session, struct span frame);
 
 /* Input goes on: the commands that waited in conn->receive->commands. */
@@ -106,6 +107,16 @@ void session_set_ping_due(struct edge *edge, struct session *session, uint64_t f
  */
 MUST_CHECK bool session_on_message(struct edge *edge, struct session *session, struct span message);
 
+/* The same for one that was decoded, with what is left of the scratch. */
+MUST_CHECK bool session_on_command_decoded(struct edge *edge, struct session *session,
+                                           const struct client_command *command,
+                                           struct scratch *scratch);
+
+/* Room in edge->decoded for what a command of that length needs, its token too. False: memory is
+ * out. */
+MUST_CHECK bool session_scratch(struct edge *edge, enum client_protocol protocol, size_t len,
+                                struct scratch *scratch);
+
 /* A pong of WebSocket's own. */
 void session_on_pong_frame(struct edge *edge, struct session *session);
 
@@ -122,6 +133,15 @@ struct session *session_of_handle(struct edge *edge, uint32_t handle);
 MUST_CHECK struct buf *session_identity(struct session *session);
 
 struct span session_user(const struct session *session);
+
+/* What requests about it call it by: an emulated one has a secret name, others their client's id.
+ * Its connection must be there. */
+struct span session_name(const struct session *session, char text[CLIENT_ID_TEXT_LEN]);
+
+static inline bool session_is_unidirectional(const struct session *session)
+{
+    return transport_shapes[connection_transport(session->conn)].is_unidirectional;
+}
 
 /* Empty: none. */
 struct span session_conn_info(const struct session *session);

@@ -3,7 +3,7 @@
  * deflate. */
 #include "shards/edge/upgrade.h"
 
-#include "shards/edge/auth.h"
+#include "shards/edge/admission.h"
 #include "shards/edge/http.h"
 #include "shards/edge/session.h"
 
@@ -22,70 +22,6 @@ static void refuse(struct edge *edge, struct connection *conn, enum http1_upgrad
                                                  : SPAN_LITERAL("Sec-WebSocket-Version: 13\r\n"
                                                                 "Upgrade: websocket\r\n"),
                                          .body = span_of_text(http1_upgrade_text(result))});
-}
-
-static bool is_same_host(struct span origin, struct span host)
-{
-    const size_t scheme_len = span_starts_with(origin, SPAN_LITERAL("https://"))  ? 8
-                              : span_starts_with(origin, SPAN_LITERAL("http://")) ? 7
-                                                                                  : 0;
-    return scheme_len > 0 && span_equal_ignore_case(span_skip(origin, scheme_len), host);
-}
-
-/* The rate limit is the node's; each shard has its part, refilled by time, at most a second's
- * worth. In thousandths, so that peers that come often do not cost the parts of a token. */
-static bool takes_token(struct edge *edge)
-{
-    const uint32_t rate = edge->options->client.connection_rate_limit;
-    if (rate == 0) {
-        return true;
-    }
-    const uint64_t part = ((uint64_t)rate + edge->options->shards - 1) / edge->options->shards;
-    const uint64_t passed_ms = edge->shard->now_ms - edge->admission_refilled_ms;
-    const uint64_t tokens = edge->admission_millitokens + passed_ms * part;
-    edge->admission_millitokens = tokens < part * 1000 ? tokens : part * 1000;
-    edge->admission_refilled_ms = edge->shard->now_ms;
-    if (edge->admission_millitokens < 1000) {
-        return false;
-    }
-    edge->admission_millitokens -= 1000;
-    return true;
-}
-
-/* Why a new client is not taken, or COUNTERS_LEN. The operator's and the backend's requests are not
- * clients: a full node still answers them. */
-static enum counter find_refusal(struct edge *edge)
-{
-    const uint32_t limit = edge->options->client.connection_limit;
-    if (edge->stop_seen) {
-        return COUNTER_REFUSED_SHUTTING_DOWN;
-    }
-    if (limit > 0 && node_sum(edge->actors->node, COUNTER_NUM_SESSIONS) >= limit) {
-        return COUNTER_REFUSED_CONNECTION_LIMIT;
-    }
-    return takes_token(edge) ? COUNTERS_LEN : COUNTER_REFUSED_CONNECTION_RATE;
-}
-
-static void respond_unavailable(struct edge *edge, struct connection *conn)
-{
-    http_end_keep_alive(conn);
-    http_respond(edge, conn,
-                 &(struct http_response){.status = 503,
-                                         .content_type = "text/plain; charset=utf-8",
-                                         .headers = SPAN_LITERAL("Retry-After: 1\r\n"),
-                                         .body =
-                                             SPAN_LITERAL("no more connections are taken now")});
-}
-
-/* Requests without an Origin do not come from a browser. The page that this node itself serves may
- * always connect. */
-static bool origin_is_allowed(const struct edge *edge, const struct http1_request *request,
-                              const struct http1_upgrade *upgrade)
-{
-    if (!upgrade->has_origin || auth_origin_is_allowed(&edge->options->client, upgrade->origin)) {
-        return true;
-    }
-    return edge->options->web_files_len > 0 && is_same_host(upgrade->origin, request->host);
 }
 
 /* The first offer that can be used; false when the header is not even well formed. */
@@ -167,32 +103,34 @@ static struct span write_handshake(uint8_t room[HANDSHAKE_MAX], const struct htt
     return writer_written(&out);
 }
 
-static struct span user_header_of(const struct edge *edge, const struct http1_request *request)
-{
-    struct span user = SPAN_EMPTY;
-    const char *name = edge->options->client.user_id_http_header;
-    if (name[0] != '\0') {
-        (void)!http1_find_header(request, name, &user);
-    }
-    return user;
-}
-
 static bool begin_session(struct edge *edge, struct connection *conn,
                           const struct http1_request *request, enum client_protocol protocol)
 {
     if (protocol == CLIENT_PROTOBUF) {
         conn->flags |= CONNECTION_PROTOBUF;
     }
-    if (!session_open(edge, conn, user_header_of(edge, request))) {
+    if (!session_open(edge, conn, admission_user(edge, request))) {
         return false;
     }
     conn->session->has_frame_pings =
+        session_is_unidirectional(conn->session) ||
         query_is(request, SPAN_LITERAL("cf_ws_frame_ping_pong"), SPAN_LITERAL("true"));
     return true;
 }
 
+/* The bidirectional one negotiates, the other speaks JSON as it is. */
+static void init_decoder(const struct edge *edge, struct connection *conn, enum transport transport)
+{
+    const uint32_t limit = transport == TRANSPORT_WEBSOCKET
+                               ? edge->options->websocket.message_size_limit
+                               : edge->options->transports[transport].request_size_limit;
+    websocket_decoder_init(&conn->decoder, limit,
+                           (conn->flags & CONNECTION_DEFLATE) != 0 ? WEBSOCKET_DEFLATE : 0);
+}
+
 void upgrade_to_websocket(struct edge *edge, struct connection *conn,
-                          const struct http1_request *request, enum connection_state state)
+                          const struct http1_request *request, enum connection_state state,
+                          enum transport transport)
 {
     struct http1_upgrade upgrade;
     const enum http1_upgrade_result result = http1_check_websocket_upgrade(request, &upgrade);
@@ -200,15 +138,13 @@ void upgrade_to_websocket(struct edge *edge, struct connection *conn,
         refuse(edge, conn, result);
         return;
     }
-    if (state == CONNECTION_SESSION && !origin_is_allowed(edge, request, &upgrade)) {
+    if (state == CONNECTION_SESSION && !admission_allows_origin(edge, request)) {
         actors_count(edge->actors, COUNTER_REFUSED_ORIGIN);
         http_respond_error(edge, conn, 403, "origin is not in client.allowed_origins");
         return;
     }
-    const enum counter refusal = state == CONNECTION_SESSION ? find_refusal(edge) : COUNTERS_LEN;
-    if (refusal != COUNTERS_LEN) {
-        actors_count(edge->actors, refusal);
-        respond_unavailable(edge, conn);
+    if (state == CONNECTION_SESSION && !admission_takes_client(edge)) {
+        admission_refuse(edge, conn, SPAN_EMPTY);
         return;
     }
     struct deflate_params deflate;
@@ -219,8 +155,13 @@ void upgrade_to_websocket(struct edge *edge, struct connection *conn,
         return;
     }
     uint8_t room[HANDSHAKE_MAX];
-    struct span subprotocol;
-    const enum client_protocol protocol = choose_protocol(request, &subprotocol);
+    struct span subprotocol = SPAN_EMPTY;
+    enum client_protocol protocol = CLIENT_JSON;
+    if (transport == TRANSPORT_WEBSOCKET) {
+        protocol = choose_protocol(request, &subprotocol);
+    } else {
+        is_deflated = false;
+    }
     const struct span answer =
         write_handshake(room, &upgrade, subprotocol, is_deflated ? &deflate : NULL);
     if (!outq_append_bytes(&conn->outq, answer.at, (uint32_t)answer.len, 0)) {
@@ -229,12 +170,12 @@ void upgrade_to_websocket(struct edge *edge, struct connection *conn,
         return;
     }
     connection_make_ready(edge, conn);
-    websocket_decoder_init(&conn->decoder, edge->options->websocket.message_size_limit,
-                           is_deflated ? WEBSOCKET_DEFLATE : 0);
+    connection_set_transport(conn, transport);
     if (is_deflated) {
         conn->flags |= CONNECTION_DEFLATE;
-        conn->window_bits = deflate.server_window_bits;
+        conn->window_bits = deflate.server_window_bits & 0xfu;
     }
+    init_decoder(edge, conn, transport);
     if (state == CONNECTION_SESSION && !begin_session(edge, conn, request, protocol)) {
         actors_count(edge->actors, COUNTER_REFUSED_MEMORY);
         connection_close(edge, conn);

@@ -5,8 +5,10 @@
 
 #include "shards/edge/connection.h"
 
-/* Answers the request: 101 and the connection is in `state` (ECHO or SESSION), or a refusal. */
+/* Answers the request: 101 and the connection is in `state` (ECHO or SESSION), or a refusal. The
+ * transport of a session is WEBSOCKET or UNI_WEBSOCKET. */
 void upgrade_to_websocket(struct edge *edge, struct connection *conn,
-                          const struct http1_request *request, enum connection_state state);
+                          const struct http1_request *request, enum connection_state state,
+                          enum transport transport);
 
 #endif

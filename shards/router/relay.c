@@ -110,14 +110,14 @@ static struct relay_peer *peer_for(struct relay *relay, const struct gossip_uid 
     return peer;
 }
 
-static struct relay_peer *peer_find(const struct relay *relay, const struct gossip_uid *uid)
+struct relay_peer *relay_peer_find(const struct relay *relay, const struct gossip_uid *uid)
 {
     return map_find(relay->peers_by_uid, uid->bytes, sizeof(uid->bytes));
 }
 
 uint32_t relay_session_of(const struct relay *relay, const struct gossip_uid *uid)
 {
-    const struct relay_peer *peer = peer_find(relay, uid);
+    const struct relay_peer *peer = relay_peer_find(relay, uid);
     return peer == NULL ? 0 : peer->origin;
 }
 
@@ -177,7 +177,7 @@ void relay_on_link_up(struct relay *relay, const struct gossip_uid *uid)
 
 void relay_on_link_down(struct relay *relay, const struct gossip_uid *uid)
 {
-    struct relay_peer *peer = peer_find(relay, uid);
+    struct relay_peer *peer = relay_peer_find(relay, uid);
     if (peer != NULL) {
         end_session(relay, peer);
     }
@@ -234,6 +234,7 @@ enum message_class relay_class_of(enum link_message_kind kind)
     case LINK_MESSAGE_USER_COMMAND:
     case LINK_MESSAGE_SURVEY:
     case LINK_MESSAGE_INTEREST_SUM:
+    case LINK_MESSAGE_EMULATE:
         return MESSAGE_REQUEST;
     default:
         return MESSAGE_REPLY;
@@ -304,7 +305,11 @@ void relay_on_message(struct relay *relay, const struct message *message)
     case MESSAGE_PRESENCE:
     case MESSAGE_HISTORY:
     case MESSAGE_USER_ADDED:
+    case MESSAGE_EMULATED:
         relay_on_answer(relay, message);
+        break;
+    case MESSAGE_EMULATE:
+        relay_on_emulate(relay, message);
         break;
     case MESSAGE_USER_REMOVE:
     case MESSAGE_USER_SET:
@@ -353,7 +358,11 @@ static void on_link_message(struct relay *relay, struct relay_peer *peer,
     case LINK_MESSAGE_HISTORY:
     case LINK_MESSAGE_USER_ADDED:
     case LINK_MESSAGE_SURVEY_RESULT:
+    case LINK_MESSAGE_EMULATED:
         relay_on_link_answer(relay, peer, message, payload);
+        break;
+    case LINK_MESSAGE_EMULATE:
+        relay_on_link_emulate(relay, peer, message, payload);
         break;
     case LINK_MESSAGE_USER_REMOVE:
     case LINK_MESSAGE_USER_SET:
@@ -379,7 +388,7 @@ static void on_link_message(struct relay *relay, struct relay_peer *peer,
 void relay_on_link_message(struct relay *relay, const struct gossip_uid *uid,
                            const struct link_message *message, struct span payload)
 {
-    struct relay_peer *peer = peer_find(relay, uid);
+    struct relay_peer *peer = relay_peer_find(relay, uid);
     if (peer == NULL || peer->origin == 0) {
         relay_count(relay, COUNTER_RELAY_STALE);
         return;

@@ -52,6 +52,8 @@ static enum link_message_kind answer_kind(enum link_message_kind request)
         return LINK_MESSAGE_USER_ADDED;
     case LINK_MESSAGE_SURVEY:
         return LINK_MESSAGE_SURVEY_RESULT;
+    case LINK_MESSAGE_EMULATE:
+        return LINK_MESSAGE_EMULATED;
     default:
         return LINK_MESSAGE_NODES;
     }

@@ -234,6 +234,10 @@ bool relay_from_message(const struct message *message, struct link_message *out,
         out->kind = LINK_MESSAGE_USER_ADDED;
         out->error = message_as_user_added(message).error;
         return true;
+    case MESSAGE_EMULATED:
+        out->kind = LINK_MESSAGE_EMULATED;
+        out->error = message_as_emulated(message).error;
+        return true;
     default:
         return false;
     }
@@ -557,6 +561,9 @@ bool relay_to_answer(const struct link_message *answer, struct span payload,
         *out = message_make_user_added(ask->asker_handle, &body);
         return true;
     }
+    case LINK_MESSAGE_EMULATE:
+        *out = message_make_emulated(ask->asker_handle, &(struct message_emulated){answer->error});
+        return true;
     default:
         return false;
     }

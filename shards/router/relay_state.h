@@ -166,6 +166,9 @@ static inline struct span relay_name(const struct buf *buf)
 /* The peer of a session, or NULL when that is over. */
 struct relay_peer *relay_peer_of(const struct relay *relay, uint32_t origin);
 
+/* NULL: it was never one. */
+struct relay_peer *relay_peer_find(const struct relay *relay, const struct gossip_uid *uid);
+
 /* Where a name is at home: a shard of this node (`peer` is NULL), or a peer, whose link may be
  * down. */
 struct relay_home {
@@ -292,6 +295,12 @@ void relay_on_link_survey(struct relay *relay, struct relay_peer *peer,
 void relay_gather_on_answer(struct relay *relay, const struct relay_ask *ask,
                             const struct link_message *answer, struct span payload);
 void relay_gathers_destroy(struct relay *relay);
+
+/* ---- commands of streams' clients (relay_emulation.c) ---- */
+
+void relay_on_emulate(struct relay *relay, const struct message *message);
+void relay_on_link_emulate(struct relay *relay, struct relay_peer *peer,
+                           const struct link_message *request, struct span payload);
 
 /* ---- from rings to links and back (relay_convert.c) ---- */
 

@@ -355,6 +355,8 @@ static const enum counter gauges_at_zero[] = {
     COUNTER_HISTORY_BYTES,
     COUNTER_RECEIVE_PINNED_BYTES,
     COUNTER_RECEIVE_PINNED_UNAUTHENTICATED_BYTES,
+    COUNTER_RECEIVE_PINNED_FALLBACK_BYTES,
+    COUNTER_FALLBACK_BYTES,
 };
 
 /* Everybody leaves: nothing of them may stay. */

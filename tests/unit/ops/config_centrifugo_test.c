@@ -56,7 +56,7 @@ static void test_a_cluster_of_many_features_is_refused_by_name(void **state)
         "      subscription_type: map\n"
         "proxies: [{name: ppp}]\n"
         "consumers: [{name: kafka}]\n"
-        "sse: {enabled: true}\n"
+        "webtransport: {enabled: true}\n"
         "websocket: {write_timeout: 2s}\n",
         "roost.yaml:2:3: http_server.tls: known to Centrifugo, not supported by roost yet\n"
         "roost.yaml:3:1: engine: known to Centrifugo, not supported by roost yet\n"
@@ -69,7 +69,7 @@ static void test_a_cluster_of_many_features_is_refused_by_name(void **state)
         "roost yet\n"
         "roost.yaml:16:1: proxies: known to Centrifugo, not supported by roost yet\n"
         "roost.yaml:17:1: consumers: known to Centrifugo, not supported by roost yet\n"
-        "roost.yaml:18:1: sse: known to Centrifugo, not supported by roost yet\n"
+        "roost.yaml:18:1: webtransport: known to Centrifugo, not supported by roost yet\n"
         "roost.yaml:19:13: note: websocket.write_timeout: steers how Centrifugo works, has no "
         "effect on roost\n");
 }

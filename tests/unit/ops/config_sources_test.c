@@ -197,10 +197,13 @@ static void test_errors_of_the_environment(void **state)
                        "environment ROOST_CHANNEL_NAMESPACES_A_B_PRESENCE: found the namespaces "
                        "\"a-b\" and \"a.b\", "
                        "which are spelled alike here, expected one; set the option in the file\n");
-    expect_environment(NULL, ENVIRONMENT("ROOST_SSE_ENABLED=true"),
-                       "environment ROOST_SSE_ENABLED: sse: known to Centrifugo, not supported by "
+    expect_environment(NULL, ENVIRONMENT("ROOST_WEBTRANSPORT_ENABLED=true"),
+                       "environment ROOST_WEBTRANSPORT_ENABLED: webtransport: known to Centrifugo, "
+                       "not supported by "
                        "roost yet\n");
-    expect_environment(NULL, ENVIRONMENT("ROOST_SSE_ENABLED=false", "ROOST_SSE_HANDLER_PREFIX=/x"),
+    expect_environment(NULL,
+                       ENVIRONMENT("ROOST_WEBTRANSPORT_ENABLED=false",
+                                   "ROOST_SSE_HANDLER_PREFIX=/x"),
                        "");
     expect_environment(NULL, ENVIRONMENT("ROOST_CHANNEL_WITHOUT_NAMESPACE_SUBSCRIPTION_TYPE=map"),
                        "environment ROOST_CHANNEL_WITHOUT_NAMESPACE_SUBSCRIPTION_TYPE: "
@@ -283,8 +286,8 @@ static void test_errors_of_flags(void **state)
         {"--client.nonsense",
          "flag --client.nonsense: \"client.nonsense\": found an unknown key, expected one of "
          "`roostd --help-config`\n"},
-        {"--sse.enabled",
-         "flag --sse.enabled: sse: known to Centrifugo, not supported by roost yet\n"},
+        {"--webtransport.enabled", "flag --webtransport.enabled: webtransport: known to "
+                                   "Centrifugo, not supported by roost yet\n"},
         {"--pid_file=x", "unknown flag \"--pid_file\", expected one of `roostd --help`\n"},
         {"--log.file=x",
          "flag --log.file: log.file: known to Centrifugo, not supported by roost yet\n"},

@@ -281,7 +281,7 @@ static void connect_comes_first_and_once(void **state)
         peer_hear(peer, "{\"id\":1,\"error\":{\"code\":109,\"message\":\"token expired\"}}");
         peer_hear_close(peer, BAD_REQUEST);
     }
-    assert_int_equal(edge_rig_count(&rig, COUNTER_ACCEPTED), 0);
+    assert_int_equal(edge_rig_count(&rig, COUNTER_ACCEPTED_WEBSOCKET), 0);
     edge_rig_stop(&rig);
 }
 

@@ -228,7 +228,7 @@ void peer_hear_response_from(const char *file, int line, struct peer *peer, unsi
 {
     peer_hear_head_from(file, line, peer, status);
     const char *len_text = peer_header(peer, "Content-Length");
-    if (status < 200) {
+    if (status < 200 || status == 204) {
         assert_null(len_text);
         return;
     }

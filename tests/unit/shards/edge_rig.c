@@ -81,6 +81,8 @@ void edge_rig_assert_empty(const struct edge_rig *rig)
         COUNTER_NUM_PRESENCE_ENTRIES,
         COUNTER_RECEIVE_PINNED_BYTES,
         COUNTER_RECEIVE_PINNED_UNAUTHENTICATED_BYTES,
+        COUNTER_RECEIVE_PINNED_FALLBACK_BYTES,
+        COUNTER_FALLBACK_BYTES,
         COUNTER_OUTBOX_WAITING,
     };
     for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++) {
