@@ -278,7 +278,9 @@ const struct config_key config_keys[] = {
     BOOL("cluster.insecure", AT(cluster_insecure), "false",
          "Go without keys (gossip in clear) or without cluster.tls (links in clear)."),
     STRING("cluster.tls.cert_pem_file", AT(cluster_tls_cert_pem_file), FILE_BYTES_MAX, "",
-           "Certificate of this node for links, with its chain."),
+           "Certificate of this node for links, with its chain. All three are read again at "
+           "SIGHUP, "
+           "for links that begin then."),
     STRING("cluster.tls.key_pem_file", AT(cluster_tls_key_pem_file), FILE_BYTES_MAX, "",
            "Its private key."),
     STRING("cluster.tls.ca_pem_file", AT(cluster_tls_ca_pem_file), FILE_BYTES_MAX, "",

@@ -72,24 +72,53 @@ static void log_lines(struct log *log, const char *event, const char *text)
     }
 }
 
-/* Reads the configuration again and takes of it what a running node can: the keys of its cluster.
- */
+/* Takes of a configuration what a running node can. False: `problem` says why nothing of it was
+ * taken. */
+static bool take_again(struct node *node, struct config *config,
+                       char problem[CLUSTER_TLS_PROBLEM_SIZE])
+{
+    struct cluster_options *cluster = &config->options.cluster;
+    const bool had_tls = node->options->cluster.tls != NULL;
+
+    if (!node->options->cluster.enabled) {
+        snprintf(problem, CLUSTER_TLS_PROBLEM_SIZE,
+                 "a running node takes cluster.keys and the certificates of cluster.tls alone");
+        return false;
+    }
+    if (!cluster_tls_load(config, problem)) {
+        return false;
+    }
+    const bool has_tls = cluster->tls != NULL;
+
+    if (has_tls != had_tls || !node_offer_keys(node, &cluster->keyring)) {
+        snprintf(problem, CLUSTER_TLS_PROBLEM_SIZE, "%s",
+                 has_tls == had_tls ? "memory is out"
+                                    : "cluster.tls begins or ends with the start of a node");
+        tls_context_destroy(cluster->tls);
+        return false;
+    }
+    if (has_tls) {
+        node_offer_tls(node, cluster->tls);
+    }
+    return true;
+}
+
+/* Reads the configuration again. */
 static void reload(struct node *node, struct log *log)
 {
     static struct config config;
     static struct config_report report;
+    char problem[CLUSTER_TLS_PROBLEM_SIZE] = "a wrong configuration";
 
     config_report_init(&report);
     config_load(&config, &program_arguments, (const char *const *)environ, &report);
-    if (report.errors > 0) {
-        log_lines(log, "reload", report.text);
-        LOG(log, LOG_WARN, "reload", "%s", "result=refused reason=\"a wrong configuration\"");
-    } else if (!node->options->cluster.enabled) {
-        LOG(log, LOG_WARN, "reload", "%s",
-            "result=refused reason=\"a running node takes cluster.keys alone\"");
-    } else if (node_offer_keys(node, &config.options.cluster.keyring)) {
-        LOG(log, LOG_INFO, "reload", "result=taken cluster_keys=%u",
-            config.options.cluster.keyring.count);
+    log_lines(log, "reload", report.errors > 0 ? report.text : "");
+    if (report.errors == 0 && take_again(node, &config, problem)) {
+        LOG(log, LOG_INFO, "reload", "result=taken cluster_keys=%u cluster_tls=%s",
+            config.options.cluster.keyring.count,
+            node->options->cluster.tls != NULL ? "yes" : "no");
+    } else {
+        LOG(log, LOG_WARN, "reload", "result=refused reason=\"%s\"", problem);
     }
     gossip_keyring_wipe(&config.options.cluster.keyring);
     config_free(&config);
@@ -128,18 +157,25 @@ static int wait_for_stop(struct node *node, struct log *log, const sigset_t *sto
     }
 }
 
-/* The shards listen once the router has told them their place. False: one of them cannot. */
-static bool wait_until_listening(const struct node *node)
+/* The shards listen once the router has told them their place, which may take seconds. Returns 0,
+ * the signal that ends the node before, or -1: one of the shards cannot listen. */
+static int wait_until_listening(struct node *node, struct log *log, const sigset_t *stops)
 {
     const struct timespec look = {.tv_nsec = START_LOOK_MS * 1000000};
 
     while (!node_is_listening(node)) {
         if (node_has_failed(node)) {
-            return false;
+            return -1;
         }
-        nanosleep(&look, NULL);
+        int received = sigtimedwait(stops, NULL, &look);
+
+        if (received == SIGHUP) {
+            reload(node, log);
+        } else if (received > 0) {
+            return received;
+        }
     }
-    return true;
+    return 0;
 }
 
 /* Every client is told to go; true when all went. */
@@ -210,21 +246,20 @@ static int serve(struct node *node, const struct config *config, struct log *log
     }
     struct lookup *lookup = lookup_start(node, config, &failed);
 
-    if (failed) {
-        LOG(log, LOG_ERROR, "start", "%s", "result=failed reason=\"no thread can be had\"");
-    } else if (!wait_until_listening(node)) {
-        LOG(log, LOG_ERROR, "start", "%s", "result=failed reason=\"a shard cannot listen\"");
-        failed = true;
-    }
-    if (failed) {
+    int received = failed ? -1 : wait_until_listening(node, log, stops);
+
+    log_set_time(log, clock_read().wall_ms);
+    if (received < 0) {
+        LOG(log, LOG_ERROR, "start", "result=failed reason=\"%s\"",
+            failed ? "no thread can be had" : "a shard cannot listen");
         lookup_stop(lookup);
         shard_set_stop(set);
         return EXIT_FAILURE;
     }
-    log_set_time(log, clock_read().wall_ms);
-    say_ready(config, log);
-    int received = wait_for_stop(node, log, stops);
-
+    if (received == 0) {
+        say_ready(config, log);
+        received = wait_for_stop(node, log, stops);
+    }
     log_set_time(log, clock_read().wall_ms);
     LOG(log, LOG_INFO, "stop", "signal=%s", received == SIGTERM ? "TERM" : "INT");
     bool all_went = drain(node, set, stops);

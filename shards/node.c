@@ -54,6 +54,7 @@ void node_destroy(struct node *node)
     }
     node_offer_seeds(node, NULL);
     node_replace_keys(node, NULL);
+    node_offer_tls(node, NULL);
     free(node->shard_is_drained);
     free(node->stats);
     free(node);
@@ -184,6 +185,11 @@ bool node_offer_keys(struct node *node, const struct gossip_keyring *keyring)
     return true;
 }
 
+void node_offer_tls(struct node *node, struct tls_context *tls)
+{
+    tls_context_destroy(__atomic_exchange_n(&node->tls, tls, __ATOMIC_ACQ_REL));
+}
+
 struct node_seeds *node_take_seeds(struct node *node)
 {
     return __atomic_exchange_n(&node->seeds, NULL, __ATOMIC_ACQ_REL);
@@ -192,6 +198,11 @@ struct node_seeds *node_take_seeds(struct node *node)
 struct gossip_keyring *node_take_keys(struct node *node)
 {
     return __atomic_exchange_n(&node->keyring, NULL, __ATOMIC_ACQ_REL);
+}
+
+struct tls_context *node_take_tls(struct node *node)
+{
+    return __atomic_exchange_n(&node->tls, NULL, __ATOMIC_ACQ_REL);
 }
 
 uint64_t node_sum(const struct node *node, uint32_t counter)

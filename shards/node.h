@@ -10,6 +10,7 @@
 
 #include "codec/gossip.h"
 #include "runtime/shard.h"
+#include "runtime/tls.h"
 #include "shards/options.h"
 
 struct node {
@@ -29,6 +30,7 @@ struct node {
     /* Atomic. What the router has not taken yet. */
     struct node_seeds *seeds;
     struct gossip_keyring *keyring;
+    struct tls_context *tls;
 };
 
 /* Where other nodes may be, besides options->cluster.seeds. */
@@ -89,6 +91,10 @@ void node_offer_seeds(struct node *node, struct node_seeds *seeds);
  * Any thread. */
 MUST_CHECK bool node_offer_keys(struct node *node, const struct gossip_keyring *keyring);
 
+/* Take links with these certificates from now on; those that are there stay. The context goes over
+ * to the node. Only where options->cluster.tls is set. Any thread. */
+void node_offer_tls(struct node *node, struct tls_context *tls);
+
 static inline void node_tell_memory(struct node *node, uint64_t bytes)
 {
     __atomic_store_n(&node->memory_bytes, bytes, __ATOMIC_RELAXED);
@@ -110,6 +116,7 @@ void node_unset_stats(struct node *node, uint32_t shard);
  */
 struct node_seeds *node_take_seeds(struct node *node);
 struct gossip_keyring *node_take_keys(struct node *node);
+struct tls_context *node_take_tls(struct node *node);
 
 /* Once a turn: what the runtime counts of the shard goes into its stats. */
 void node_export_counters(struct shard *shard);

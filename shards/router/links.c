@@ -181,6 +181,7 @@ void links_destroy(struct links *links)
     timer_stop(links->shard->timers, &links->accept_again);
     map_destroy(links->peers);
     pool_destroy(links->wires);
+    tls_context_destroy(links->renewed);
     free(links);
 }
 
@@ -198,6 +199,14 @@ bool links_listen(struct links *links, const struct socket_address *address)
     }
     links->listener = listener;
     return true;
+}
+
+void links_renew_tls(struct links *links, struct tls_context *tls)
+{
+    BUG_IF(links->options.tls == NULL);
+    links->options.tls = tls;
+    tls_context_destroy(links->renewed);
+    links->renewed = tls;
 }
 
 void links_keep(struct links *links, const struct gossip_uid *uid,

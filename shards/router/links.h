@@ -92,6 +92,10 @@ void links_destroy(struct links *links);
 /* Takes links at this address. False: it cannot be had. */
 MUST_CHECK bool links_listen(struct links *links, const struct socket_address *address);
 
+/* Connections that begin from now on show and want these certificates, which are the links' own
+ * then; those that are there stay. Only where options.tls is set. */
+void links_renew_tls(struct links *links, struct tls_context *tls);
+
 /* This member lives there: have a link to it from now on, and again whenever it is lost. A new
  * address is for the next time it is dialled. There is no incarnation here: that of membership
  * rises whenever a rumour is refuted, and is not that of a life, which the handshake tells. */

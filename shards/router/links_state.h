@@ -86,6 +86,7 @@ struct peer {
 struct links {
     struct shard *shard;
     struct links_options options;
+    struct tls_context *renewed; /* In options.tls; NULL: there is what was given at first. */
     struct links_sink sink;
     struct links_counters counters;
     struct map *peers;

@@ -11,6 +11,7 @@ enum {
 };
 
 struct peers {
+    struct node *node;
     struct shard *shard;
     struct gossiper *gossiper;
     struct links *links;
@@ -147,6 +148,7 @@ struct peers *peers_create(struct node *node, struct shard *shard, struct gossip
     options.protocol_min = LINK_PROTOCOL_MIN;
     options.protocol_max = LINK_PROTOCOL;
     options.tls = cluster->tls;
+    peers->node = node;
     peers->shard = shard;
     peers->gossiper = gossiper;
     peers->sink = *sink;
@@ -175,6 +177,15 @@ bool peers_send(struct peers *peers, const struct gossip_uid *to, enum message_c
                 struct span head, struct buf *payload)
 {
     return links_send(peers->links, to, class, head, payload);
+}
+
+void peers_look(struct peers *peers)
+{
+    struct tls_context *tls = node_take_tls(peers->node);
+    if (tls != NULL) {
+        links_renew_tls(peers->links, tls);
+        LOG(peers->shard->log, LOG_INFO, "cluster_certificates", "%s", "result=taken");
+    }
 }
 
 void peers_on_event(struct peers *peers, uint64_t token, uint32_t events)

@@ -45,6 +45,9 @@ void peers_exchange(struct peers *peers, const struct gossip_address *to,
 MUST_CHECK bool peers_send(struct peers *peers, const struct gossip_uid *to,
                            enum message_class class, struct span head, struct buf *payload);
 
+/* Takes what an operator offered since (see node.h). */
+void peers_look(struct peers *peers);
+
 void peers_on_event(struct peers *peers, uint64_t token, uint32_t events);
 /* The actor's last act of a turn. */
 void peers_on_turn_end(struct peers *peers);

@@ -249,6 +249,7 @@ static void router_on_second(struct timer *timer, void *context)
     const struct gossip_load now = load_now(&router->load);
     gossiper_set_load(router->gossiper, &now);
     router_count_members(router);
+    peers_look(router->peers);
     peers_count(router->peers);
     timer_set(router->shard->timers, timer, router->shard->now_ms + 1000, router_on_second);
 }

@@ -2,6 +2,7 @@
 """A cluster of three: deaths, departures, returns, keys that rotate, and strangers at the port."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -180,6 +181,57 @@ def links_are_locked(nodes):
         assert all(node.metric("link_up") == 2 for node in nodes[:3])
 
 
+def certificates_are_renewed(nodes):
+    """certificates are read again, bad ones are not taken, and links that are there stay"""
+    with tempfile.TemporaryDirectory(prefix="roost-tls-") as folder:
+        old, new = Authority(folder, "old"), Authority(folder, "new")
+        tls = old.node("node")
+        start_cluster(nodes, 2, tls=tls)
+        eventually(lambda: all(node.metric("link_up") == 1 for node in nodes), "they have a link")
+        with open(tls["cert_pem_file"], encoding="utf-8") as file:
+            good = file.read()
+        for text, why in (("", "the certificate is no PEM text"), (None, "No such file")):
+            replace(tls["cert_pem_file"], text)
+            nodes[0].reload()
+            eventually(lambda why=why: why in nodes[0].log(), "it says what is wrong: " + why)
+        replace(tls["cert_pem_file"], good)
+        nodes.append(Node("old", [nodes[0].address], tls=old.node("as-before")).start())
+        eventually(lambda: agree(nodes), "the old certificates are in use")
+        ups = [node.metric("link_ups") for node in nodes[:2]]
+        for name, path in new.node("renewed").items():
+            shutil.copy(path, tls[name])
+        for node in nodes[:2]:
+            node.reload()
+            eventually(lambda node=node: "event=cluster_certificates" in node.log(), "it takes them")
+        assert [node.metric("link_ups") for node in nodes[:2]] == ups
+        nodes.append(Node("new", [nodes[0].address], tls=new.node("as-after")).start())
+        eventually(lambda: all(node.metric("link_up") == 3 for node in nodes[:2]),
+                   "who has the new ones is let in")
+        assert nodes[2].metric("link_up") == 2
+        nodes[2].kill()
+        nodes[2].start()
+        eventually(lambda: nodes[0].metric("link_refused", 'reason="tls"') > 0,
+                   "who comes with the old ones is not")
+
+
+def replace(path, text):
+    """Puts a text where a file is; None: nothing."""
+    if text is None:
+        os.remove(path)
+        return
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def it_may_be_stopped_while_it_starts(nodes):
+    """a node that still looks for others is stopped at once"""
+    nodes.append(Node("early", ["does-not-exist.invalid:1", "127.0.0.1:%d" % free_port()]).start())
+    eventually(lambda: "event=descriptors" in nodes[0].log(), "it starts")
+    assert nodes[0].stop() == 0
+    assert "event=ready" not in nodes[0].log(), nodes[0].log()
+    assert "all_clients_left=yes" in nodes[0].log()
+
+
 def a_certificate_is_read_at_the_start(nodes):
     """a node whose certificate cannot be read does not start, and says which"""
     nodes.append(Node("node", [], tls={"cert_pem_file": "/dev/null", "key_pem_file": "/dev/null",
@@ -206,7 +258,8 @@ def main():
     for case in (three_nodes_are_one_cluster, a_death_is_noticed, a_return_before_it_was_missed,
                  a_departure_is_no_death, strangers_are_refused, another_key_is_refused,
                  a_replay_is_refused, keys_rotate, seeds_have_names,
-                 seeds_have_services, links_are_locked, a_certificate_is_read_at_the_start,
+                 seeds_have_services, links_are_locked, certificates_are_renewed,
+                 a_certificate_is_read_at_the_start, it_may_be_stopped_while_it_starts,
                  no_key_no_cluster):
         suite.run(case)
     sys.exit(1 if suite.failed else 0)
