@@ -65,7 +65,6 @@ static const struct protobuf_slot message_slots[] = {
     PROTOBUF_FIELD(link_message, 17, U32, shard),
     PROTOBUF_FIELD(link_message, 18, U32, hops),
     PROTOBUF_FIELD(link_message, 19, U32, what),
-    PROTOBUF_FIELD(link_message, 20, U32, part_at),
     PROTOBUF_FIELD(link_message, 21, U64, age_us),
     PROTOBUF_FIELD_OF_NESTED(link_message, FIELD_COMMAND, has_command, &command_fields),
     PROTOBUF_FIELD_OF_NESTED(link_message, FIELD_NODE, has_node, &node_fields),
@@ -76,19 +75,12 @@ static const struct protobuf_fields message_fields = PROTOBUF_FIELDS(message_slo
 enum need { NEED_NAME = 1, NEED_COMMAND = 2, NEED_PAYLOAD = 4 };
 
 static const uint8_t needs[LINK_MESSAGE_KINDS_LEN] = {
-    [LINK_MESSAGE_SUBSCRIBE] = NEED_NAME,
-    [LINK_MESSAGE_UNSUBSCRIBE] = NEED_NAME,
-    [LINK_MESSAGE_PUBLISH] = NEED_PAYLOAD,
-    [LINK_MESSAGE_PUBLICATION] = NEED_PAYLOAD,
-    [LINK_MESSAGE_PRESENCE_ASK] = NEED_NAME,
-    [LINK_MESSAGE_HISTORY_ASK] = NEED_NAME,
-    [LINK_MESSAGE_USER_ADD] = NEED_NAME,
-    [LINK_MESSAGE_USER_REMOVE] = NEED_NAME,
-    [LINK_MESSAGE_USER_SET] = NEED_NAME,
-    [LINK_MESSAGE_USER_COMMAND] = NEED_COMMAND,
-    [LINK_MESSAGE_SESSION_COMMAND] = NEED_COMMAND,
-    [LINK_MESSAGE_CHANNEL_MOVE] = NEED_NAME,
-    [LINK_MESSAGE_EMULATE] = NEED_NAME,
+    [LINK_MESSAGE_SUBSCRIBE] = NEED_NAME,       [LINK_MESSAGE_UNSUBSCRIBE] = NEED_NAME,
+    [LINK_MESSAGE_PUBLISH] = NEED_PAYLOAD,      [LINK_MESSAGE_PRESENCE_ASK] = NEED_NAME,
+    [LINK_MESSAGE_HISTORY_ASK] = NEED_NAME,     [LINK_MESSAGE_USER_ADD] = NEED_NAME,
+    [LINK_MESSAGE_USER_REMOVE] = NEED_NAME,     [LINK_MESSAGE_USER_SET] = NEED_NAME,
+    [LINK_MESSAGE_USER_COMMAND] = NEED_COMMAND, [LINK_MESSAGE_SESSION_COMMAND] = NEED_COMMAND,
+    [LINK_MESSAGE_CHANNEL_MOVE] = NEED_NAME,    [LINK_MESSAGE_EMULATE] = NEED_NAME,
 };
 
 static enum link_message_result check_message(const struct link_message *message,
@@ -105,7 +97,7 @@ static enum link_message_result check_message(const struct link_message *message
     if ((need & NEED_COMMAND) != 0 && !message->has_command) {
         return LINK_MESSAGE_ERROR_PART;
     }
-    if ((need & NEED_PAYLOAD) != 0 && (payload_len == 0 || message->part_at > payload_len)) {
+    if ((need & NEED_PAYLOAD) != 0 && payload_len == 0) {
         return LINK_MESSAGE_ERROR_PAYLOAD;
     }
     return LINK_MESSAGE_OK;
@@ -176,7 +168,6 @@ static void encode_head(struct writer *out, const void *value)
     protobuf_put_u64(out, 17, message->shard);
     protobuf_put_u64(out, 18, message->hops);
     protobuf_put_u64(out, 19, message->what);
-    protobuf_put_u64(out, 20, message->part_at);
     protobuf_put_u64(out, 21, message->age_us);
     if (message->has_command) {
         protobuf_put_message(out, FIELD_COMMAND, encode_command, &message->command);
@@ -272,6 +263,15 @@ enum link_message_result link_next_entry(struct span *rest, struct link_entry *o
     return result == LINK_MESSAGE_OK && out->has_identity ? check_client(&out->identity) : result;
 }
 
+enum link_message_result link_read_publication(struct span payload, struct link_entry *out)
+{
+    *out = (struct link_entry){0};
+    if (protobuf_decode_fields(payload, &entry_fields, out) != PROTOBUF_OK) {
+        return LINK_MESSAGE_ERROR_FORMAT;
+    }
+    return out->has_identity ? check_client(&out->identity) : LINK_MESSAGE_OK;
+}
+
 enum link_message_result link_next_channel(struct span *rest, struct link_channel *out)
 {
     *out = (struct link_channel){0};
@@ -325,4 +325,9 @@ void link_put_entry(struct writer *out, const struct link_entry *entry)
 void link_put_channel(struct writer *out, const struct link_channel *channel)
 {
     protobuf_put_message(out, ITEM_CHANNEL, encode_channel, channel);
+}
+
+void link_put_publication(struct writer *out, const struct link_entry *publication)
+{
+    encode_entry(out, publication);
 }

@@ -99,7 +99,6 @@ struct link_message {
     uint32_t shard;
     uint32_t hops;
     uint32_t what;
-    uint32_t part_at;
     uint64_t age_us;
     bool has_command;
     bool has_node;
@@ -143,7 +142,7 @@ struct link_channel {
     X(LINK_MESSAGE_ERROR_NAME, "a name is missing or too long") \
     X(LINK_MESSAGE_ERROR_CLIENT, "a client id is not of 16 bytes") \
     X(LINK_MESSAGE_ERROR_PART, "a part is missing") \
-    X(LINK_MESSAGE_ERROR_PAYLOAD, "the payload is shorter than its head says")
+    X(LINK_MESSAGE_ERROR_PAYLOAD, "the payload is missing")
 
 #define LINK_MESSAGE_ENUM(name, text) name,
 enum link_message_result { LINK_MESSAGE_RESULTS(LINK_MESSAGE_ENUM) LINK_MESSAGE_RESULT_COUNT };
@@ -163,6 +162,12 @@ void link_message_encode(struct writer *out, const struct link_message *message)
 void link_put_identity(struct writer *out, const struct link_identity *identity);
 void link_put_entry(struct writer *out, const struct link_entry *entry);
 void link_put_channel(struct writer *out, const struct link_channel *channel);
+
+/* The whole payload of a PUBLICATION: the fields of one entry. Its channel and its offset are the
+ * head's; of who joins or leaves there is but the identity. */
+void link_put_publication(struct writer *out, const struct link_entry *publication);
+CODEC_MUST_CHECK enum link_message_result link_read_publication(struct span payload,
+                                                                struct link_entry *out);
 
 /* The next item of its sort in a payload, of which *rest is what was not read; ..._DONE at the end.
  */

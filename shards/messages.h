@@ -108,7 +108,7 @@ enum subscribe_flag {
 
 /* Beside the flags of SUBSCRIBE: a set of protocols in which the shard wants publications from now
  * on, with those that it has named before. Beside those of UNSUBSCRIBE: in which it wants them no
- * longer (with LAST: in none). */
+ * longer (with LAST: in none). What a router registers is in no protocol. */
 enum { FLAGS_PROTOCOLS_SHIFT = 8 };
 #define FLAGS_PROTOCOL(protocol) (CLIENT_PROTOCOL_BIT(protocol) << FLAGS_PROTOCOLS_SHIFT)
 static inline uint32_t flags_protocols(uint32_t flags)
@@ -204,7 +204,8 @@ enum publication_flag {
 /* handle: the receiver's hub channel. */
 struct message_publication {
     /* A whole WebSocket frame for each protocol that a shard has named (channel/push_frame.h). None
-     * for JSON: nobody has named it, or the publication's bytes are no JSON. */
+     * for JSON: nobody has named it, or the publication's bytes are no JSON. To the router: the
+     * values instead, of which each node makes the frames that its shards have named. */
     struct buf *frames;
     /* The message's number in the channel's epoch: one more than that of the message before, the
      * same for all who get it. A gap: something was given up, since a shard or a link took nothing
@@ -212,6 +213,7 @@ struct message_publication {
     uint64_t sequence;
     uint64_t offset;  /* In the channel's stream; 0: it has no place there. */
     uint64_t sent_ns; /* When the home accepted it. */
+    uint64_t epoch;   /* Of the stream, where this is the first in it. */
     uint32_t protobuf_at;
     uint16_t kind;
     uint16_t flags; /* enum publication_flag */

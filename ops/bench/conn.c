@@ -105,7 +105,9 @@ void conn_open(struct worker *worker, uint32_t index, uint64_t due_ns)
         .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
         .data.u64 = (uint64_t)conn->generation << 32 | index,
     };
-    const struct sockaddr_in *target = &worker->engine->target;
+    const struct sockaddr_in *target = conn_is_publisher(worker, index)
+                                           ? &worker->engine->publish_target
+                                           : &worker->engine->target;
     if ((connect(conn->fd, (const struct sockaddr *)target, sizeof *target) != 0 &&
          errno != EINPROGRESS) ||
         epoll_ctl(worker->epoll, EPOLL_CTL_ADD, conn->fd, &event) != 0) {

@@ -121,6 +121,10 @@ bool engine_create(struct engine *engine, const struct options *options, struct 
         snprintf(error, ERROR_SIZE, "--host %s is no IPv4 address", options->host);
         return false;
     }
+    engine->publish_target = engine->target;
+    if (options->publish_port != 0) {
+        engine->publish_target.sin_port = htons((uint16_t)options->publish_port);
+    }
     websocket_accept_key(SPAN_LITERAL("cm9vc3QtYmVuY2gga2V5IQ=="), engine->accept_key);
     engine->workers_len = engine_threads(options, engine->plan.connections_max);
     engine->workers = aligned_alloc(64, engine->workers_len * sizeof engine->workers[0]);

@@ -125,6 +125,7 @@ struct engine {
     const struct protocol *protocol;
     struct plan plan;
     struct sockaddr_in target;
+    struct sockaddr_in publish_target;
     struct worker *workers;
     uint32_t workers_len;
     uint32_t channels_len;

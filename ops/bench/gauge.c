@@ -96,23 +96,27 @@ static uint64_t threads_cpu_ns(uint64_t pid)
     return sum;
 }
 
+/* Adds to what is there. */
 static void gauge_read_server(uint64_t pid, bool deep, struct gauge *out)
 {
+    if (pid == 0) {
+        return;
+    }
     char path[PATH_SIZE];
     char text[FILE_SIZE];
     uint64_t user = 0;
     uint64_t system = 0;
-    out->server_cpu_ns = threads_cpu_ns(pid);
+    out->server_cpu_ns += threads_cpu_ns(pid);
     snprintf(path, sizeof path, "/proc/%llu/stat", (unsigned long long)pid);
     if (gauge_parse_stat(read_file(path, text), &user, &system)) {
-        out->server_user_ns = ticks_to_ns(user);
-        out->server_system_ns = ticks_to_ns(system);
+        out->server_user_ns += ticks_to_ns(user);
+        out->server_system_ns += ticks_to_ns(system);
     }
     snprintf(path, sizeof path, "/proc/%llu/%s", (unsigned long long)pid,
              deep ? "smaps_rollup" : "status");
     read_file(path, text);
-    out->server_rss = KIB * gauge_find(text, deep ? "Rss:" : "VmRSS:");
-    out->server_pss = deep ? KIB * gauge_find(text, "Pss:") : 0;
+    out->server_rss += KIB * gauge_find(text, deep ? "Rss:" : "VmRSS:");
+    out->server_pss += deep ? KIB * gauge_find(text, "Pss:") : 0;
 }
 
 /* The first line: "cpu" and user, nice, system, idle, iowait, irq, softirq, steal ticks. */
@@ -131,14 +135,13 @@ static uint64_t machine_busy_ns(void)
     return ticks_to_ns(busy);
 }
 
-void gauge_read(uint64_t server_pid, bool deep, struct gauge *out)
+void gauge_read(uint64_t server_pid, uint64_t other_pid, bool deep, struct gauge *out)
 {
     char text[FILE_SIZE];
     struct timespec now;
     memset(out, 0, sizeof *out);
-    if (server_pid != 0) {
-        gauge_read_server(server_pid, deep, out);
-    }
+    gauge_read_server(server_pid, deep, out);
+    gauge_read_server(other_pid, deep, out);
     out->machine_busy_ns = machine_busy_ns();
     out->kernel_slab = KIB * gauge_find(read_file("/proc/meminfo", text), "Slab:");
     out->bench_rss = KIB * gauge_find(read_file("/proc/self/status", text), "VmRSS:");

@@ -21,8 +21,8 @@ struct gauge {
     uint64_t kernel_sockets; /* bytes that TCP holds in buffers */
 };
 
-/* `deep` reads what takes the kernel long: PSS. A pid of 0 is no server. */
-void gauge_read(uint64_t server_pid, bool deep, struct gauge *out);
+/* `deep` reads what takes the kernel long: PSS. A pid of 0 is no server; two count as one. */
+void gauge_read(uint64_t server_pid, uint64_t other_pid, bool deep, struct gauge *out);
 
 /* The number behind `key` in a text like those of /proc ("VmRSS:   123 kB"); 0 if it is not there.
  */

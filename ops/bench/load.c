@@ -51,7 +51,7 @@ static void sleep_ns(uint64_t ns)
 
 static void load_sample(struct load *load, struct sample *out)
 {
-    gauge_read(load->options->server_pid, true, &out->gauge);
+    gauge_read(load->options->server_pid, load->options->publish_pid, true, &out->gauge);
     engine_sum(&load->engine, &out->counters);
     instructions_read(&load->instructions, &out->user_instructions, &out->kernel_instructions);
     for (uint32_t i = 0; i < load->engine.workers_len; i++) {

@@ -52,6 +52,8 @@ static const struct flag flags[] = {
     FLAG("--after", DURATION, after_ns, "idle: look at the memory so long after all have left"),
     FLAG("--scenario", TEXT, scenario_path, "mixed: the file of stages"),
     FLAG("--server-pid", NUMBER, server_pid, "read the server's CPU and memory from /proc"),
+    FLAG("--publish-port", NUMBER, publish_port, "publish on this port, of another node"),
+    FLAG("--publish-pid", NUMBER, publish_pid, "that node's CPU and memory count too"),
     FLAG("--cpu", NUMBER, cpu, "pin the bench to this CPU"),
     FLAG("--spin", BOOL, spin, "never sleep: no latency is that of a CPU that has to wake up"),
     FLAG("--floor", BOOL, floor, "measure the barest server too, and say how far from it"),
@@ -187,6 +189,9 @@ static const char *options_complaint(const struct options *out)
     }
     if (out->port == 0 || out->port > 65535) {
         return "--port must be 1 to 65535";
+    }
+    if (out->publish_port > 65535) {
+        return "--publish-port must be 1 to 65535";
     }
     if (out->connections == 0 || out->connections > 16000000) {
         return "--connections must be 1 to 16 million";

@@ -49,8 +49,10 @@ struct options {
     uint64_t churners; /* connections that take turns at it */
     uint64_t after_ns; /* idle: wait so long after everybody left */
     uint64_t server_pid;
-    uint64_t cpu;       /* pin the bench to this one; UINT64_MAX: do not */
-    uint64_t floor_cpu; /* the same of the floor's server */
+    uint64_t publish_port; /* where publishers connect; 0: where the others do */
+    uint64_t publish_pid;  /* counts with server_pid as one server; 0: none */
+    uint64_t cpu;          /* pin the bench to this one; UINT64_MAX: do not */
+    uint64_t floor_cpu;    /* the same of the floor's server */
     bool floor;
     bool perf;
     bool spin; /* poll instead of sleeping */

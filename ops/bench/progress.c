@@ -27,7 +27,8 @@ bool progress_begin(struct progress *progress, const struct engine *engine, stru
         return false;
     }
     progress->seen = calloc(hist_bucket_count(progress->total), sizeof progress->seen[0]);
-    gauge_read(engine->options->server_pid, false, &progress->last_gauge);
+    gauge_read(engine->options->server_pid, engine->options->publish_pid, false,
+               &progress->last_gauge);
     return progress->seen != NULL;
 }
 
@@ -115,7 +116,8 @@ void progress_tick(struct progress *progress, uint32_t stage, const struct count
         return;
     }
     struct gauge gauge;
-    gauge_read(progress->engine->options->server_pid, false, &gauge);
+    gauge_read(progress->engine->options->server_pid, progress->engine->options->publish_pid, false,
+               &gauge);
     struct result_point point = {
         .time_ms = (now_ns - progress->begin_ns) / 1000000,
         .connections = now->ready,

@@ -7,19 +7,40 @@
 
 /* ---- deliveries ---- */
 
+/* What is said, for the shards of this node and for others. */
+struct delivery {
+    struct message_publication body; /* Its frames are NULL where no shard of this node wants it. */
+    struct buf *values;              /* For the router; NULL: it wants none. */
+};
+
+static void delivery_release(const struct delivery *delivery)
+{
+    buf_release(delivery->body.frames);
+    buf_release(delivery->values);
+}
+
+static bool is_router(const struct homes *homes, const struct interest *interest)
+{
+    return interest->shard == homes->actors->node->shards;
+}
+
 /* One message to each interested shard, of which there is one at least; takes over the caller's
- * count of the frames. */
+ * counts. */
 static void homes_deliver(struct homes *homes, struct channel *channel,
-                          const struct message_publication *publication, enum counter counter)
+                          const struct delivery *delivery, enum counter counter)
 {
     struct outbox *outbox = homes->actors->outbox;
     const uint32_t len = channel->interests_len;
+    const uint32_t others = delivery->values == NULL ? 1 : 2;
     struct interest *interests = channel_interests(channel);
-    struct message_publication body = *publication;
+    struct message_publication body = delivery->body;
     body.sequence = ++channel->sequence;
     body.sent_ns = homes->actors->shard->now_ns;
-    buf_share(publication->frames, len - 1);
+    if (len > others) {
+        buf_share(delivery->body.frames, len - others);
+    }
     for (uint32_t i = 0; i < len; i++) {
+        body.frames = is_router(homes, &interests[i]) ? delivery->values : delivery->body.frames;
         if (outbox_waiting(outbox, interests[i].shard) >= OUTBOX_DELIVERIES_MAX) {
             /* The shard sees the gap in the sequence. */
             buf_release(body.frames);
@@ -31,27 +52,32 @@ static void homes_deliver(struct homes *homes, struct channel *channel,
     actors_count_many(homes->actors, counter, len);
 }
 
-/* In which a publication has to be encoded, for all shards together. */
-static uint32_t channel_protocols(struct channel *channel)
+/* Encodes the push in what the shards want, JSON only where all of it is. False: memory is out. */
+static bool homes_encode(const struct homes *homes, struct channel *channel,
+                         const struct client_push *push, bool is_json, struct delivery *out)
 {
     const struct interest *interests = channel_interests(channel);
+    uint32_t shards = 0;
     uint32_t protocols = 0;
     for (uint32_t i = 0; i < channel->interests_len; i++) {
+        shards += !is_router(homes, &interests[i]);
         protocols |= interests[i].protocols;
     }
-    return protocols;
-}
-
-/* Encodes the push in what the shards want, JSON only where all of it is. False: memory is out. */
-static bool homes_encode(struct channel *channel, const struct client_push *push, bool is_json,
-                         struct message_publication *body)
-{
-    uint32_t protocols = channel_protocols(channel);
     if (!is_json) {
         protocols &= ~CLIENT_PROTOCOL_BIT(CLIENT_JSON);
     }
-    body->frames = push_frames_make(push, protocols, &body->protobuf_at);
-    return body->frames != NULL;
+    if (shards > 0) {
+        out->body.frames = push_frames_make(push, protocols, &out->body.protobuf_at);
+    }
+    if (shards < channel->interests_len) {
+        out->values = push_values_make(push, is_json);
+    }
+    const bool is_whole = (shards == 0 || out->body.frames != NULL) &&
+                          (shards == channel->interests_len || out->values != NULL);
+    if (!is_whole) {
+        delivery_release(out);
+    }
+    return is_whole;
 }
 
 void homes_tell(struct homes *homes, struct channel *channel, const struct buf *identity,
@@ -70,13 +96,13 @@ void homes_tell(struct homes *homes, struct channel *channel, const struct buf *
         push.kind = CLIENT_PUSH_LEAVE;
         push.leave = info;
     }
-    struct message_publication body = {.kind = (uint16_t)kind};
-    if (!homes_encode(channel, &push, identity_is_json(identity), &body)) {
+    struct delivery delivery = {.body.kind = (uint16_t)kind};
+    if (!homes_encode(homes, channel, &push, identity_is_json(identity), &delivery)) {
         channel->sequence++; /* They see the gap. */
         actors_count_many(homes->actors, COUNTER_OUTBOX_LOST, channel->interests_len);
         return;
     }
-    homes_deliver(homes, channel, &body,
+    homes_deliver(homes, channel, &delivery,
                   kind == PUBLICATION_JOIN ? COUNTER_SENT_JOIN : COUNTER_SENT_LEAVE);
 }
 
@@ -96,9 +122,10 @@ static bool homes_has_room(const struct homes *homes, struct channel *channel)
 
 /* For those who want it now; its offset is 0 for a publication that is not kept. False: memory is
  * out. */
-static bool homes_encode_publication(struct channel *channel, const struct buf *identity,
+static bool homes_encode_publication(const struct homes *homes, struct channel *channel,
+                                     const struct buf *identity,
                                      const struct publish_request *request,
-                                     struct message_publication *publication)
+                                     struct delivery *delivery)
 {
     char id_text[CLIENT_ID_TEXT_LEN];
     uint8_t epoch_room[EPOCH_TEXT_LEN_MAX];
@@ -108,11 +135,12 @@ static bool homes_encode_publication(struct channel *channel, const struct buf *
         .channel = request->channel,
         .publication = {.data = request->data,
                         .tags = request->tags,
-                        .offset = publication->offset,
+                        .offset = delivery->body.offset,
                         .version = request->version},
     };
     bool is_json = !request->is_binary;
-    if (publication->offset == 1) {
+    if (delivery->body.offset == 1) {
+        delivery->body.epoch = channel->epoch;
         push.publication.epoch = epoch_format(channel->epoch, epoch_room);
     }
     if (identity != NULL) {
@@ -120,7 +148,7 @@ static bool homes_encode_publication(struct channel *channel, const struct buf *
         push.publication.info = &info;
         is_json = is_json && identity_is_json(identity);
     }
-    return homes_encode(channel, &push, is_json, publication);
+    return homes_encode(homes, channel, &push, is_json, delivery);
 }
 
 /* 0, or an enum client_error: then nobody gets it and nothing was kept. */
@@ -129,9 +157,9 @@ static uint32_t homes_publish(struct homes *homes, struct channel *channel,
                               const struct publish_request *request)
 {
     struct channel_stream *stream = NULL;
-    struct message_publication publication = {
-        .kind = PUBLICATION_DATA,
-        .flags = request->wants_delta ? PUBLICATION_DELTA : 0,
+    struct delivery delivery = {
+        .body.kind = PUBLICATION_DATA,
+        .body.flags = request->wants_delta ? PUBLICATION_DELTA : 0,
     };
     if (!homes_has_room(homes, channel)) {
         return CLIENT_ERROR_TOO_MANY_REQUESTS;
@@ -146,21 +174,21 @@ static uint32_t homes_publish(struct homes *homes, struct channel *channel,
             actors_count(homes->actors, COUNTER_SUPPRESSED_VERSION);
             return 0;
         }
-        publication.offset = stream->history.offset + 1;
+        delivery.body.offset = stream->history.offset + 1;
     }
     if (channel->interests_len > 0 &&
-        !homes_encode_publication(channel, publish->identity, request, &publication)) {
+        !homes_encode_publication(homes, channel, publish->identity, request, &delivery)) {
         return CLIENT_ERROR_INTERNAL;
     }
     if (stream != NULL && !channel_stream_append(homes->streams, stream, publish)) {
-        buf_release(publication.frames);
+        delivery_release(&delivery);
         return CLIENT_ERROR_INTERNAL;
     }
     if (stream != NULL && request->version != 0) {
         history_set_version(&stream->history, request->version, request->version_epoch);
     }
     if (channel->interests_len > 0) {
-        homes_deliver(homes, channel, &publication, COUNTER_SENT_PUBLICATION);
+        homes_deliver(homes, channel, &delivery, COUNTER_SENT_PUBLICATION);
     }
     return 0;
 }

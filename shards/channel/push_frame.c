@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Encodes a push into scratch first, so that the common small one is encoded once and copied. */
+/* A push as frames, encoded into scratch first, so that the common small one is encoded once and
+ * copied; and as the values of which another node makes frames. */
 #include "shards/channel/push_frame.h"
 
+#include "codec/link_message.h"
 #include "codec/websocket.h"
 
 enum { PUSH_SCRATCH_SIZE = 2048 };
@@ -71,4 +73,81 @@ struct buf *push_frames_make(const struct client_push *push, uint32_t protocols,
     }
     *protobuf_at = (uint32_t)json_len;
     return buf;
+}
+
+/* ---- values ---- */
+
+/* Who published, joined or left; NULL: it was the server. */
+static const struct client_info *push_info(const struct client_push *push)
+{
+    switch (push->kind) {
+    case CLIENT_PUSH_PUBLICATION:
+        return push->publication.info;
+    case CLIENT_PUSH_JOIN:
+        return &push->join;
+    default:
+        return &push->leave;
+    }
+}
+
+struct buf *push_values_make(const struct client_push *push, bool is_json)
+{
+    uint8_t client[CLIENT_ID_LEN];
+    const struct client_info *info = push_info(push);
+    struct link_entry entry = {.is_binary = !is_json};
+    if (push->kind == CLIENT_PUSH_PUBLICATION) {
+        entry.data = push->publication.data;
+        entry.tags = push->publication.tags;
+        entry.version = push->publication.version;
+    }
+    if (info != NULL && client_id_parse(info->client, client)) {
+        entry.has_identity = true;
+        entry.identity = (struct link_identity){
+            .client = span_of(client, sizeof(client)),
+            .user = info->user,
+            .conn_info = info->conn_info,
+            .chan_info = info->chan_info,
+        };
+    }
+    struct writer measure = writer_for_measuring();
+    link_put_publication(&measure, &entry);
+    struct buf *buf = measure.overflow > UINT32_MAX ? NULL : buf_create((uint32_t)measure.overflow);
+    if (buf != NULL) {
+        struct writer out = writer_of(buf->bytes, buf->len);
+        link_put_publication(&out, &entry);
+    }
+    return buf;
+}
+
+bool push_values_read(struct span values, struct push_values *out)
+{
+    struct link_entry entry;
+    struct client_push *push = &out->push;
+    if (link_read_publication(values, &entry) != LINK_MESSAGE_OK ||
+        (push->kind != CLIENT_PUSH_PUBLICATION && !entry.has_identity)) {
+        return false;
+    }
+    out->is_json = !entry.is_binary;
+    if (entry.has_identity) {
+        client_id_format(entry.identity.client.at, out->client_text);
+        out->info = (struct client_info){
+            .user = entry.identity.user,
+            .client = span_of(out->client_text, sizeof(out->client_text)),
+            .conn_info = entry.identity.conn_info,
+            .chan_info = entry.identity.chan_info,
+        };
+    }
+    if (push->kind == CLIENT_PUSH_PUBLICATION) {
+        push->publication = (struct client_publication){
+            .data = entry.data,
+            .info = entry.has_identity ? &out->info : NULL,
+            .tags = entry.tags,
+            .version = entry.version,
+        };
+    } else if (push->kind == CLIENT_PUSH_JOIN) {
+        push->join = out->info;
+    } else {
+        push->leave = out->info;
+    }
+    return true;
 }

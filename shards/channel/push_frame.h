@@ -11,11 +11,27 @@
 
 #include "codec/client_protocol.h"
 #include "runtime/buf.h"
+#include "shards/payloads.h"
 
 /* The push in the protocols of the set, each inside of an unmasked frame. One count; NULL when
  * memory is out or it is larger than a buf. Pure; any shard. */
 MUST_CHECK struct buf *push_frames_make(const struct client_push *push, uint32_t protocols,
                                         uint32_t *protobuf_at);
+
+/* A push of a publication, a join or a leave on its way to another node, in no protocol: the fields
+ * of an entry (codec/link_message.h). Its channel, offset and epoch are told beside it. `is_json`:
+ * all of it can be said in JSON. One count; NULL when memory is out. Pure; any shard. */
+MUST_CHECK struct buf *push_values_make(const struct client_push *push, bool is_json);
+
+/* The values again; the spans point into them, and into the struct. */
+struct push_values {
+    struct client_push push; /* Of the kind that was set before the reading. */
+    struct client_info info;
+    bool is_json;
+    char client_text[CLIENT_ID_TEXT_LEN];
+};
+/* False: they are none. */
+MUST_CHECK bool push_values_read(struct span values, struct push_values *out);
 
 /* The frame for one protocol; empty when there is none. */
 static inline struct span push_frame_of(const struct buf *frames, uint32_t protobuf_at,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Channels whose home is another node: registered there once for all shards of this one. */
+#include "shards/channel/push_frame.h"
 #include "shards/router/relay_state.h"
 
 static void refuse_subscribe(struct relay *relay, const struct message *message)
@@ -122,7 +123,8 @@ static bool far_ask(struct relay *relay, struct relay_channel *channel, bool is_
     ask->flags = body.flags;
     request.cookie = ask->handle;
     request.handle = channel->handle;
-    request.flags &= ~(uint32_t)SUBSCRIBE_FIRST;
+    /* What is encoded for this node's shards is not the home's business. */
+    request.flags &= (1u << FLAGS_PROTOCOLS_SHIFT) - 1 - SUBSCRIBE_FIRST;
     request.flags |= is_new ? SUBSCRIBE_FIRST : 0;
     const bool is_sent = relay_send(relay, peer, &request, payload);
     buf_release(payload);
@@ -157,10 +159,9 @@ void relay_far_on_subscribe(struct relay *relay, const struct message *message)
     message_release(message);
 }
 
-/* What the home is to be told of a client that goes, though its shard stays; or of protocols that
- * no shard wants any more. */
+/* What the home is to be told of a client that goes, though its shard stays. */
 static void far_pass_unsubscribe(struct relay *relay, const struct message *message,
-                                 const struct relay_peer *peer, uint32_t protocols)
+                                 const struct relay_peer *peer)
 {
     struct link_message request;
     struct buf *payload;
@@ -168,7 +169,6 @@ static void far_pass_unsubscribe(struct relay *relay, const struct message *mess
         return;
     }
     request.flags &= UNSUBSCRIBE_PRESENCE | UNSUBSCRIBE_LEAVE;
-    request.flags |= protocols << FLAGS_PROTOCOLS_SHIFT;
     if (request.flags != 0) {
         (void)relay_send(relay, peer, &request, payload);
     }
@@ -184,22 +184,52 @@ void relay_far_on_unsubscribe(struct relay *relay, const struct message *message
     const struct relay_peer *peer = channel == NULL
                                         ? relay_home_of(relay, relay_name(body.channel)).peer
                                         : relay_peer_of(relay, channel->upstream);
-    uint32_t unwanted = 0;
     if (end != NULL && end->handle == message->handle) {
-        const uint32_t before = relay_ends_protocols(channel);
         end->protocols &= (uint8_t)~flags_protocols(body.flags);
         if ((body.flags & UNSUBSCRIBE_LAST) != 0) {
             relay_end_remove(channel, end);
         }
-        unwanted = before & ~relay_ends_protocols(channel);
     }
     if (peer != NULL && peer->origin != 0) {
-        far_pass_unsubscribe(relay, message, peer, unwanted);
+        far_pass_unsubscribe(relay, message, peer);
     }
     if (channel != NULL) {
         relay_far_settle(relay, channel, NULL);
     }
     message_release(message);
+}
+
+/* In what this node's shards want; NULL: the values are none, or memory is out. */
+static struct buf *far_make_frames(struct relay_channel *channel,
+                                   const struct link_message *publication, struct span values,
+                                   uint32_t *protobuf_at)
+{
+    static const enum client_push_kind kinds[] = {
+        [PUBLICATION_DATA] = CLIENT_PUSH_PUBLICATION,
+        [PUBLICATION_JOIN] = CLIENT_PUSH_JOIN,
+        [PUBLICATION_LEAVE] = CLIENT_PUSH_LEAVE,
+    };
+    uint8_t epoch_room[EPOCH_TEXT_LEN_MAX];
+    struct push_values read;
+    if (publication->what > PUBLICATION_LEAVE) {
+        return NULL;
+    }
+    read.push.kind = kinds[publication->what];
+    if (!push_values_read(values, &read)) {
+        return NULL;
+    }
+    read.push.channel = relay_name(channel->name);
+    if (publication->what == PUBLICATION_DATA) {
+        read.push.publication.offset = publication->offset;
+        if (publication->epoch != 0) {
+            read.push.publication.epoch = epoch_format(publication->epoch, epoch_room);
+        }
+    }
+    uint32_t protocols = relay_ends_protocols(channel);
+    if (!read.is_json) {
+        protocols &= ~CLIENT_PROTOCOL_BIT(CLIENT_JSON);
+    }
+    return push_frames_make(&read.push, protocols, protobuf_at);
 }
 
 void relay_far_on_publication(struct relay *relay, const struct relay_peer *peer,
@@ -211,7 +241,8 @@ void relay_far_on_publication(struct relay *relay, const struct relay_peer *peer
         return;
     }
     const uint64_t age_ns = publication->age_us * 1000;
-    struct buf *frames = buf_copy(payload.at, payload.len);
+    uint32_t protobuf_at = 0;
+    struct buf *frames = far_make_frames(channel, publication, payload, &protobuf_at);
     if (frames == NULL) {
         relay_count(relay, COUNTER_RELAY_LOST); /* The shards see the gap. */
         return;
@@ -221,7 +252,7 @@ void relay_far_on_publication(struct relay *relay, const struct relay_peer *peer
         .sequence = publication->sequence,
         .offset = publication->offset,
         .sent_ns = relay->shard->now_ns > age_ns ? relay->shard->now_ns - age_ns : 0,
-        .protobuf_at = publication->part_at,
+        .protobuf_at = protobuf_at,
         .kind = (uint16_t)publication->what,
         .flags = (uint16_t)publication->flags,
     };

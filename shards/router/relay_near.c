@@ -148,14 +148,14 @@ void relay_near_on_subscribe(struct relay *relay, struct relay_peer *peer,
         channel = near_for_subscribe(relay, home.shard, subscribe);
     }
     struct link_message passed_on = *subscribe;
-    passed_on.flags &= ~(uint32_t)SUBSCRIBE_FIRST;
+    /* A router registers in no protocol. */
+    passed_on.flags &= (1u << FLAGS_PROTOCOLS_SHIFT) - 1 - SUBSCRIBE_FIRST;
     passed_on.flags |= channel != NULL && channel->ends_len == 0 ? SUBSCRIBE_FIRST : 0;
     if (channel != NULL) {
         end = near_end_for(relay, channel, peer, subscribe);
     }
     if (end != NULL && near_ask(relay, channel, peer, &passed_on, payload)) {
         end->asks++;
-        end->protocols |= (uint8_t)flags_protocols(subscribe->flags);
         return;
     }
     refuse_link_subscribe(relay, peer, subscribe);
@@ -173,13 +173,9 @@ void relay_near_on_unsubscribe(struct relay *relay, struct relay_peer *peer,
     passed_on.flags &= UNSUBSCRIBE_PRESENCE | UNSUBSCRIBE_LEAVE;
     passed_on.shard = peer->origin;
     struct relay_end *end = channel == NULL ? NULL : near_find_end(channel, peer);
-    if (end != NULL && end->id == peer->origin) {
-        const uint32_t before = relay_ends_protocols(channel);
-        end->protocols &= (uint8_t)~flags_protocols(unsubscribe->flags);
-        if ((unsubscribe->flags & UNSUBSCRIBE_LAST) != 0 && unsubscribe->handle == end->handle) {
-            relay_near_remove_end(relay, channel, end);
-        }
-        passed_on.flags |= (before & ~relay_ends_protocols(channel)) << FLAGS_PROTOCOLS_SHIFT;
+    if (end != NULL && end->id == peer->origin && unsubscribe->handle == end->handle &&
+        (unsubscribe->flags & UNSUBSCRIBE_LAST) != 0) {
+        relay_near_remove_end(relay, channel, end);
     }
     const struct relay_home home = relay_home_of(relay, unsubscribe->name);
     struct message message;
@@ -202,7 +198,7 @@ void relay_near_on_publication(struct relay *relay, const struct message *messag
         .flags = body.flags,
         .sequence = body.sequence,
         .offset = body.offset,
-        .part_at = body.protobuf_at,
+        .epoch = body.epoch,
         .age_us =
             relay->shard->now_ns > body.sent_ns ? (relay->shard->now_ns - body.sent_ns) / 1000 : 0,
     };

@@ -52,8 +52,8 @@ struct relay_end {
     uint32_t id;     /* The shard, or the session's origin. */
     uint32_t handle; /* Of the channel there: in the shard's hub, or in the node's far channels. */
     uint16_t asks;   /* SUBSCRIBEs that the home has not answered. */
-    uint8_t protocols;
-    bool is_active; /* One was answered: it gets publications. */
+    uint8_t protocols; /* A shard's: in which it wants publications. */
+    bool is_active;    /* One was answered: it gets publications. */
 };
 
 enum { RELAY_ENDS_FEW = 2 };

@@ -31,7 +31,7 @@ static void check_head(const struct link_message *message, struct span payload)
     FUZZ_CHECK(link_message_decode(encoded, &again, &again_payload) == LINK_MESSAGE_OK);
     FUZZ_CHECK(span_equal(again_payload, payload) && span_equal(again.name, message->name));
     FUZZ_CHECK(again.kind == message->kind && again.epoch == message->epoch);
-    FUZZ_CHECK(again.sequence == message->sequence && again.part_at == message->part_at);
+    FUZZ_CHECK(again.sequence == message->sequence && again.age_us == message->age_us);
     FUZZ_CHECK(again.has_command == message->has_command && again.has_node == message->has_node);
     FUZZ_CHECK(span_equal(again.command.whitelist, message->command.whitelist));
     FUZZ_CHECK(span_equal(again.node.version, message->node.version));
@@ -66,6 +66,19 @@ static void check_entries(struct span rest)
     }
 }
 
+static void check_publication(struct span payload)
+{
+    struct link_entry entry;
+    struct link_entry again;
+    if (link_read_publication(payload, &entry) == LINK_MESSAGE_OK) {
+        struct writer writer = writer_of(room, room_len);
+        link_put_publication(&writer, &entry);
+        FUZZ_CHECK(link_read_publication(written(&writer), &again) == LINK_MESSAGE_OK);
+        FUZZ_CHECK(span_equal(again.data, entry.data) && again.is_binary == entry.is_binary);
+        FUZZ_CHECK(span_equal(again.identity.client, entry.identity.client));
+    }
+}
+
 static void check_channels(struct span rest)
 {
     struct link_channel channel;
@@ -95,6 +108,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     check_identities(span_of(bytes, len));
     check_entries(span_of(bytes, len));
     check_channels(span_of(bytes, len));
+    check_publication(span_of(bytes, len));
     free(room);
     return 0;
 }

@@ -4,6 +4,7 @@ import { open_client, open_user, event_of, publications_of, record, subscribed, 
   CLIENT_EVENTS } from '../../conformance/support/client.mjs';
 import { Report, check, check_equal, eventually } from '../../conformance/support/report.mjs';
 import { Cluster } from './cluster.mjs';
+import { add_protocols } from './protocols.mjs';
 
 const report = new Report({ prefix: 'cluster: ' });
 const cluster = await Cluster.start([1, 3, 2]);
@@ -162,6 +163,8 @@ report.test('a node without subscribers gets nothing', async (context) => {
   await eventually(() => data_of(sub).length === 20, 'all');
   check_equal(await got(), before, 'the third node heard nothing');
 });
+
+add_protocols(report, nodes);
 
 // Publishes one after the other until told to end; what was acknowledged is returned.
 function keep_publishing(channels) {

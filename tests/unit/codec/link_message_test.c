@@ -36,7 +36,6 @@ static struct link_message full_message(void)
         .shard = 13,
         .hops = 14,
         .what = 15,
-        .part_at = 2,
         .age_us = 17,
         .has_command = true,
         .has_node = true,
@@ -101,8 +100,7 @@ static void assert_same(const struct link_message *a, const struct link_message 
                 left.history_size == right.history_size &&
                 left.history_ttl_s == right.history_ttl_s);
     assert_true(left.clients == right.clients && left.users == right.users &&
-                left.shard == right.shard && left.hops == right.hops && left.what == right.what &&
-                left.part_at == right.part_at);
+                left.shard == right.shard && left.hops == right.hops && left.what == right.what);
 }
 
 static void a_message_comes_back(void **state)
@@ -145,7 +143,7 @@ static void protobuf_c_agrees(void **state)
     assert_true(read->limit == 6 && read->bytes_max == 7 && read->meta_ttl_s == 8);
     assert_true(read->history_size == 9 && read->history_ttl_s == 10 && read->clients == 11);
     assert_true(read->users == 12 && read->shard == 13 && read->hops == 14 && read->what == 15);
-    assert_true(read->part_at == 2 && read->age_us == 17);
+    assert_true(read->age_us == 17);
     assert_true(span_equal(of_bytes(read->command->whitelist), sent.command.whitelist));
     assert_true(span_equal(of_bytes(read->node->version), sent.node.version));
     uint8_t packed[1024];
@@ -231,6 +229,42 @@ static void lists_are_walked_by_sort(void **state)
     roost__link__message__list__free_unpacked(read, NULL);
 }
 
+/* The bytes of an entry in a list, without what makes them one of several. */
+static void a_publication_is_an_entry_alone(void **state)
+{
+    (void)state;
+    const struct link_entry sent = {.data = SPAN_LITERAL("{\"a\":1}"),
+                                    .tags = SPAN_LITERAL("{}"),
+                                    .version = 7,
+                                    .is_binary = true,
+                                    .has_identity = true,
+                                    .identity = some_identity()};
+    struct writer writer = writer_of(room, sizeof(room));
+    struct link_entry got;
+    link_put_publication(&writer, &sent);
+    const struct span bytes = writer_written(&writer);
+    assert_int_equal(link_read_publication(bytes, &got), LINK_MESSAGE_OK);
+    assert_true(span_equal(got.data, sent.data) && span_equal(got.tags, sent.tags));
+    assert_true(got.version == 7 && got.is_binary && got.has_identity);
+    assert_true(span_equal(got.identity.user, sent.identity.user));
+    Roost__Link__Message__Entry *read =
+        roost__link__message__entry__unpack(NULL, bytes.len, bytes.at);
+    assert_non_null(read);
+    assert_true(read->version == 7 && read->is_binary && read->channel.len == 0);
+    assert_true(span_equal(of_bytes(read->identity->conn_info), sent.identity.conn_info));
+    roost__link__message__entry__free_unpacked(read, NULL);
+
+    assert_int_equal(link_read_publication(SPAN_EMPTY, &got), LINK_MESSAGE_OK);
+    assert_true(!got.has_identity && got.data.len == 0);
+    for (size_t cut = 1; cut <= 3; cut += 2) { /* Two bytes are the last field. */
+        assert_int_equal(link_read_publication(span_of(bytes.at, bytes.len - cut), &got),
+                         LINK_MESSAGE_ERROR_FORMAT);
+    }
+    /* Of a client whose id is too short. */
+    assert_int_equal(link_read_publication(SPAN_LITERAL("\x42\x03\x0a\x01x"), &got),
+                     LINK_MESSAGE_ERROR_CLIENT);
+}
+
 static void bad_messages_are_refused_precisely(void **state)
 {
     (void)state;
@@ -250,11 +284,7 @@ static void bad_messages_are_refused_precisely(void **state)
          SPAN_EMPTY,
          LINK_MESSAGE_OK},
         {{.kind = LINK_MESSAGE_USER_COMMAND}, SPAN_EMPTY, LINK_MESSAGE_ERROR_PART},
-        {{.kind = LINK_MESSAGE_PUBLICATION}, SPAN_EMPTY, LINK_MESSAGE_ERROR_PAYLOAD},
-        {{.kind = LINK_MESSAGE_PUBLICATION, .part_at = 3},
-         SPAN_LITERAL("ab"),
-         LINK_MESSAGE_ERROR_PAYLOAD},
-        {{.kind = LINK_MESSAGE_PUBLICATION, .part_at = 2}, SPAN_LITERAL("ab"), LINK_MESSAGE_OK},
+        {{.kind = LINK_MESSAGE_PUBLICATION}, SPAN_EMPTY, LINK_MESSAGE_OK},
         {{.kind = LINK_MESSAGE_PUBLISH}, SPAN_EMPTY, LINK_MESSAGE_ERROR_PAYLOAD},
         {{.kind = LINK_MESSAGE_PUBLISHED}, SPAN_EMPTY, LINK_MESSAGE_OK},
     };
@@ -312,6 +342,7 @@ int main(void)
         cmocka_unit_test(protobuf_c_agrees),
         cmocka_unit_test(kinds_are_the_numbers_on_the_wire),
         cmocka_unit_test(lists_are_walked_by_sort),
+        cmocka_unit_test(a_publication_is_an_entry_alone),
         cmocka_unit_test(bad_messages_are_refused_precisely),
         cmocka_unit_test(bad_bytes_are_refused_precisely),
     };

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "codec/websocket.h"
+#include "shards/channel/push_frame.h"
 #include "shards/limits.h"
 
 /* ---- full rings ---- */
@@ -182,12 +183,83 @@ static void homes_end_with_channels_in_them(void **state)
     }
 }
 
+/* ---- other nodes ---- */
+
+static struct message_publication router_hears; /* The newest, and how many. */
+static uint32_t router_heard;
+
+static void router_on_message(void *context, const struct message *message)
+{
+    (void)context;
+    if (message->type != MESSAGE_PUBLICATION) {
+        message_release(message);
+        return;
+    }
+    if (router_heard++ > 0) {
+        buf_release(router_hears.frames);
+    }
+    router_hears = message_as_publication(message);
+}
+
+static struct mailbox *router_mailbox(void)
+{
+    return mailbox_of(rig.matrix, rig.shards);
+}
+
+static void router_settles(void)
+{
+    mailbox_flush(router_mailbox());
+    rig_settle(&rig);
+    (void)mailbox_drain(router_mailbox(), 1000, router_on_message, NULL);
+}
+
+static void router_joins(const char *channel)
+{
+    const struct message_subscribe body = {.channel = rig_text(channel), .flags = SUBSCRIBE_FIRST};
+    assert_true(message_send_subscribe(router_mailbox(), RIG_HOME, 77, &body));
+    router_settles();
+}
+
+/* One encoding for the shards here, values for the router, whichever of them there is. */
+static void other_nodes_get_values(void **state)
+{
+    (void)state;
+    struct push_values read = {.push.kind = CLIENT_PUSH_PUBLICATION};
+    router_heard = 0;
+    router_joins("c");
+    publishes(3, "c", "[1]");
+    router_settles();
+    hears_published(3, 0);
+    assert_int_equal(router_heard, 1);
+    assert_int_equal(router_hears.sequence, 1);
+    assert_true(
+        push_values_read(span_of(router_hears.frames->bytes, router_hears.frames->len), &read));
+    assert_true(read.is_json && span_equal(read.push.publication.data, SPAN_LITERAL("[1]")));
+    edge_joins(1, "c");
+    edge_joins(2, "c");
+    publishes(3, "c", "[2]");
+    router_settles();
+    hears_published(3, 0);
+    for (uint32_t edge = 1; edge <= 2; edge++) {
+        hears(edge, PUBLICATION_DATA, 2, "{\"push\":{\"channel\":\"c\",\"pub\":{\"data\":[2]}}}");
+    }
+    assert_int_equal(router_heard, 2);
+    assert_true(
+        push_values_read(span_of(router_hears.frames->bytes, router_hears.frames->len), &read));
+    assert_true(span_equal(read.push.publication.data, SPAN_LITERAL("[2]")));
+    buf_release(router_hears.frames);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_publication_is_for_all_or_for_nobody), TEST(answers_wait_for_room_in_order),
-        TEST(nothing_overtakes_what_waits),           TEST(joins_given_up_leave_a_gap),
-        TEST(an_outbox_ends_with_messages_in_it),     TEST(homes_end_with_channels_in_them),
+        TEST(a_publication_is_for_all_or_for_nobody),
+        TEST(answers_wait_for_room_in_order),
+        TEST(nothing_overtakes_what_waits),
+        TEST(joins_given_up_leave_a_gap),
+        TEST(an_outbox_ends_with_messages_in_it),
+        TEST(homes_end_with_channels_in_them),
+        TEST(other_nodes_get_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
