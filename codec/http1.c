@@ -526,6 +526,7 @@ const char *http1_result_text(enum http1_result result)
         [HTTP1_BAD_TRANSFER_ENCODING] = "bad Transfer-Encoding",
         [HTTP1_UNKNOWN_TRANSFER_ENCODING] = "unknown transfer coding",
         [HTTP1_UNKNOWN_EXPECTATION] = "unknown expectation",
+        [HTTP1_BAD_STATUS] = "bad status",
     };
     return (unsigned)result < HTTP1_RESULT_COUNT ? texts[result] : "unknown";
 }

@@ -56,6 +56,7 @@ enum http1_result {
     HTTP1_BAD_TRANSFER_ENCODING,     /* chunked twice or not last, an empty list, or in HTTP/1.0 */
     HTTP1_UNKNOWN_TRANSFER_ENCODING, /* another coding than chunked: 501 */
     HTTP1_UNKNOWN_EXPECTATION,       /* another than 100-continue: 417 */
+    HTTP1_BAD_STATUS,                /* of a response: not three digits, or none that may come */
     HTTP1_RESULT_COUNT,
 };
 
