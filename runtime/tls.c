@@ -10,6 +10,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 #include "runtime/poller.h"
 
@@ -153,6 +154,22 @@ struct tls *tls_create(struct tls_context *context, enum tls_side side, int64_t 
     return tls;
 }
 
+bool tls_expect_name(struct tls *tls, const char *name)
+{
+    struct socket_address address;
+    X509_VERIFY_PARAM *param = SSL_get0_param(tls->ssl);
+    bool is_set;
+    if (socket_address_parse(name, 0, &address)) {
+        is_set = X509_VERIFY_PARAM_set1_ip(param, address.bytes, address.family == 4 ? 4 : 16);
+    } else {
+        X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+        is_set = SSL_set_tlsext_host_name(tls->ssl, name) &&
+                 X509_VERIFY_PARAM_set1_host(param, name, strlen(name));
+    }
+    ERR_clear_error();
+    return is_set;
+}
+
 void tls_destroy(struct tls *tls)
 {
     SSL_free(tls->ssl);
@@ -185,6 +202,9 @@ bool tls_wants_room(const struct tls *tls)
 static enum tls_failure failure_of_certificate(const SSL *ssl)
 {
     switch (SSL_get_verify_result(ssl)) {
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH:
+        return TLS_FAILURE_NAME;
     case X509_V_ERR_CERT_HAS_EXPIRED:
     case X509_V_ERR_CERT_NOT_YET_VALID:
         return TLS_FAILURE_EXPIRED;

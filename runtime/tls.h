@@ -47,6 +47,7 @@ enum {
     X(TLS_FAILURE_UNKNOWN_CA, "the peer's certificate is of an unknown authority") \
     X(TLS_FAILURE_EXPIRED, "the peer's certificate is not valid at this time") \
     X(TLS_FAILURE_CERTIFICATE, "the peer's certificate is not good for this") \
+    X(TLS_FAILURE_NAME, "the peer's certificate is for another name") \
     X(TLS_FAILURE_REFUSED, "the peer ended it by an alert") \
     X(TLS_FAILURE_BROKEN, "a record or a message of the handshake is broken") \
     X(TLS_FAILURE_TRUNCATED, "the stream ended within the handshake") \
@@ -72,6 +73,19 @@ struct tls_options {
 MUST_CHECK struct tls_context *tls_context_create(const struct tls_options *options,
                                                   char error[TLS_ERROR_TEXT_SIZE]);
 
+/* For clients of servers that are not ours: their certificate has to be of an authority and, see
+ * tls_expect_name, of the right name. TLS 1.2 and 1.3. */
+struct tls_client_options {
+    const char *authority;   /* PEM; NULL: those that the system trusts. */
+    const char *certificate; /* PEM, with its chain and key: what is shown when a server asks. */
+    const char *key;         /* NULL, both: nothing. */
+    bool insecure_skip_verify;
+};
+
+/* As tls_context_create. */
+MUST_CHECK struct tls_context *tls_client_context_create(const struct tls_client_options *options,
+                                                         char error[TLS_ERROR_TEXT_SIZE]);
+
 /* What was made from it lives on. NULL is allowed. */
 void tls_context_destroy(struct tls_context *context);
 
@@ -83,6 +97,11 @@ enum tls_side {
 /* `wall_ms` is the time at which the peer's certificate has to be valid. NULL: memory is out. */
 MUST_CHECK struct tls *tls_create(struct tls_context *context, enum tls_side side, int64_t wall_ms);
 void tls_destroy(struct tls *tls);
+
+/* Before the first byte: the server is asked for as this name (SNI, RFC 6066 section 3), and its
+ * certificate has to be for it (RFC 6125); an address, as text, instead of a name is compared with
+ * the certificate's addresses. False: memory is out, or it is neither. */
+MUST_CHECK bool tls_expect_name(struct tls *tls, const char *name);
 
 /* Why stream_receive or stream_send returned POLLER_GONE; TLS_OK: because of the socket. */
 enum tls_failure tls_failure(const struct tls *tls);

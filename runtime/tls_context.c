@@ -12,6 +12,10 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
+/* Where Debian and most others keep them (the package ca-certificates). */
+#define SYSTEM_AUTHORITIES "/etc/ssl/certs/ca-certificates.crt"
+static const char system_authorities[] = SYSTEM_AUTHORITIES;
+
 static X509 *read_certificate(BIO *text)
 {
     return PEM_read_bio_X509(text, NULL, NULL, NULL);
@@ -79,16 +83,9 @@ static void set_policy(SSL_CTX *ssl)
     SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
 }
 
-/* A struct tls_context is an SSL_CTX by another name, which counts its users itself. */
-struct tls_context *tls_context_create(const struct tls_options *options,
-                                       char error[TLS_ERROR_TEXT_SIZE])
+/* The context, unless something is wrong with it: then a sentence says what. */
+static struct tls_context *finish(SSL_CTX *ssl, const char *wrong, char error[TLS_ERROR_TEXT_SIZE])
 {
-    const char *wrong = "memory is out";
-    SSL_CTX *ssl = SSL_CTX_new(TLS_method());
-    if (ssl != NULL && SSL_CTX_set_min_proto_version(ssl, TLS1_3_VERSION)) {
-        set_policy(ssl);
-        wrong = use_options(ssl, options);
-    }
     const uint32_t cause = ERR_get_error();
     ERR_clear_error();
     if (wrong == NULL) {
@@ -99,6 +96,55 @@ struct tls_context *tls_context_create(const struct tls_options *options,
              detail == NULL ? "" : detail);
     SSL_CTX_free(ssl);
     return NULL;
+}
+
+/* A struct tls_context is an SSL_CTX by another name, which counts its users itself. */
+struct tls_context *tls_context_create(const struct tls_options *options,
+                                       char error[TLS_ERROR_TEXT_SIZE])
+{
+    const char *wrong = "memory is out";
+    SSL_CTX *ssl = SSL_CTX_new(TLS_method());
+    if (ssl != NULL && SSL_CTX_set_min_proto_version(ssl, TLS1_3_VERSION)) {
+        set_policy(ssl);
+        wrong = use_options(ssl, options);
+    }
+    return finish(ssl, wrong, error);
+}
+
+/* NULL: all of them are good. */
+static const char *use_client_options(SSL_CTX *ssl, const struct tls_client_options *options)
+{
+    if (options->certificate != NULL && !use_text(ssl, options->certificate, use_certificate)) {
+        return "the certificate is no PEM text of certificates";
+    }
+    if (options->certificate != NULL && !use_text(ssl, options->key, use_key)) {
+        return "the key is no PEM text of a key, or not that of the certificate";
+    }
+    if (options->insecure_skip_verify) {
+        SSL_CTX_set_verify(ssl, SSL_VERIFY_NONE, NULL);
+        return NULL;
+    }
+    SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER, NULL);
+    if (options->authority != NULL) {
+        return use_text(ssl, options->authority, use_authority)
+                   ? NULL
+                   : "the authority is no PEM text of certificates";
+    }
+    return SSL_CTX_load_verify_locations(ssl, system_authorities, NULL)
+               ? NULL
+               : "the system's authorities (" SYSTEM_AUTHORITIES ") cannot be read";
+}
+
+struct tls_context *tls_client_context_create(const struct tls_client_options *options,
+                                              char error[TLS_ERROR_TEXT_SIZE])
+{
+    const char *wrong = "memory is out";
+    SSL_CTX *ssl = SSL_CTX_new(TLS_method());
+    if (ssl != NULL && SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION)) {
+        SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
+        wrong = use_client_options(ssl, options);
+    }
+    return finish(ssl, wrong, error);
 }
 
 void tls_context_destroy(struct tls_context *context)

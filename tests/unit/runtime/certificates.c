@@ -129,14 +129,17 @@ const char *authority_certificate(const struct authority *authority)
     return authority->text;
 }
 
-struct certificate authority_issue(struct authority *authority, int64_t from_s, int64_t to_s,
-                                   const char *purpose)
+static struct certificate issue(struct authority *authority, int64_t from_s, int64_t to_s,
+                                const char *purpose, const char *names)
 {
     EVP_PKEY *key = make_key();
     X509 *certificate = draft(key, "a node", ++authority->serial);
     set_times(certificate, from_s, to_s);
     if (purpose != NULL) {
         add_extension(certificate, NID_ext_key_usage, purpose);
+    }
+    if (names != NULL) {
+        add_extension(certificate, NID_subject_alt_name, names);
     }
     must(X509_set_issuer_name(certificate, X509_get_subject_name(authority->certificate)) &&
          X509_sign(certificate, authority->key, EVP_sha256()) > 0);
@@ -147,6 +150,17 @@ struct certificate authority_issue(struct authority *authority, int64_t from_s, 
     X509_free(certificate);
     EVP_PKEY_free(key);
     return issued;
+}
+
+struct certificate authority_issue(struct authority *authority, int64_t from_s, int64_t to_s,
+                                   const char *purpose)
+{
+    return issue(authority, from_s, to_s, purpose, NULL);
+}
+
+struct certificate authority_issue_names(struct authority *authority, const char *names)
+{
+    return issue(authority, EARLY_S, LATE_S, "serverAuth", names);
 }
 
 void certificate_free(struct certificate *certificate)

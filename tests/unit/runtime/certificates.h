@@ -22,6 +22,8 @@ const char *authority_certificate(const struct authority *authority);
 /* Valid from one Unix time to the other. `purpose`: NULL, or an extended key usage. */
 struct certificate authority_issue(struct authority *authority, int64_t from_s, int64_t to_s,
                                    const char *purpose);
+/* A server's, valid now and in the simulator's time, for these names: "DNS:a,IP:10.0.0.1". */
+struct certificate authority_issue_names(struct authority *authority, const char *names);
 void certificate_free(struct certificate *certificate);
 
 /* Everything that a node of the authority needs. Fails the program when it cannot be made. */

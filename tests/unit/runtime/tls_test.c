@@ -363,6 +363,51 @@ static void broken_records_are_refused(void **state)
     }
 }
 
+/* A client that knows a server by a name, and a server with a certificate for names. */
+static void clients_look_at_names(void **state)
+{
+    (void)state;
+    const struct sim_options options = calm();
+    const struct {
+        const char *names;
+        const char *expected;
+        struct authority *issuer;
+        bool skips;
+        enum tls_failure failure;
+    } cases[] = {
+        {"DNS:api.example.org", "api.example.org", ours, false, TLS_OK},
+        {"DNS:*.example.org", "api.example.org", ours, false, TLS_OK},
+        {"DNS:api.example.org", "example.org", ours, false, TLS_FAILURE_NAME},
+        {"DNS:*.example.org", "a.b.example.org", ours, false, TLS_FAILURE_NAME},
+        {"IP:10.0.0.7", "10.0.0.7", ours, false, TLS_OK},
+        {"IP:10.0.0.7", "10.0.0.8", ours, false, TLS_FAILURE_NAME},
+        {"DNS:10.0.0.8", "10.0.0.8", ours, false, TLS_FAILURE_NAME},
+        {"DNS:api.example.org", "api.example.org", theirs, false, TLS_FAILURE_UNKNOWN_CA},
+        {"DNS:other.example.org", "api.example.org", theirs, true, TLS_OK},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char error[TLS_ERROR_TEXT_SIZE] = "";
+        /* The server wants to know its clients, too. */
+        struct certificate own = authority_issue(ours, NOW_S - DAY_S, NOW_S + DAY_S, NULL);
+        const struct tls_client_options client = {.authority = authority_certificate(ours),
+                                                  .certificate = own.certificate,
+                                                  .key = own.key,
+                                                  .insecure_skip_verify = cases[i].skips};
+        struct tls_context *dials = tls_client_context_create(&client, error);
+        assert_non_null(dials);
+        struct certificate certificate = authority_issue_names(cases[i].issuer, cases[i].names);
+        struct pair *pair = pair_open(&options, dials, certificate_context(&certificate, ours));
+        assert_true(tls_expect_name(pair->dialler.stream.tls, cases[i].expected));
+        say(&pair->dialler, "twenty bytes of text", 20);
+        pair_work(pair, 30);
+        assert_int_equal(tls_failure(pair->dialler.stream.tls), cases[i].failure);
+        assert_int_equal(pair->acceptor.heard_len, cases[i].failure == TLS_OK ? 20 : 0);
+        certificate_free(&certificate);
+        certificate_free(&own);
+        pair_close(pair);
+    }
+}
+
 static void contexts_say_what_is_wrong(void **state)
 {
     (void)state;
@@ -400,6 +445,7 @@ int main(void)
         cmocka_unit_test(clear_text_is_not_tls),
         cmocka_unit_test(an_end_within_the_handshake_is_told),
         cmocka_unit_test(broken_records_are_refused),
+        cmocka_unit_test(clients_look_at_names),
         cmocka_unit_test(contexts_say_what_is_wrong),
     };
     ours = authority_create("ours");
