@@ -4,11 +4,10 @@
 #define ROOST_OPS_CLUSTER_TLS_H
 
 #include "ops/config.h"
-
-enum { CLUSTER_TLS_PROBLEM_SIZE = 1536 };
+#include "ops/pem.h"
 
 /* Sets options.cluster.tls from the files of cluster.tls, if there are any; the caller destroys it
  * after the node. False: `problem` says which file, and why. */
-MUST_CHECK bool cluster_tls_load(struct config *config, char problem[CLUSTER_TLS_PROBLEM_SIZE]);
+MUST_CHECK bool cluster_tls_load(struct config *config, char problem[PEM_PROBLEM_SIZE]);
 
 #endif

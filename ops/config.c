@@ -16,7 +16,7 @@
 
 /* Defaults come from a table that is part of the program: one that is refused is a programmer's
  * error. */
-static bool set_defaults(const struct config_scope *scope)
+bool config_scope_set_defaults(const struct config_scope *scope)
 {
     for (size_t i = 0; i < scope->keys_len; i++) {
         const struct config_key *key = &scope->keys[i];
@@ -40,7 +40,7 @@ bool config_init(struct config *config)
     struct config_scope root = config_scope_root(config);
     struct config_scope without_namespace = config_scope_without_namespace(config);
 
-    return set_defaults(&root) && set_defaults(&without_namespace);
+    return config_scope_set_defaults(&root) && config_scope_set_defaults(&without_namespace);
 }
 
 void config_free(struct config *config)
@@ -77,7 +77,7 @@ struct config_namespace *config_add_namespace(struct config *config, const char 
     }
     struct config_scope scope = config_scope_namespace(config, added);
 
-    if (!set_defaults(&scope)) {
+    if (!config_scope_set_defaults(&scope)) {
         return NULL;
     }
     config->namespaces[config->namespaces_len++] = added;
@@ -295,6 +295,7 @@ void config_finish(struct config *config, struct config_report *report)
     derive_address(config, report);
     config_derive_cluster(config, report);
     derive_congestion_control(config, report);
+    config_derive_proxies(config, report);
     derive_channels(config, report);
     derive_web_files(config, report);
     options->client.allowed_origins = config->allowed_origins.items;

@@ -14,6 +14,7 @@
 #include <stdio.h>
 
 #include "ops/config_keys.h"
+#include "ops/config_proxy.h"
 #include "ops/config_report.h"
 #include "ops/config_value.h"
 #include "shards/options.h"
@@ -28,6 +29,13 @@ struct config_namespace {
     struct channel_options options;
     struct config_origin origin; /* Of the namespace itself. */
     struct config_origin origins[CONFIG_CHANNEL_KEYS_MAX];
+};
+
+/* Of RPC methods in one namespace, or of those without one. */
+struct config_rpc {
+    const char *name;
+    bool proxy_enabled;
+    const char *proxy_name;
 };
 
 /* A name in the DNS: "_service._udp.example.org" (SRV, which tells the ports), or a host's. */
@@ -63,6 +71,13 @@ struct config {
     /* Of cluster.join, those that must be looked up; complete after config_finish. */
     const struct config_name *cluster_names;
     size_t cluster_names_len;
+    struct config_default_proxies proxy;
+    const struct config_node *named_proxies;
+    struct config_rpc rpc_without_namespace;
+    const struct config_node *rpc_namespaces;
+    /* One for each of options.endpoints, and these again; complete after config_finish. */
+    const struct config_proxy **endpoint_proxies;
+    struct endpoint_options *endpoints;
     uint32_t cores; /* That the process may use; known after config_finish. */
 
     struct config_origin origins[CONFIG_KEYS_MAX];

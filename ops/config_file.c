@@ -98,7 +98,9 @@ static void walk_key(const struct reading *reading, const struct config_scope *s
     if (node->kind == CONFIG_NODE_SCALAR && node->is_null) {
         return; /* A key without a value says nothing: what it was before holds. */
     }
-    if (node->kind == CONFIG_NODE_SEQUENCE && config_is_list(key)) {
+    if (key->type == CONFIG_TREE && node->kind != CONFIG_NODE_SCALAR) {
+        config_scope_set_tree(scope, key, node);
+    } else if (node->kind == CONFIG_NODE_SEQUENCE && config_is_list(key)) {
         set_list(reading, scope, key, node);
     } else if (node->kind == CONFIG_NODE_SCALAR) {
         config_scope_set(scope, key, node->text, &node->origin, reading->report);
@@ -109,7 +111,7 @@ static void walk_key(const struct reading *reading, const struct config_scope *s
     }
 }
 
-static bool is_namespace_name(const char *name)
+bool config_is_name(const char *name)
 {
     static const char letters[] =
         "-_.0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -125,7 +127,7 @@ struct config_namespace *config_declare_namespace(struct config *config, const c
     char found[4 * CONFIG_REPORT_FOUND_MAX];
 
     config_report_quote(name, strlen(name), found);
-    if (!is_namespace_name(name)) {
+    if (!config_is_name(name)) {
         config_report_error(report, origin,
                             "channel.namespaces: found the name %s, expected 2 to %d letters, "
                             "digits, '-', '_' or '.'",
@@ -221,7 +223,9 @@ static bool walk_special(const struct reading *reading, const struct config_scop
         return true;
     }
     return !is_root && strcmp(path, "name") == 0 &&
-           strncmp(scope->path, "channel.namespaces.", 19) == 0 && node->kind == CONFIG_NODE_SCALAR;
+           (strncmp(scope->path, "channel.namespaces.", 19) == 0 ||
+            strncmp(scope->path, "proxies.", 8) == 0) &&
+           node->kind == CONFIG_NODE_SCALAR;
 }
 
 static void walk_member(const struct reading *reading, const struct config_scope *scope,
@@ -267,6 +271,14 @@ static void walk_section(const struct reading *reading, const struct config_scop
         snprintf(path, sizeof(path), "%s%s%s", section, section[0] == '\0' ? "" : ".", member->key);
         walk_member(reading, scope, path, member);
     }
+}
+
+void config_read_section(struct config *config, const struct config_scope *scope,
+                         const struct config_node *node, struct config_report *report)
+{
+    const struct reading reading = {.config = config, .report = report};
+
+    walk_section(&reading, scope, "", node);
 }
 
 void config_read_bytes(struct config *config, const char *name, const char *bytes, size_t len,

@@ -5,6 +5,7 @@
  * A file that was written for Centrifugo is either served as it says or refused with the reason;
  * nothing that it asks for is dropped in silence.
  */
+#include "ops/config_keys_proxy.h"
 #include "ops/config_keys.h"
 
 #define VALUE(path_, initial_) \
@@ -49,8 +50,8 @@ const struct config_foreign config_foreign_keys[] = {
     SWITCHED("controller"),
     SECTION("shared_poll"),
 
-    SWITCHED("client.proxy.connect"),
-    SWITCHED("client.proxy.refresh"),
+    PROXY_FOREIGN_KEYS("client.proxy.connect."),
+    PROXY_FOREIGN_KEYS("client.proxy.refresh."),
     FOREIGN_TOKEN_KEYS("client.token."),
     FOREIGN_TOKEN_KEYS("client.subscription_token."),
     TUNING("client.presence_update_interval"),
@@ -60,9 +61,15 @@ const struct config_foreign config_foreign_keys[] = {
     SWITCHED("client.subscribe_to_user_personal_channel"),
     SWITCHED("client.connect_code_to_unidirectional_disconnect"),
 
-    SECTION("channel.proxy"),
-    SECTION("rpc"),
-    SECTION("proxies"),
+    PROXY_FOREIGN_KEYS("channel.proxy.subscribe."),
+    PROXY_FOREIGN_KEYS("channel.proxy.publish."),
+    PROXY_FOREIGN_KEYS("channel.proxy.sub_refresh."),
+    SECTION("channel.proxy.subscribe_stream"),
+    SECTION("channel.proxy.map_publish"),
+    SECTION("channel.proxy.map_remove"),
+    SECTION("channel.proxy.shared_poll_refresh"),
+    SECTION("channel.proxy.cache_empty"),
+    PROXY_FOREIGN_KEYS("rpc.proxy."),
     SECTION("consumers"),
 
     TUNING("websocket.read_buffer_size"),
@@ -102,12 +109,6 @@ const size_t config_foreign_keys_len = sizeof(config_foreign_keys) / sizeof(conf
 
 const struct config_foreign config_foreign_channel_keys[] = {
     VALUE("channel_regex", ""),
-    VALUE("subscribe_proxy_enabled", "false"),
-    VALUE("subscribe_proxy_name", "default"),
-    VALUE("publish_proxy_enabled", "false"),
-    VALUE("publish_proxy_name", "default"),
-    VALUE("sub_refresh_proxy_enabled", "false"),
-    VALUE("sub_refresh_proxy_name", "default"),
     VALUE("subscribe_stream_proxy_enabled", "false"),
     VALUE("subscribe_stream_proxy_name", "default"),
     VALUE("subscribe_stream_proxy_bidirectional", "false"),
@@ -119,3 +120,7 @@ const struct config_foreign config_foreign_channel_keys[] = {
 };
 const size_t config_foreign_channel_keys_len =
     sizeof(config_foreign_channel_keys) / sizeof(config_foreign_channel_keys[0]);
+
+const struct config_foreign config_foreign_proxy_keys[] = {PROXY_FOREIGN_KEYS("")};
+const size_t config_foreign_proxy_keys_len =
+    sizeof(config_foreign_proxy_keys) / sizeof(config_foreign_proxy_keys[0]);

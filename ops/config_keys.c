@@ -7,6 +7,7 @@
 
 #include "codec/jwt.h"
 #include "ops/config.h"
+#include "ops/config_keys_proxy.h"
 #include "runtime/limits.h"
 
 enum {
@@ -179,6 +180,38 @@ const struct config_key config_keys[] = {
          "Verify subscription tokens with the keys below, not with those of connection tokens."),
     TOKEN_KEYS("client.subscription_token.", client.subscription_token, "subscription tokens"),
 
+    BOOL("client.proxy.connect.enabled", AT(proxy.connect.enabled), "false",
+         "Ask a backend who connects without a token."),
+    PROXY_KEYS("client.proxy.connect.", struct config, proxy.connect),
+    BOOL("client.proxy.refresh.enabled", AT(proxy.refresh.enabled), "false",
+         "Ask a backend whether connections that expire may go on."),
+    PROXY_KEYS("client.proxy.refresh.", struct config, proxy.refresh),
+
+    PROXY_KEYS("rpc.proxy.", struct config, proxy.rpc),
+    BOOL("rpc.without_namespace.proxy_enabled", AT(rpc_without_namespace.proxy_enabled), "false",
+         "Let a backend answer RPC methods without a namespace."),
+    STRING("rpc.without_namespace.proxy_name", AT(rpc_without_namespace.proxy_name), NAME_BYTES_MAX,
+           "default", "Which: `default` is rpc.proxy, others stand in `proxies`."),
+    {.path = "rpc.namespaces",
+     .type = CONFIG_TREE,
+     AT(rpc_namespaces),
+     .initial = "",
+     .help = "A list of `name`, `proxy_enabled` and `proxy_name`, for the methods `name:...`."},
+    STRING("rpc.namespace_boundary", NODE(rpc_namespace_boundary), 16, ":",
+           "Ends the namespace in an RPC method's name."),
+    BOOL("rpc.ping.enabled", NODE(rpc_ping_enabled), "false",
+         "Answer one RPC method without asking anybody."),
+    STRING("rpc.ping.method", NODE(rpc_ping_method), NAME_BYTES_MAX, "ping", "Its name."),
+
+    PROXY_KEYS("channel.proxy.subscribe.", struct config, proxy.subscribe),
+    PROXY_KEYS("channel.proxy.publish.", struct config, proxy.publish),
+    PROXY_KEYS("channel.proxy.sub_refresh.", struct config, proxy.sub_refresh),
+    {.path = "proxies",
+     .type = CONFIG_TREE,
+     AT(named_proxies),
+     .initial = "",
+     .help = "More proxies, each with a `name`: see below."},
+
     NUMBER("channel.max_length", NODE(channel_max_length), 1, 4096, "255",
            "Bytes of a channel's name."),
     STRING("channel.private_prefix", NODE(channel_private_prefix), 16, "$",
@@ -324,6 +357,13 @@ static_assert(sizeof(config_keys) / sizeof(config_keys[0]) <= CONFIG_KEYS_MAX,
         .max = DAYS_MAX, .initial = "0s", .help = help_ \
     }
 
+#define PROXY_NAME(name, which) \
+    { \
+        .path = #name, .type = CONFIG_STRING, .offset = offsetof(struct channel_options, name), \
+        .max = NAME_BYTES_MAX, .initial = "default", \
+        .help = "Which: `default` is " which ", others stand in `proxies`." \
+    }
+
 const struct config_key config_channel_keys[] = {
     OPTION(presence, "Know who is subscribed."),
     OPTION(join_leave, "Tell when somebody subscribes or leaves, to subscribers that ask."),
@@ -365,6 +405,12 @@ const struct config_key config_channel_keys[] = {
     OPTION(allow_history_for_subscriber, "Who is subscribed may read the history."),
     OPTION(allow_history_for_client, "Every client may read the history."),
     OPTION(allow_history_for_anonymous, "What is allowed above holds for the anonymous user too."),
+    OPTION(subscribe_proxy_enabled, "A backend decides who may subscribe."),
+    PROXY_NAME(subscribe_proxy_name, "channel.proxy.subscribe"),
+    OPTION(publish_proxy_enabled, "A backend decides what clients may publish."),
+    PROXY_NAME(publish_proxy_name, "channel.proxy.publish"),
+    OPTION(sub_refresh_proxy_enabled, "A backend prolongs subscriptions that expire."),
+    PROXY_NAME(sub_refresh_proxy_name, "channel.proxy.sub_refresh"),
     {.path = "publication_data_format",
      .type = CONFIG_CHOICE,
      .offset = offsetof(struct channel_options, publication_data_format),
@@ -376,5 +422,23 @@ const size_t config_channel_keys_len = sizeof(config_channel_keys) / sizeof(conf
 static_assert(sizeof(config_channel_keys) / sizeof(config_channel_keys[0]) <=
                   CONFIG_CHANNEL_KEYS_MAX,
               "every key has room for its origin");
+const struct config_key config_proxy_keys[] = {
+    PROXY_KEYS(
+        "", struct { struct config_proxy only; }, only),
+};
+const size_t config_proxy_keys_len = sizeof(config_proxy_keys) / sizeof(config_proxy_keys[0]);
+static_assert(sizeof(config_proxy_keys) / sizeof(config_proxy_keys[0]) <= CONFIG_CHANNEL_KEYS_MAX,
+              "every key has room for its origin");
+
+const struct config_key config_rpc_keys[] = {
+    STRING("name", .offset = offsetof(struct config_rpc, name), NAME_BYTES_MAX, "",
+           "Name of the namespace."),
+    BOOL("proxy_enabled", .offset = offsetof(struct config_rpc, proxy_enabled), "false",
+         "Let a backend answer its methods."),
+    STRING("proxy_name", .offset = offsetof(struct config_rpc, proxy_name), NAME_BYTES_MAX,
+           "default", "Which."),
+};
+const size_t config_rpc_keys_len = sizeof(config_rpc_keys) / sizeof(config_rpc_keys[0]);
+
 static_assert(sizeof(enum publication_data_format) == sizeof(unsigned), "a choice is unsigned");
 static_assert(sizeof(enum recovery_mode) == sizeof(unsigned), "a choice is unsigned");

@@ -21,6 +21,13 @@ extern const size_t config_keys_len;
 extern const struct config_key config_channel_keys[];
 extern const size_t config_channel_keys_len;
 
+/* Of one member of `proxies` (into struct config_proxy), and of one of rpc.namespaces (into struct
+ * config_rpc). */
+extern const struct config_key config_proxy_keys[];
+extern const size_t config_proxy_keys_len;
+extern const struct config_key config_rpc_keys[];
+extern const size_t config_rpc_keys_len;
+
 /* What makes a key that only Centrifugo has harmless here. */
 enum config_foreign_kind {
     FOREIGN_VALUE,   /* A value: its default, or nothing at all. */
@@ -42,5 +49,7 @@ extern const struct config_foreign config_foreign_keys[];
 extern const size_t config_foreign_keys_len;
 extern const struct config_foreign config_foreign_channel_keys[];
 extern const size_t config_foreign_channel_keys_len;
+extern const struct config_foreign config_foreign_proxy_keys[];
+extern const size_t config_foreign_proxy_keys_len;
 
 #endif

@@ -67,6 +67,8 @@ static const char *type_name(const struct config_key *key)
     case CONFIG_CHOICES:
     case CONFIG_LIST:
         return "list";
+    case CONFIG_TREE:
+        return "section or list";
     }
     return "";
 }
@@ -99,4 +101,8 @@ void config_print_reference(FILE *out)
           "| option | type | default | meaning |\n| --- | --- | --- | --- |\n",
           out);
     print_rows(config_channel_keys, config_channel_keys_len, "", out);
+    fputs("\nEach member of the list `proxies`, beside its `name`:\n\n"
+          "| key | type | default | meaning |\n| --- | --- | --- | --- |\n",
+          out);
+    print_rows(config_proxy_keys, config_proxy_keys_len, "", out);
 }

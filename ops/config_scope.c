@@ -155,6 +155,13 @@ bool config_scope_set_list(const struct config_scope *scope, const struct config
     return true;
 }
 
+void config_scope_set_tree(const struct config_scope *scope, const struct config_key *key,
+                           const struct config_node *node)
+{
+    memcpy((uint8_t *)scope->values + key->offset, &node, sizeof(node));
+    scope->origins[key - scope->keys] = node->origin;
+}
+
 static size_t least(size_t a, size_t b)
 {
     return a < b ? a : b;

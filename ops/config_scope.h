@@ -5,6 +5,7 @@
 #define ROOST_OPS_CONFIG_SCOPE_H
 
 #include "ops/config.h"
+#include "ops/config_yaml.h"
 
 /* A set of keys that is read into one struct. */
 struct config_scope {
@@ -45,6 +46,16 @@ bool config_scope_set_list(const struct config_scope *scope, const struct config
                            const struct config_list *items, const struct config_origin *origin,
                            struct config_report *report);
 
+/* The same for what stands in a file, which is read later. */
+void config_scope_set_tree(const struct config_scope *scope, const struct config_key *key,
+                           const struct config_node *node);
+
+/* Every key of the scope at its default. False: memory is out. */
+MUST_CHECK bool config_scope_set_defaults(const struct config_scope *scope);
+/* Reads a section of a file into the scope; what is wrong with it is reported. */
+void config_read_section(struct config *config, const struct config_scope *scope,
+                         const struct config_node *node, struct config_report *report);
+
 /* Reports a key that nobody knows, with the nearest that somebody does. `path` is relative to the
  * scope. */
 void config_scope_report_unknown(const struct config_scope *scope, const char *path,
@@ -57,6 +68,9 @@ void config_foreign_refuse(const struct config_scope *scope, const char *path,
                            const struct config_origin *origin, struct config_report *report);
 void config_foreign_ignore(const struct config_scope *scope, const char *path,
                            const struct config_origin *origin, struct config_report *report);
+
+/* 2 or more letters, digits, '-', '_' or '.', as names of namespaces and of proxies are. */
+bool config_is_name(const char *name);
 
 /* A namespace by name, or NULL. */
 struct config_namespace *config_find_namespace(const struct config *config, const char *name);

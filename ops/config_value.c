@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ops/config_yaml.h"
+
 struct config_text {
     struct config_text *next;
     max_align_t bytes[];
@@ -351,6 +353,11 @@ bool config_value_parse(const struct config_key *key, const char *text, size_t l
     case CONFIG_CHOICES:
     case CONFIG_LIST:
         return parse_words(key, text, len, values, texts);
+    case CONFIG_TREE: {
+        const void *none = NULL; /* Only a file has more. */
+        memcpy(destination, &none, sizeof(none));
+        return len == 0;
+    }
     }
     return false;
 }
@@ -435,6 +442,9 @@ const char *config_value_expected(const struct config_key *key, char out[CONFIG_
         snprintf(out, CONFIG_EXPECTED_SIZE, "a list of at most %d texts of 1 to %" PRIu64 " bytes",
                  CONFIG_LIST_MAX, key->max);
         break;
+    case CONFIG_TREE:
+        snprintf(out, CONFIG_EXPECTED_SIZE, "a section or a list in the file");
+        break;
     }
     return out;
 }
@@ -483,6 +493,38 @@ static void print_choices(const struct config_key *key, unsigned choices, FILE *
     fputc(']', out);
 }
 
+/* In the flow style, on one line. */
+static void print_node(const struct config_node *node, FILE *out)
+{
+    const bool is_mapping = node->kind == CONFIG_NODE_MAPPING;
+
+    if (node->kind == CONFIG_NODE_SCALAR) {
+        print_quoted(node->text, out);
+        return;
+    }
+    fputc(is_mapping ? '{' : '[', out);
+    for (const struct config_node *at = node->first; at != NULL; at = at->next) {
+        if (is_mapping) {
+            print_quoted(at->key, out);
+            fputs(": ", out);
+        }
+        print_node(at, out);
+        fputs(at->next == NULL ? "" : ", ", out);
+    }
+    fputc(is_mapping ? '}' : ']', out);
+}
+
+static void print_tree(const struct config_key *key, const struct config_node *node, FILE *out)
+{
+    if (key->is_secret) {
+        fputs(node != NULL ? "set" : "unset", out);
+    } else if (node != NULL) {
+        print_node(node, out);
+    } else {
+        fputs("null", out);
+    }
+}
+
 void config_value_print(const struct config_key *key, const void *values, FILE *out)
 {
     const void *source = (const char *)values + key->offset;
@@ -525,6 +567,9 @@ void config_value_print(const struct config_key *key, const void *values, FILE *
         } else {
             print_list(source, out);
         }
+        break;
+    case CONFIG_TREE:
+        print_tree(key, *(const struct config_node *const *)source, out);
         break;
     }
 }

@@ -22,6 +22,7 @@ enum config_type {
     CONFIG_CHOICE,    /* unsigned: the index of the text among `choices` */
     CONFIG_CHOICES,   /* unsigned: a list; a bit for each text of it, by its index in `choices` */
     CONFIG_LIST,      /* struct config_list, each item at most max bytes */
+    CONFIG_TREE,      /* const struct config_node *: what stands in the file; NULL: nothing */
 };
 
 enum {

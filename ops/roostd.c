@@ -11,8 +11,10 @@
 #include "ops/cluster_tls.h"
 #include "ops/config_load.h"
 #include "ops/descriptors.h"
+#include "ops/endpoint_tls.h"
 #include "ops/listen_check.h"
 #include "ops/lookup.h"
+#include "ops/resolver.h"
 #include "ops/version.h"
 #include "runtime/clock.h"
 #include "runtime/log.h"
@@ -74,14 +76,13 @@ static void log_lines(struct log *log, const char *event, const char *text)
 
 /* Takes of a configuration what a running node can. False: `problem` says why nothing of it was
  * taken. */
-static bool take_again(struct node *node, struct config *config,
-                       char problem[CLUSTER_TLS_PROBLEM_SIZE])
+static bool take_again(struct node *node, struct config *config, char problem[PEM_PROBLEM_SIZE])
 {
     struct cluster_options *cluster = &config->options.cluster;
     const bool had_tls = node->options->cluster.tls != NULL;
 
     if (!node->options->cluster.enabled) {
-        snprintf(problem, CLUSTER_TLS_PROBLEM_SIZE,
+        snprintf(problem, PEM_PROBLEM_SIZE,
                  "a running node takes cluster.keys and the certificates of cluster.tls alone");
         return false;
     }
@@ -91,7 +92,7 @@ static bool take_again(struct node *node, struct config *config,
     const bool has_tls = cluster->tls != NULL;
 
     if (has_tls != had_tls || !node_offer_keys(node, &cluster->keyring)) {
-        snprintf(problem, CLUSTER_TLS_PROBLEM_SIZE, "%s",
+        snprintf(problem, PEM_PROBLEM_SIZE, "%s",
                  has_tls == had_tls ? "memory is out"
                                     : "cluster.tls begins or ends with the start of a node");
         tls_context_destroy(cluster->tls);
@@ -108,7 +109,7 @@ static void reload(struct node *node, struct log *log)
 {
     static struct config config;
     static struct config_report report;
-    char problem[CLUSTER_TLS_PROBLEM_SIZE] = "a wrong configuration";
+    char problem[PEM_PROBLEM_SIZE] = "a wrong configuration";
 
     config_report_init(&report);
     config_load(&config, &program_arguments, (const char *const *)environ, &report);
@@ -245,6 +246,7 @@ static int serve(struct node *node, const struct config *config, struct log *log
         return EXIT_FAILURE;
     }
     struct lookup *lookup = lookup_start(node, config, &failed);
+    struct resolver *resolver = failed ? NULL : resolver_start(node, &failed);
 
     int received = failed ? -1 : wait_until_listening(node, log, stops);
 
@@ -253,6 +255,7 @@ static int serve(struct node *node, const struct config *config, struct log *log
         LOG(log, LOG_ERROR, "start", "result=failed reason=\"%s\"",
             failed ? "no thread can be had" : "a shard cannot listen");
         lookup_stop(lookup);
+        resolver_stop(resolver);
         shard_set_stop(set);
         return EXIT_FAILURE;
     }
@@ -265,6 +268,7 @@ static int serve(struct node *node, const struct config *config, struct log *log
     bool all_went = drain(node, set, stops);
 
     lookup_stop(lookup);
+    resolver_stop(resolver);
     shard_set_stop(set);
     log_set_time(log, clock_read().wall_ms);
     LOG(log, LOG_INFO, "stopped", "all_clients_left=%s", all_went ? "yes" : "no");
@@ -274,7 +278,7 @@ static int serve(struct node *node, const struct config *config, struct log *log
 static int run(struct config *config, const struct config_report *notes)
 {
     char problem[LISTEN_PROBLEM_SIZE];
-    char tls_problem[CLUSTER_TLS_PROBLEM_SIZE];
+    char tls_problem[PEM_PROBLEM_SIZE];
     struct random random;
     sigset_t stops;
     int result = EXIT_FAILURE;
@@ -293,7 +297,7 @@ static int run(struct config *config, const struct config_report *notes)
     random_init(&random);
     if (!listen_check(&config->options.listen, problem)) {
         LOG(log, LOG_ERROR, "start", "result=failed reason=\"%s\"", problem);
-    } else if (!cluster_tls_load(config, tls_problem)) {
+    } else if (!cluster_tls_load(config, tls_problem) || !endpoint_tls_load(config, tls_problem)) {
         LOG(log, LOG_ERROR, "start", "result=failed reason=\"%s\"", tls_problem);
     } else {
         struct node *node = node_create(&config->options, &random, clock_read().wall_ms);
@@ -306,6 +310,7 @@ static int run(struct config *config, const struct config_report *notes)
         }
     }
     tls_context_destroy(config->options.cluster.tls);
+    endpoint_tls_destroy(config);
     log_writer_stop();
     log_destroy(log);
     return result;

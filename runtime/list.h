@@ -37,6 +37,12 @@ static inline void list_append(struct list *head, struct list *node)
     head->prev = node;
 }
 
+/* The same, as the first. */
+static inline void list_prepend(struct list *head, struct list *node)
+{
+    list_append(head->next, node);
+}
+
 /* Leaves the node in no list; may be called on a node that is in none. */
 static inline void list_remove(struct list *node)
 {

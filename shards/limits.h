@@ -20,6 +20,14 @@ enum {
     USERS_A_SHARD_MAX = 1 << 21,
     API_CALLS_A_SHARD_MAX = 4096,
 
+    /* Requests to backends that are not answered, of a shard and of those that wait for one
+     * endpoint; its connections; what an answer may weigh; how long a connection is kept idle. */
+    BACKEND_ASKS_MAX = 16384,
+    BACKEND_WAITING_MAX = 4096,
+    BACKEND_CONNS_MAX = 64,
+    BACKEND_RESPONSE_LEN_MAX = 1 << 20,
+    BACKEND_IDLE_MS = 15 * 1000,
+
     /* Of the router: channels of other homes, and channels at home here that nodes want. */
     RELAY_CHANNELS_MAX = 1 << 21,
     /* Requests under way to and from other nodes, and how long one may take. */

@@ -3,6 +3,7 @@
 #include "shards/node.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "runtime/limits.h"
 #include "shards/actors.h"
@@ -30,7 +31,8 @@ struct node *node_create(const struct node_options *options, struct random *rand
     node->started_wall_ms = wall_ms;
     node->shard_is_drained = calloc(node->shards + 1, sizeof(*node->shard_is_drained));
     node->stats = calloc(node->shards + 1, sizeof(struct stats *));
-    if (node->shard_is_drained == NULL || node->stats == NULL) {
+    node->places = calloc(node->shards, sizeof(struct node_places *));
+    if (node->shard_is_drained == NULL || node->stats == NULL || node->places == NULL) {
         node_destroy(node);
         return NULL;
     }
@@ -55,6 +57,10 @@ void node_destroy(struct node *node)
     node_offer_seeds(node, NULL);
     node_replace_keys(node, NULL);
     node_offer_tls(node, NULL);
+    for (uint32_t shard = 0; node->places != NULL && shard < node->shards; shard++) {
+        free(node_take_places(node, shard));
+    }
+    free(node->places);
     free(node->shard_is_drained);
     free(node->stats);
     free(node);
@@ -203,6 +209,25 @@ struct gossip_keyring *node_take_keys(struct node *node)
 struct tls_context *node_take_tls(struct node *node)
 {
     return __atomic_exchange_n(&node->tls, NULL, __ATOMIC_ACQ_REL);
+}
+
+bool node_offer_places(struct node *node, const struct node_places *places)
+{
+    const size_t size = sizeof(*places) + places->len * sizeof(places->of[0]);
+    for (uint32_t shard = 0; shard < node->shards; shard++) {
+        struct node_places *copy = malloc(size);
+        if (copy == NULL) {
+            return false;
+        }
+        memcpy(copy, places, size);
+        free(__atomic_exchange_n(&node->places[shard], copy, __ATOMIC_ACQ_REL));
+    }
+    return true;
+}
+
+struct node_places *node_take_places(struct node *node, uint32_t shard)
+{
+    return __atomic_exchange_n(&node->places[shard], NULL, __ATOMIC_ACQ_REL);
 }
 
 uint64_t node_sum(const struct node *node, uint32_t counter)

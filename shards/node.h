@@ -31,6 +31,21 @@ struct node {
     struct node_seeds *seeds;
     struct gossip_keyring *keyring;
     struct tls_context *tls;
+    struct node_places **places; /* Atomic, one a serving shard. */
+};
+
+enum { NODE_PLACE_ADDRESSES_MAX = 8 };
+
+/* Where one endpoint's host is. */
+struct node_place {
+    uint32_t len;
+    struct socket_address at[NODE_PLACE_ADDRESSES_MAX];
+};
+
+/* Of each of options->endpoints, in their order. */
+struct node_places {
+    uint32_t len;
+    struct node_place of[];
 };
 
 /* Where other nodes may be, besides options->cluster.seeds. */
@@ -95,6 +110,10 @@ MUST_CHECK bool node_offer_keys(struct node *node, const struct gossip_keyring *
  * to the node. Only where options->cluster.tls is set. Any thread. */
 void node_offer_tls(struct node *node, struct tls_context *tls);
 
+/* Where the hosts of endpoints were found to be; copied for each shard. False: memory is out, and
+ * some shards may have got them. Any thread. */
+MUST_CHECK bool node_offer_places(struct node *node, const struct node_places *places);
+
 static inline void node_tell_memory(struct node *node, uint64_t bytes)
 {
     __atomic_store_n(&node->memory_bytes, bytes, __ATOMIC_RELAXED);
@@ -117,6 +136,7 @@ void node_unset_stats(struct node *node, uint32_t shard);
 struct node_seeds *node_take_seeds(struct node *node);
 struct gossip_keyring *node_take_keys(struct node *node);
 struct tls_context *node_take_tls(struct node *node);
+struct node_places *node_take_places(struct node *node, uint32_t shard);
 
 /* Once a turn: what the runtime counts of the shard goes into its stats. */
 void node_export_counters(struct shard *shard);

@@ -80,6 +80,9 @@ void node_options_init(struct node_options *options)
     options->websocket.compression_level = 1;
     transport_options_init(options);
     options->echo.path = "/echo";
+    options->rpc_without_namespace.name = "";
+    options->rpc_namespace_boundary = ":";
+    options->rpc_ping_method = "ping";
     options->http_api.handler_prefix = "/api";
     options->http_api.key = "";
     options->http_api.max_request_body_size = 10 << 20;

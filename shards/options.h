@@ -29,6 +29,40 @@ enum recovery_mode {
 };
 
 enum delta_type { DELTA_TYPE_FOSSIL };
+struct proxy_header {
+    const char *name;
+    const char *value;
+};
+
+/* An HTTP status that means an error or a disconnect. */
+struct proxy_transform {
+    uint32_t status;
+    bool is_disconnect;
+    bool is_temporary;
+    uint32_t code;
+    const char *text; /* The error's message, or the disconnect's reason. */
+};
+
+/* What is asked of a backend, and how. */
+struct proxy_options {
+    const char *name;
+    uint32_t endpoint; /* Of node_options.endpoints. */
+    uint64_t timeout_ms;
+    const char *const *http_headers; /* Of the client's request that go along. */
+    size_t http_headers_len;
+    const struct proxy_header *static_headers;
+    size_t static_headers_len;
+    const struct proxy_transform *transforms;
+    size_t transforms_len;
+    bool binary_encoding;
+    bool include_connection_meta;
+};
+
+/* Of RPC methods in one namespace, or of those without one. */
+struct rpc_options {
+    const char *name;
+    const struct proxy_options *proxy; /* NULL: there are no such methods. */
+};
 
 /* Of one namespace, or of channels without one. */
 struct channel_options {
@@ -61,6 +95,17 @@ struct channel_options {
     bool delta_publish;           /* Every publication may be told as a delta. */
     bool allow_tags_filter;
     enum publication_data_format publication_data_format;
+    /* As they were configured, */
+    bool subscribe_proxy_enabled;
+    bool publish_proxy_enabled;
+    bool sub_refresh_proxy_enabled;
+    const char *subscribe_proxy_name;
+    const char *publish_proxy_name;
+    const char *sub_refresh_proxy_name;
+    /* and who decides instead of what is allowed above; NULL: nobody. */
+    const struct proxy_options *subscribe_proxy;
+    const struct proxy_options *publish_proxy;
+    const struct proxy_options *sub_refresh_proxy;
 };
 
 /* Without any key no token is valid. */
@@ -151,6 +196,17 @@ struct web_file {
 
 struct tls_context;
 
+/* Where a backend takes requests: an http or https URL, taken apart. */
+struct endpoint_options {
+    const char *url;
+    const char *host;              /* To be looked up, unless `address` is set. */
+    struct socket_address address; /* family 0: looked up (node_offer_places), with this port. */
+    const char *authority;         /* What Host says. */
+    const char *target;            /* Path and query. */
+    struct tls_context *tls;       /* NULL: plain. Outlives the node. */
+    const char *tls_name;          /* What the certificate has to be for. */
+};
+
 /* What a node is to others. */
 struct cluster_options {
     bool enabled;
@@ -185,6 +241,18 @@ struct node_options {
     bool init_enabled;
     const char *init_handler_prefix; /* "/connection/init" */
     struct echo_options echo;
+    const struct endpoint_options *endpoints;
+    size_t endpoints_len;
+    const struct proxy_options *connect_proxy; /* NULL: backends are not asked. */
+    const struct proxy_options *refresh_proxy;
+    const char *const *proxy_headers; /* Of clients' requests, those that any proxy passes on. */
+    size_t proxy_headers_len;
+    struct rpc_options rpc_without_namespace;
+    const struct rpc_options *rpc_namespaces;
+    size_t rpc_namespaces_len;
+    const char *rpc_namespace_boundary;
+    bool rpc_ping_enabled; /* A method that is answered without a backend. */
+    const char *rpc_ping_method;
     struct http_api_options http_api;
     bool health_enabled;
     const char *health_handler_prefix; /* "/health" */

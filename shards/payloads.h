@@ -13,6 +13,12 @@
 #include "runtime/buf.h"
 #include "runtime/random.h"
 
+/* Empty for NULL. */
+static inline struct span span_of_buf(const struct buf *buf)
+{
+    return buf == NULL ? SPAN_EMPTY : span_of(buf->bytes, buf->len);
+}
+
 /* A client as others see it: 16 bytes of client id, user, conn_info, chan_info. Whether the infos
  * are JSON is found out once, here. */
 MUST_CHECK struct buf *identity_make(const uint8_t client[16], struct span user,

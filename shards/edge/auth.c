@@ -65,6 +65,33 @@ struct auth_result auth_connect(const struct edge *edge,
     return (struct auth_result){.disconnect = CLIENT_DISCONNECT_BAD_REQUEST};
 }
 
+struct auth_result auth_connect_by_proxy(const struct edge *edge, struct session *session,
+                                         const struct proxy_answer *answer)
+{
+    const bool expires = answer->expire_at_s != 0 && !edge->options->client.insecure;
+    if (expires && answer->expire_at_s <= now_s(edge)) {
+        return (struct auth_result){.error = CLIENT_ERROR_EXPIRED};
+    }
+    if (answer->user.len > USER_ID_LEN_MAX || answer->expire_at_s > EXPIRE_AT_S_MAX) {
+        return (struct auth_result){.error = CLIENT_ERROR_INTERNAL};
+    }
+    if (!session_understands(session, answer->data)) {
+        return (struct auth_result){.disconnect = CLIENT_DISCONNECT_INAPPROPRIATE_PROTOCOL};
+    }
+    if (!span_is_empty(answer->data)) {
+        struct session_context *context = session_make_context(session);
+        if (context == NULL || !session_replace_buf(&context->data, answer->data)) {
+            return (struct auth_result){.disconnect = CLIENT_DISCONNECT_INTERNAL};
+        }
+    }
+    if (!session_set_meta(session, answer->meta)) {
+        return (struct auth_result){.disconnect = CLIENT_DISCONNECT_INTERNAL};
+    }
+    return (struct auth_result){.user = answer->user,
+                                .info = answer->info,
+                                .expire_at_s = expires ? answer->expire_at_s : 0};
+}
+
 struct auth_result auth_refresh(const struct edge *edge, struct span token, struct span user,
                                 struct scratch *scratch)
 {

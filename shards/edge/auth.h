@@ -4,6 +4,7 @@
 #define ROOST_SHARDS_EDGE_AUTH_H
 
 #include "codec/jwt.h"
+#include "codec/proxy.h"
 #include "shards/edge/session.h"
 
 struct auth_result {
@@ -18,6 +19,10 @@ struct auth_result {
 struct auth_result auth_connect(const struct edge *edge,
                                 const struct client_connect_request *request,
                                 struct span user_header, struct scratch *scratch);
+
+/* What a connect proxy answered with a result: its data and meta are the session's from now on. */
+struct auth_result auth_connect_by_proxy(const struct edge *edge, struct session *session,
+                                         const struct proxy_answer *answer);
 
 /* PROTOCOL 8: a new token for a living connection. */
 struct auth_result auth_refresh(const struct edge *edge, struct span token, struct span user,

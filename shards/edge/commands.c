@@ -8,6 +8,7 @@
 #include "shards/edge/filters.h"
 #include "shards/edge/hub.h"
 #include "shards/edge/permissions.h"
+#include "shards/edge/proxy.h"
 #include "shards/edge/streams.h"
 #include "shards/edge/users.h"
 
@@ -31,6 +32,8 @@ static const enum counter command_counters[CLIENT_METHOD_COUNT] = {
 struct verdict {
     uint32_t error;
     uint32_t disconnect;
+    bool waits;   /* Or: it has to be tried again when the session is resumed. */
+    bool is_told; /* Or: the client has been told, and may be gone. */
 };
 
 #define VERDICT_ERROR(name) ((struct verdict){.error = CLIENT_ERROR_##name})
@@ -56,11 +59,20 @@ static bool enter_directory(struct edge *edge, struct session *session)
     return true;
 }
 
+/* What a backend's answer means where none but that counts: its error or its silence was told. */
+static struct verdict verdict_of(enum proxy_step step)
+{
+    return (struct verdict){.waits = step == PROXY_WAITS, .is_told = step == PROXY_ENDED};
+}
+
 static struct verdict on_connect(struct edge *edge, struct session *session,
                                  const struct client_command *command, struct scratch *scratch)
 {
-    const struct auth_result who =
-        auth_connect(edge, &command->connect, session_user(session), scratch);
+    struct auth_result who;
+    const enum proxy_step step = proxy_connect(edge, session, command, scratch, &who);
+    if (step != PROXY_GRANTED) {
+        return verdict_of(step);
+    }
     if (who.disconnect != 0) {
         return (struct verdict){.disconnect = who.disconnect};
     }
@@ -88,13 +100,6 @@ static struct verdict on_connect(struct edge *edge, struct session *session,
 
 /* ---- subscribe ---- */
 
-/* Bytes that are no JSON cannot be told to a client that speaks it. */
-static bool session_understands(const struct session *session, struct span data)
-{
-    return span_is_empty(data) || connection_protocol(session->conn) == CLIENT_PROTOBUF ||
-           json_check(data) == JSON_OK;
-}
-
 static struct permissions_client client_of(const struct edge *edge, const struct session *session,
                                            struct span channel)
 {
@@ -102,6 +107,36 @@ static struct permissions_client client_of(const struct edge *edge, const struct
         .user = session_user(session),
         .is_subscribed = hub_find_subscription(edge, session, channel) != NULL,
     };
+}
+
+/* Who wants to subscribe: to a channel of which kind, and what he is granted. */
+struct candidate {
+    const struct channel_options *options;
+    struct auth_subscription grant;
+};
+
+/* PROTOCOL 9.1, rule 9: who may, and with what. */
+static struct verdict judge_subscriber(struct edge *edge, struct session *session,
+                                       const struct client_command *command,
+                                       struct scratch *scratch, struct candidate *candidate)
+{
+    const struct node_options *options = edge->options;
+    const struct channel_options *channel_options = candidate->options;
+    const struct span channel = command->subscribe.channel;
+    struct auth_subscription *grant = &candidate->grant;
+    if (!span_is_empty(command->subscribe.token)) {
+        *grant = auth_subscribe(edge, command->subscribe.token, channel, session, scratch);
+    } else if (permissions_asks_subscribe_proxy(options, channel_options, channel)) {
+        const enum proxy_step step =
+            proxy_subscribe(edge, session, channel_options->subscribe_proxy, command, grant);
+        if (step != PROXY_GRANTED) {
+            return verdict_of(step);
+        }
+    } else if (!permissions_may_subscribe(options, channel_options, channel,
+                                          client_of(edge, session, channel))) {
+        return VERDICT_ERROR(PERMISSION_DENIED);
+    }
+    return (struct verdict){.error = grant->error, .disconnect = grant->disconnect};
 }
 
 /* For a client that may subscribe. */
@@ -182,15 +217,11 @@ static struct verdict on_subscribe(struct edge *edge, struct session *session,
     if (request->type != CLIENT_SUBSCRIPTION_STREAM) {
         return VERDICT_ERROR(PERMISSION_DENIED);
     }
-    struct auth_subscription grant = {0};
-    if (!span_is_empty(request->token)) {
-        grant = auth_subscribe(edge, request->token, channel, session, scratch);
-        if (grant.error != 0 || grant.disconnect != 0) {
-            return (struct verdict){.error = grant.error, .disconnect = grant.disconnect};
-        }
-    } else if (!permissions_may_subscribe(options, channel_options, channel,
-                                          client_of(edge, session, channel))) {
-        return VERDICT_ERROR(PERMISSION_DENIED);
+    struct candidate candidate = {.options = channel_options};
+    const struct verdict verdict = judge_subscriber(edge, session, command, scratch, &candidate);
+    const struct auth_subscription grant = candidate.grant;
+    if (verdict.error != 0 || verdict.disconnect != 0 || verdict.waits || verdict.is_told) {
+        return verdict;
     }
     return subscribe(edge, session, command, channel_options, &grant);
 }
@@ -231,11 +262,19 @@ static struct verdict on_publish(struct edge *edge, struct session *session,
         command->publish.type != CLIENT_SUBSCRIPTION_STREAM) {
         return VERDICT_ERROR(BAD_REQUEST);
     }
-    if (!permissions_may_publish(options, channel_options, client_of(edge, session, channel))) {
+    struct proxy_answer answer = {.data = command->publish.data};
+    if (channel_options->publish_proxy != NULL) {
+        const enum proxy_step step =
+            proxy_publish(edge, session, channel_options->publish_proxy, command, &answer);
+        if (step != PROXY_GRANTED) {
+            return verdict_of(step);
+        }
+    } else if (!permissions_may_publish(options, channel_options,
+                                        client_of(edge, session, channel))) {
         return VERDICT_ERROR(PERMISSION_DENIED);
     }
-    if (!permissions_is_data(channel_options, command->publish.data) ||
-        span_is_empty(command->publish.data)) {
+    if (!permissions_is_data(channel_options, answer.data) || span_is_empty(answer.data) ||
+        answer.idempotency_key.len > IDEMPOTENCY_KEY_LEN_MAX) {
         return VERDICT_ERROR(BAD_REQUEST);
     }
     const uint32_t home = actors_home_of(edge->actors, channel);
@@ -251,12 +290,17 @@ static struct verdict on_publish(struct edge *edge, struct session *session,
     }
     body.request = publish_request_make(&(struct publish_request){
         .channel = channel,
-        .data = command->publish.data,
-        .is_binary = connection_protocol(session->conn) == CLIENT_PROTOBUF &&
-                     json_check(command->publish.data) != JSON_OK,
-        .wants_delta = channel_options->delta_publish,
+        .data = answer.data,
+        .tags = answer.tags,
+        .idempotency_key = answer.idempotency_key,
+        .version_epoch = answer.version_epoch,
+        .version = answer.version,
+        .is_binary =
+            (answer.data_is_binary || connection_protocol(session->conn) == CLIENT_PROTOBUF) &&
+            json_check(answer.data) != JSON_OK,
+        .wants_delta = channel_options->delta_publish || answer.delta,
     });
-    streams_keep(edge, channel_options, false, &body);
+    streams_keep(edge, channel_options, answer.skip_history, &body);
     const bool is_made = body.identity != NULL && body.request != NULL;
     if (!is_made || edge_is_congested(edge, home) ||
         !message_send_publish(edge->shard->mailbox, home, session->conn->handle, &body)) {
@@ -323,6 +367,9 @@ static struct verdict on_history(struct edge *edge, struct session *session,
 static struct verdict on_refresh(struct edge *edge, struct session *session,
                                  const struct client_command *command, struct scratch *scratch)
 {
+    if (edge->options->refresh_proxy != NULL) {
+        return VERDICT_DISCONNECT(BAD_REQUEST);
+    }
     const struct auth_result who =
         auth_refresh(edge, command->refresh.token, session_user(session), scratch);
     if (who.disconnect != 0) {
@@ -385,6 +432,14 @@ static struct verdict on_sub_refresh(struct edge *edge, struct session *session,
                                          .sub_refresh = result});
     connection_schedule(edge, conn);
     return verdict_done;
+}
+
+static struct verdict on_rpc(struct edge *edge, struct session *session,
+                             const struct client_command *command)
+{
+    uint32_t error;
+    const enum proxy_step step = proxy_rpc(edge, session, command, &error);
+    return step == PROXY_GRANTED ? (struct verdict){.error = error} : verdict_of(step);
 }
 
 /* ---- dispatch ---- */
@@ -461,7 +516,7 @@ static struct verdict on_command(struct edge *edge, struct session *session,
     case CLIENT_METHOD_HISTORY:
         return on_history(edge, session, command);
     case CLIENT_METHOD_RPC:
-        return VERDICT_ERROR(NOT_AVAILABLE);
+        return on_rpc(edge, session, command);
     case CLIENT_METHOD_SEND:
         return VERDICT_DISCONNECT(NOT_AVAILABLE);
     case CLIENT_METHOD_REFRESH:
@@ -496,7 +551,7 @@ bool session_on_command_decoded(struct edge *edge, struct session *session,
 {
     bool is_done = true;
     const struct verdict verdict = on_command(edge, session, command, scratch, &is_done);
-    if (!is_done) {
+    if (!is_done || verdict.waits) {
         return false;
     }
     actors_count(edge->actors, command_counters[command->method]);
@@ -523,76 +578,4 @@ bool session_on_message(struct edge *edge, struct session *session, struct span 
         return true;
     }
     return session_on_command_decoded(edge, session, &command, &scratch);
-}
-
-/* ---- answers of homes ---- */
-
-struct session *session_of_answer(struct edge *edge, uint32_t handle)
-{
-    struct session *session = session_of_handle(edge, handle);
-    if (session != NULL && session->in_flight-- == COMMANDS_IN_FLIGHT_MAX / 2 + 1 &&
-        (session->conn->flags & CONNECTION_PAUSED) != 0) {
-        connection_resume(edge, session->conn);
-    }
-    return session;
-}
-
-void session_on_published(struct edge *edge, const struct message *message)
-{
-    const struct message_published body = message_as_published(message);
-    struct session *session = session_of_answer(edge, message->handle);
-    if (session == NULL) {
-        return;
-    }
-    if (body.error != 0) {
-        session_reply_error(edge, session, body.cookie, body.error);
-        return;
-    }
-    session_reply(edge, session,
-                  &(struct client_reply){.id = body.cookie, .kind = CLIENT_REPLY_PUBLISH});
-}
-
-static void reply_presence(struct edge *edge, struct session *session,
-                           const struct message_presence *body)
-{
-    const struct presence_snapshot *snapshot =
-        body->snapshot == NULL ? NULL : presence_snapshot_of(body->snapshot);
-    const uint32_t len = snapshot == NULL ? 0 : snapshot->len;
-    struct client_info *clients = len == 0 ? NULL : calloc(len, sizeof(*clients));
-    char(*ids)[CLIENT_ID_TEXT_LEN] = len == 0 ? NULL : calloc(len, sizeof(*ids));
-    if (len > 0 && (clients == NULL || ids == NULL)) {
-        session_reply_error(edge, session, body->cookie, CLIENT_ERROR_INTERNAL);
-    } else {
-        bool is_json = true;
-        for (uint32_t i = 0; i < len; i++) {
-            clients[i] = identity_info(snapshot->identities[i], ids[i]);
-            is_json = is_json && identity_is_json(snapshot->identities[i]);
-        }
-        struct client_reply reply = {.id = body->cookie, .kind = CLIENT_REPLY_PRESENCE};
-        reply.presence = (struct client_presence_result){.clients = clients, .client_count = len};
-        if (is_json || connection_protocol(session->conn) == CLIENT_PROTOBUF) {
-            session_reply(edge, session, &reply);
-        } else {
-            session_disconnect(edge, session, CLIENT_DISCONNECT_INAPPROPRIATE_PROTOCOL, SPAN_EMPTY);
-        }
-    }
-    free(clients);
-    free(ids);
-}
-
-void session_on_presence(struct edge *edge, const struct message *message)
-{
-    const struct message_presence body = message_as_presence(message);
-    struct session *session = session_of_answer(edge, message->handle);
-    if (session != NULL && body.error != 0) {
-        session_reply_error(edge, session, body.cookie, body.error);
-    } else if (session != NULL && body.stats_only != 0) {
-        struct client_reply reply = {.id = body.cookie, .kind = CLIENT_REPLY_PRESENCE_STATS};
-        reply.presence_stats = (struct client_presence_stats_result){.client_count = body.clients,
-                                                                     .user_count = body.users};
-        session_reply(edge, session, &reply);
-    } else if (session != NULL) {
-        reply_presence(edge, session, &body);
-    }
-    presence_snapshot_release(body.snapshot);
 }

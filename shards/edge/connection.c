@@ -7,6 +7,7 @@
 
 #include "shards/edge/fallback.h"
 #include "shards/edge/http.h"
+#include "shards/edge/proxy.h"
 #include "shards/edge/session.h"
 
 /* What one read asks for. Peers that only send a head or commands need not be given more. */
@@ -398,6 +399,10 @@ void connection_on_event(struct edge *edge, struct connection *conn, uint32_t ev
     }
     if ((events & POLLER_HANGUP) != 0) {
         conn->flags |= CONNECTION_HANGUP;
+        if (conn->state == CONNECTION_SESSION && proxy_holds(edge, conn->session)) {
+            connection_close(edge, conn); /* Nobody is there to hear what the backend says. */
+            return;
+        }
     }
     if ((events & (POLLER_READABLE | POLLER_HANGUP)) != 0) {
         conn->flags |= CONNECTION_READABLE;

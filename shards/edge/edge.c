@@ -6,12 +6,14 @@
 #include <string.h>
 
 #include "shards/edge/api.h"
+#include "shards/edge/backends.h"
 #include "shards/edge/broadcast.h"
 #include "shards/edge/connection.h"
 #include "shards/edge/emulation.h"
 #include "shards/edge/filters.h"
 #include "shards/edge/hub.h"
 #include "shards/edge/listener.h"
+#include "shards/edge/proxy.h"
 #include "shards/edge/users.h"
 #include "shards/edge/streams.h"
 
@@ -114,6 +116,8 @@ struct edge *edge_create(struct actors *actors)
     edge->grants = pool_create(sizeof(struct subscription_grant), POOL_OBJECTS_MAX);
     edge->hub_channels = pool_create(sizeof(struct hub_channel), CHANNELS_A_SHARD_MAX);
     edge->calls = api_pool_create();
+    edge->backends = backends_create(edge);
+    edge->proxy_calls = proxy_pool_create();
     edge->hub = map_create(key_of_hub_channel, random);
     edge->users = map_create(key_of_user, random);
     edge->filters = filters_create(random);
@@ -122,7 +126,8 @@ struct edge *edge_create(struct actors *actors)
     edge->scratch = malloc(EDGE_SCRATCH_SIZE);
     const bool is_made = edge->connections != NULL && edge->sessions != NULL &&
                          edge->subscriptions != NULL && edge->grants != NULL &&
-                         edge->hub_channels != NULL && edge->calls != NULL && edge->hub != NULL &&
+                         edge->hub_channels != NULL && edge->calls != NULL &&
+                         edge->backends != NULL && edge->proxy_calls != NULL && edge->hub != NULL &&
                          edge->users != NULL && edge->filters != NULL && edge->emulated != NULL &&
                          edge->scratch != NULL && make_pings(edge) && make_verifiers(edge);
     if (!is_made) {
@@ -171,6 +176,9 @@ void edge_destroy(struct edge *edge)
         edge_free_closed(edge, edge->closed.len);
     }
     broadcast_destroy(edge);
+    backends_destroy(edge->backends);
+    pool_destroy(edge->proxy_calls);
+    free(edge->proxy_text);
     free(edge->ready.items);
     free(edge->closed.items);
     api_destroy(edge);
@@ -291,6 +299,10 @@ void edge_on_event(struct edge *edge, uint64_t token, uint32_t events)
         listener_on_event(edge);
         return;
     }
+    if (token >> 32 == EDGE_TOKEN_BACKEND) {
+        backends_on_event(edge->backends, (uint32_t)token);
+        return;
+    }
     struct connection *conn = pool_get(edge->connections, (uint32_t)token);
     if (conn == NULL) {
         actors_count(edge->actors, COUNTER_STALE_EVENTS);
@@ -369,6 +381,7 @@ void edge_on_turn_end(struct edge *edge)
         memmove(items, items + ready, edge->ready.len * sizeof(struct connection *));
     }
     edge_free_closed(edge, closed);
+    backends_on_turn_end(edge->backends);
     edge_drive_stop(edge);
 }
 
@@ -383,7 +396,8 @@ static void connection_list_trim(struct connection_list *list)
 void edge_trim(struct edge *edge)
 {
     struct pool *const pools[] = {edge->connections, edge->sessions,     edge->subscriptions,
-                                  edge->grants,      edge->hub_channels, edge->calls};
+                                  edge->grants,      edge->hub_channels, edge->calls,
+                                  edge->proxy_calls};
     for (size_t i = 0; i < sizeof(pools) / sizeof(pools[0]); i++) {
         pool_trim(pools[i]);
     }
@@ -401,5 +415,6 @@ void edge_on_placement(struct edge *edge)
 
 bool edge_has_work(const struct edge *edge)
 {
-    return users_has_work(edge) || edge->ready.len > 0 || edge->closed.len > 0;
+    return users_has_work(edge) || backends_has_work(edge->backends) || edge->ready.len > 0 ||
+           edge->closed.len > 0;
 }

@@ -21,6 +21,7 @@
 enum { EDGE_SCRATCH_SIZE = 256 * 1024 };
 
 struct arrival;
+struct backends;
 struct connection;
 
 /* Has room for every open connection (reserved as they open), so that adding one cannot fail. */
@@ -46,8 +47,11 @@ struct edge {
     struct pool *grants;
     struct pool *hub_channels;
     struct pool *calls;
-    struct map *hub;   /* Channel name -> struct hub_channel. */
-    struct map *users; /* User id -> struct local_user. */
+    struct backends *backends; /* Where proxies and webhooks send their requests. */
+    struct pool *proxy_calls;
+    uint8_t *proxy_text; /* The answer that is being made use of. */
+    struct map *hub;     /* Channel name -> struct hub_channel. */
+    struct map *users;   /* User id -> struct local_user. */
     struct verifier connection_tokens;
     struct verifier subscription_tokens;
     struct filters *filters;  /* Of subscribers; see filters.h. */
@@ -87,7 +91,7 @@ struct edge {
 };
 
 /* What a poller token names, in its upper half; the lower half is a handle. */
-enum edge_token { EDGE_TOKEN_LISTENER = 1, EDGE_TOKEN_CONNECTION = 2 };
+enum edge_token { EDGE_TOKEN_LISTENER = 1, EDGE_TOKEN_CONNECTION = 2, EDGE_TOKEN_BACKEND = 3 };
 
 MUST_CHECK struct edge *edge_create(struct actors *actors);
 void edge_destroy(struct edge *edge);

@@ -6,6 +6,7 @@
 
 #include "shards/edge/admission.h"
 #include "shards/edge/emulation.h"
+#include "shards/edge/proxy.h"
 #include "shards/edge/uni.h"
 
 /* ---- memory ---- */
@@ -148,6 +149,9 @@ static bool make_session(struct edge *edge, struct connection *conn,
     struct session *session = conn->session;
     conn->fallback->session = session;
     connection_enter(edge, conn, CONNECTION_SESSION, 0);
+    if (edge->options->proxy_headers_len > 0 && !proxy_keep_headers(edge, session, request)) {
+        return false;
+    }
     return !transport_shapes[connection_transport(conn)].is_emulated ||
            emulation_enter(edge, session);
 }

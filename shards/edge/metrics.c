@@ -99,6 +99,8 @@ static const struct hist_description hist_descriptions[HISTS_LEN] = {
                            "From a ping of the server to the client's pong."},
     [HIST_API_NS] = {"api_command_duration_seconds_histogram", "protocol=\"http\"",
                      "One call of the server API."},
+    [HIST_PROXY_NS] = {"proxy_duration_seconds_histogram", "protocol=\"http\"",
+                       "One request of a proxy."},
 };
 
 struct hist_bucket {

@@ -79,6 +79,16 @@ static bool is_in_user_list(const struct node_options *options, struct span list
     }
 }
 
+/* What is only for some users is no backend's affair. */
+bool permissions_asks_subscribe_proxy(const struct node_options *options,
+                                      const struct channel_options *channel_options,
+                                      struct span channel)
+{
+    return channel_options->subscribe_proxy != NULL && !permissions_is_private(options, channel) &&
+           !(channel_options->allow_user_limited_channels &&
+             index_of(channel, span_of_text(options->channel_user_boundary)) < channel.len);
+}
+
 bool permissions_may_subscribe(const struct node_options *options,
                                const struct channel_options *channel_options, struct span channel,
                                struct permissions_client client)

@@ -23,6 +23,11 @@ struct permissions_client {
     bool is_subscribed;
 };
 
+/* A backend decides who may subscribe to it, instead of what follows. */
+bool permissions_asks_subscribe_proxy(const struct node_options *options,
+                                      const struct channel_options *channel_options,
+                                      struct span channel);
+
 bool permissions_may_subscribe(const struct node_options *options,
                                const struct channel_options *channel_options, struct span channel,
                                struct permissions_client client);

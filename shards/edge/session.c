@@ -10,6 +10,7 @@
 #include "shards/edge/auth.h"
 #include "shards/edge/emulation.h"
 #include "shards/edge/hub.h"
+#include "shards/edge/proxy.h"
 #include "shards/edge/uni.h"
 #include "shards/edge/users.h"
 
@@ -59,80 +60,11 @@ bool session_open(struct edge *edge, struct connection *conn, struct span user_h
     return true;
 }
 
-/* ---- accounts, and the users of this shard ---- */
-
-struct session_account *session_account_of(struct session *session)
-{
-    if (session->account == NULL) {
-        session->account = calloc(1, sizeof(*session->account));
-        if (session->account != NULL) {
-            session->account->session = session;
-        }
-    }
-    return session->account;
-}
-
-bool session_set_credentials(struct session *session, struct span info, int64_t expire_at_s)
-{
-    if (session->account == NULL && span_is_empty(info) && expire_at_s == 0) {
-        return true;
-    }
-    struct session_account *account = session_account_of(session);
-    struct buf *conn_info = span_is_empty(info) ? NULL : buf_copy(info.at, info.len);
-    if (account == NULL || (conn_info == NULL && !span_is_empty(info))) {
-        buf_release(conn_info);
-        return false;
-    }
-    buf_release(account->conn_info);
-    buf_release(account->identity);
-    account->conn_info = conn_info;
-    account->identity = NULL;
-    account->expire_at_s = expire_at_s;
-    return true;
-}
-
-struct span session_user(const struct session *session)
-{
-    if (session->account == NULL || session->account->user == NULL) {
-        return SPAN_EMPTY;
-    }
-    const struct buf *id = session->account->user->id;
-    return span_of(id->bytes, id->len);
-}
-
-struct span session_conn_info(const struct session *session)
-{
-    if (session->account == NULL || session->account->conn_info == NULL) {
-        return SPAN_EMPTY;
-    }
-    return span_of(session->account->conn_info->bytes, session->account->conn_info->len);
-}
-
-struct buf *session_identity(struct session *session)
-{
-    struct session_account *account = session_account_of(session);
-    if (account == NULL) {
-        return NULL;
-    }
-    if (account->identity == NULL) {
-        account->identity = identity_make(session->client_id, session_user(session),
-                                          session_conn_info(session), SPAN_EMPTY);
-    }
-    if (account->identity != NULL) {
-        buf_share(account->identity, 1);
-    }
-    return account->identity;
-}
-
 static void session_free(struct edge *edge, struct session *session)
 {
     actors_gauge_add(edge->actors, COUNTER_NUM_SESSIONS, -1);
     users_unset(edge, session);
-    if (session->account != NULL) {
-        buf_release(session->account->identity);
-        buf_release(session->account->conn_info);
-        free(session->account);
-    }
+    session_free_account(session);
     pool_put(edge->sessions, session->handle);
 }
 
@@ -197,16 +129,20 @@ void session_on_connected(struct edge *edge, struct session *session, uint32_t c
     char name[CLIENT_ID_TEXT_LEN];
     client_id_format(session->client_id, id);
     struct client_reply reply = {.id = command_id, .kind = CLIENT_REPLY_CONNECT};
+    struct session_context *context = session_context_of(session);
+    struct buf *data = context == NULL ? NULL : context->data;
+    /* With a refresh proxy the client need not know that it expires. */
+    const bool expires = session_expire_at_s(session) != 0 && edge->options->refresh_proxy == NULL;
     reply.connect = (struct client_connect_result){
         .client = span_of(id, sizeof(id)),
         .version = span_of_text(edge->options->version),
+        .data = span_of_buf(data),
         .session = shape->is_emulated || shape->is_unidirectional ? session_name(session, name)
                                                                   : SPAN_EMPTY,
         .node = shape->is_emulated ? span_of_text(edge->actors->node->uid) : SPAN_EMPTY,
         .time_ms = options->connect_include_server_time ? edge->shard->wall_ms : 0,
-        .expires = session_expire_at_s(session) != 0,
-        .ttl_s =
-            session_expire_at_s(session) == 0 ? 0 : auth_ttl_s(edge, session_expire_at_s(session)),
+        .expires = expires,
+        .ttl_s = expires ? auth_ttl_s(edge, session_expire_at_s(session)) : 0,
     };
     if (!session->has_frame_pings || shape->is_unidirectional) {
         reply.connect.ping_s = (uint32_t)(options->ping_interval_ms / 1000);
@@ -219,7 +155,11 @@ void session_on_connected(struct edge *edge, struct session *session, uint32_t c
                                       .push = {.kind = CLIENT_PUSH_CONNECT, .connect = result}};
     }
     struct connection *conn = session->conn;
+    if (context != NULL) {
+        context->data = NULL;
+    }
     session_reply(edge, session, &reply);
+    buf_release(data);
     connection_schedule(edge, conn);
 }
 
@@ -233,6 +173,7 @@ struct span session_name(const struct session *session, char text[CLIENT_ID_TEXT
 
 void session_close(struct edge *edge, struct session *session)
 {
+    proxy_cancel(edge, session);
     const enum transport transport =
         session->conn == NULL ? TRANSPORT_WEBSOCKET : connection_transport(session->conn);
     if (transport_shapes[transport].is_emulated) {
@@ -344,9 +285,11 @@ static uint64_t expiry_due_ms(const struct edge *edge, const struct session *ses
 {
     const struct client_options *options = &edge->options->client;
     uint64_t due_ms = UINT64_MAX;
-    if (session_expire_at_s(session) != 0) {
-        due_ms = due_at_unix_ms(edge, session_expire_at_s(session) * 1000 +
-                                          (int64_t)options->expired_close_delay_ms);
+    const int64_t expire_at_ms = session_expire_at_s(session) * 1000;
+    if (expire_at_ms != 0 && edge->options->refresh_proxy == NULL) {
+        due_ms = due_at_unix_ms(edge, expire_at_ms + (int64_t)options->expired_close_delay_ms);
+    } else if (expire_at_ms != 0 && !proxy_is_refreshing(edge, session)) {
+        due_ms = due_at_unix_ms(edge, expire_at_ms);
     }
     if (!session->has_expiring_subscriptions) {
         return due_ms;
@@ -427,6 +370,21 @@ static void session_expire_subscriptions(struct edge *edge, struct session *sess
     }
 }
 
+/* One whose time may be over asks its backend, where there is one. False: it was. */
+static bool session_go_on(struct edge *edge, struct session *session)
+{
+    const int64_t left_ms = session_expire_at_s(session) * 1000 - edge->shard->wall_ms;
+    if (edge->options->refresh_proxy == NULL) {
+        if (left_ms + (int64_t)edge->options->client.expired_close_delay_ms <= 0) {
+            session_disconnect(edge, session, CLIENT_DISCONNECT_EXPIRED, SPAN_EMPTY);
+            return false;
+        }
+    } else if (left_ms <= 0 && !proxy_is_refreshing(edge, session)) {
+        proxy_refresh(edge, session);
+    }
+    return true;
+}
+
 void session_on_deadline(struct edge *edge, struct session *session)
 {
     const struct client_options *options = &edge->options->client;
@@ -438,10 +396,7 @@ void session_on_deadline(struct edge *edge, struct session *session)
         }
         return;
     }
-    if (session_expire_at_s(session) != 0 &&
-        session_expire_at_s(session) * 1000 + (int64_t)options->expired_close_delay_ms <=
-            edge->shard->wall_ms) {
-        session_disconnect(edge, session, CLIENT_DISCONNECT_EXPIRED, SPAN_EMPTY);
+    if (session_expire_at_s(session) != 0 && !session_go_on(edge, session)) {
         return;
     }
     if (session->has_expiring_subscriptions) {
@@ -453,7 +408,10 @@ void session_on_deadline(struct edge *edge, struct session *session)
     if (options->ping_interval_ms == 0 || now_ms < session_due_ms(edge, session)) {
         return;
     }
-    if (session->owes_pong) {
+    if (session->owes_pong && proxy_holds(edge, session)) {
+        /* The pong may have come: while a backend is asked, nothing is read. */
+        session_set_due(edge, session, options->pong_timeout_ms);
+    } else if (session->owes_pong) {
         session_disconnect(edge, session, CLIENT_DISCONNECT_NO_PONG, SPAN_EMPTY);
     } else {
         session_ping(edge, session);
@@ -463,7 +421,7 @@ void session_on_deadline(struct edge *edge, struct session *session)
 /* ---- frames ---- */
 
 /* What is left of a frame waits for the session to be resumed. */
-static void session_hold(struct edge *edge, struct connection *conn, struct span rest)
+void session_hold(struct edge *edge, struct connection *conn, struct span rest)
 {
     conn->flags |= CONNECTION_PAUSED;
     struct receive *receive = span_is_empty(rest) ? NULL : receive_of(edge, conn);
@@ -502,7 +460,12 @@ void session_continue(struct edge *edge, struct session *session)
 {
     struct connection *conn = session->conn;
     const struct bytes commands = receive_take(edge, conn, &conn->receive->commands);
-    session_on_frame(edge, session, span_of(commands.at, commands.len));
+    const struct span rest = span_of(commands.at, commands.len);
+    if (session_is_unidirectional(session)) {
+        uni_connect(edge, session, rest);
+    } else {
+        session_on_frame(edge, session, rest);
+    }
     free(commands.at);
     receive_settle(edge, conn);
 }

@@ -27,15 +27,23 @@ struct local_user {
     bool moved;         /* It has had more than one directory. */
 };
 
+/* What backends say of a session, or are told; where no proxy is configured, nobody has one. */
+struct session_context {
+    struct buf *headers; /* Whole lines of the handshake; NULL: none. As the others. */
+    struct buf *meta;    /* JSON */
+    struct buf *data;    /* Of the connect reply, until that is sent. */
+};
+
 /* What only some sessions have; an anonymous one that never shows itself to others has none. */
 struct session_account {
     struct session *session;
     struct local_user *user; /* NULL: anonymous. */
     struct list user_link;
-    struct buf *conn_info; /* NULL: none. */
-    struct buf *identity;  /* Made when it is first needed. */
-    int64_t expire_at_s;   /* Unix time; 0: never. */
-    uint32_t connect_id;   /* Of the connect command, while JOINING. */
+    struct buf *conn_info;           /* NULL: none. */
+    struct buf *identity;            /* Made when it is first needed. */
+    struct session_context *context; /* NULL: none. */
+    int64_t expire_at_s;             /* Unix time; 0: never. */
+    uint32_t connect_id;             /* Of the connect command, while JOINING. */
 };
 
 struct session {
@@ -47,13 +55,14 @@ struct session {
     uint32_t ping_due_ms;  /* Low bits: the next ping; or the deadline of a pong, or of connect. */
     uint32_t ping_sent_us; /* Low bits. */
     uint8_t client_id[CLIENT_ID_LEN];
-    uint16_t in_flight; /* Commands that homes have not answered yet. */
+    uint32_t proxy_calls; /* The newest of its requests to backends; they hang on each other. */
+    uint16_t in_flight;   /* Commands that homes have not answered yet. */
     uint8_t state;
-    bool owes_pong;
-    bool is_in_directory;  /* USER_REMOVE is owed when it ends. */
-    bool awaits_directory; /* USER_ADDED decides whether it may connect. */
-    bool has_expiring_subscriptions;
-    bool has_frame_pings; /* Pings and pongs are WebSocket's own, not the protocol's. */
+    bool owes_pong : 1;
+    bool is_in_directory : 1;  /* USER_REMOVE is owed when it ends. */
+    bool awaits_directory : 1; /* USER_ADDED decides whether it may connect. */
+    bool has_expiring_subscriptions : 1;
+    bool has_frame_pings : 1; /* Pings and pongs are WebSocket's own, not the protocol's. */
 };
 
 static_assert(sizeof(struct session) <= 64, "a million of them are idle");
@@ -68,6 +77,9 @@ void session_close(struct edge *edge, struct session *session);
 /* One WebSocket message, or what stands for it: a frame of commands. May pause or end the
  * connection. */
 void session_on_frame(struct edge *edge, struct session *session, struct span frame);
+
+/* The rest waits for the session to be resumed, and nothing more is read until then. */
+void session_hold(struct edge *edge, struct connection *conn, struct span rest);
 
 /* Input goes on: the commands that waited in conn->receive->commands. */
 void session_continue(struct edge *edge, struct session *session);
@@ -154,6 +166,25 @@ static inline int64_t session_expire_at_s(const struct session *session)
 
 /* The account, made when there is none yet; NULL: memory is out. */
 MUST_CHECK struct session_account *session_account_of(struct session *session);
+void session_free_account(struct session *session);
+
+/* The context, or NULL; made when there is none yet (NULL: memory is out). */
+static inline struct session_context *session_context_of(const struct session *session)
+{
+    return session->account == NULL ? NULL : session->account->context;
+}
+MUST_CHECK struct session_context *session_make_context(struct session *session);
+
+/* A copy takes the buf's place; an empty one none. False: memory is out, nothing has changed. */
+MUST_CHECK bool session_replace_buf(struct buf **buf, struct span bytes);
+/* An empty one leaves it as it was. */
+MUST_CHECK bool session_set_meta(struct session *session, struct span meta);
+
+/* Its credentials hold until then (Unix time). */
+void session_extend(struct session *session, int64_t expire_at_s);
+
+/* Bytes that are no JSON cannot be told to a client that speaks it. */
+bool session_understands(const struct session *session, struct span data);
 
 /* What a token says of the client besides its user; false: memory is out, nothing has changed. */
 MUST_CHECK bool session_set_credentials(struct session *session, struct span info,

@@ -6,6 +6,16 @@
 
 #include "codec/websocket.h"
 
+const char *transport_name(enum transport transport)
+{
+    static const char *const names[TRANSPORTS] = {
+#define TRANSPORT_NAME(id, name) [TRANSPORT_##id] = name,
+        TRANSPORT_TABLE(TRANSPORT_NAME)
+#undef TRANSPORT_NAME
+    };
+    return names[transport];
+}
+
 const struct transport_shape transport_shapes[TRANSPORTS] = {
     [TRANSPORT_WEBSOCKET] = {.before = "", .after = "", .opening = "", .is_websocket = true},
     [TRANSPORT_HTTP_STREAM] = {.before = "", .after = "\n", .opening = "", .is_emulated = true},

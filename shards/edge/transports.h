@@ -25,6 +25,9 @@ struct transport_shape {
     bool is_unidirectional; /* None come. It gets pushes as they are, with no reply around them. */
 };
 
+/* As backends are told it. */
+const char *transport_name(enum transport transport);
+
 extern const struct transport_shape transport_shapes[TRANSPORTS];
 
 static inline bool transport_is_stream(enum transport transport)

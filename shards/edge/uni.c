@@ -34,7 +34,10 @@ void uni_connect(struct edge *edge, struct session *session, struct span request
     } else if (client_json_decode_connect(request, &scratch, &command.connect) != JSON_OK) {
         session_disconnect(edge, session, CLIENT_DISCONNECT_BAD_REQUEST, SPAN_EMPTY);
     } else {
-        (void)!session_on_command_decoded(edge, session, &command, &scratch);
+        struct connection *conn = session->conn;
+        if (!session_on_command_decoded(edge, session, &command, &scratch)) {
+            session_hold(edge, conn, request);
+        }
     }
 }
 

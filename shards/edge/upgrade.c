@@ -5,6 +5,7 @@
 
 #include "shards/edge/admission.h"
 #include "shards/edge/http.h"
+#include "shards/edge/proxy.h"
 #include "shards/edge/session.h"
 
 enum { HANDSHAKE_MAX = 512 };
@@ -110,6 +111,9 @@ static bool begin_session(struct edge *edge, struct connection *conn,
         conn->flags |= CONNECTION_PROTOBUF;
     }
     if (!session_open(edge, conn, admission_user(edge, request))) {
+        return false;
+    }
+    if (edge->options->proxy_headers_len > 0 && !proxy_keep_headers(edge, conn->session, request)) {
         return false;
     }
     conn->session->has_frame_pings =

@@ -47,14 +47,14 @@ static void test_a_cluster_of_many_features_is_refused_by_name(void **state)
         "client:\n"
         "  token: {jwks_public_endpoint: \"https://example.com/jwks\"}\n"
         "  proxy:\n"
-        "    connect: {enabled: true, endpoint: \"http://backend\"}\n"
-        "    refresh: {enabled: false, endpoint: \"http://backend\"}\n"
+        "    connect: {enabled: true, endpoint: \"grpc://backend\"}\n"
+        "    refresh: {enabled: false, endpoint: \"grpc://backend\", grpc_metadata: [a]}\n"
         "channel:\n"
-        "  proxy: {subscribe: {endpoint: \"http://backend\"}}\n"
+        "  proxy: {subscribe_stream: {endpoint: \"grpc://backend\"}}\n"
         "  namespaces:\n"
         "    - name: ns1\n"
         "      subscription_type: map\n"
-        "proxies: [{name: ppp}]\n"
+        "proxies: [{name: ppp, grpc: {compression: true}}]\n"
         "consumers: [{name: kafka}]\n"
         "webtransport: {enabled: true}\n"
         "websocket: {write_timeout: 2s}\n",
@@ -62,16 +62,20 @@ static void test_a_cluster_of_many_features_is_refused_by_name(void **state)
         "roost.yaml:3:1: engine: known to Centrifugo, not supported by roost yet\n"
         "roost.yaml:7:11: client.token.jwks_public_endpoint: known to Centrifugo, not supported by "
         "roost yet\n"
-        "roost.yaml:9:5: client.proxy.connect: known to Centrifugo, not supported by roost yet\n"
-        "roost.yaml:12:3: channel.proxy: known to Centrifugo, not supported by roost yet\n"
+        "roost.yaml:10:59: client.proxy.refresh.grpc_metadata: known to Centrifugo, not supported "
+        "by roost yet\n"
+        "roost.yaml:12:11: channel.proxy.subscribe_stream: known to Centrifugo, not supported by "
+        "roost yet\n"
         "roost.yaml:15:7: channel.namespaces.ns1.subscription_type: known to Centrifugo, not "
         "supported by "
         "roost yet\n"
-        "roost.yaml:16:1: proxies: known to Centrifugo, not supported by roost yet\n"
         "roost.yaml:17:1: consumers: known to Centrifugo, not supported by roost yet\n"
         "roost.yaml:18:1: webtransport: known to Centrifugo, not supported by roost yet\n"
         "roost.yaml:19:13: note: websocket.write_timeout: steers how Centrifugo works, has no "
-        "effect on roost\n");
+        "effect on roost\n"
+        "roost.yaml:16:23: proxies.ppp.grpc: known to Centrifugo, not supported by roost yet\n"
+        "roost.yaml:9:40: client.proxy.connect.endpoint: found an endpoint of gRPC, expected one "
+        "of HTTP\n");
 }
 
 static void test_switched_off_is_harmless(void **state)

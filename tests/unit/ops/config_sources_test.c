@@ -119,7 +119,7 @@ static bool read_back(struct loaded *again, const char *line, int len)
     /* The rest of the line with its comment, which YAML ends at the line's end. */
     used += (size_t)snprintf(text + used, sizeof(text) - used, "%.*s\n",
                              len - (int)(value - line) - 2, value + 2);
-    snprintf(text + used, sizeof(text) - used, "%.*s", (int)depth, "}}}}");
+    snprintf(text + used, sizeof(text) - used, "%.*s", (int)depth, "}}}}}}}}");
     config_read_bytes(&again->config, "roost.yaml", text, strlen(text), &again->report);
     assert_string_equal(again->report.text, "");
     return true;

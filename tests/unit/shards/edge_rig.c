@@ -84,6 +84,10 @@ void edge_rig_assert_empty(const struct edge_rig *rig)
         COUNTER_RECEIVE_PINNED_FALLBACK_BYTES,
         COUNTER_FALLBACK_BYTES,
         COUNTER_OUTBOX_WAITING,
+        COUNTER_BACKEND_CONNECTIONS,
+        COUNTER_BACKEND_REQUESTS_INFLIGHT,
+        COUNTER_PROXY_INFLIGHT_CONNECT,
+        COUNTER_PROXY_INFLIGHT_RPC,
     };
     for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++) {
         if (edge_rig_count(rig, gauges[i]) != 0) {
