@@ -6,6 +6,7 @@ import path from 'node:path';
 import { chromium } from 'playwright-core';
 import { Node } from '../support/node.mjs';
 import { Report, check, check_equal, eventually } from '../support/report.mjs';
+import { add_fallbacks } from './fallbacks.mjs';
 
 const BROWSERS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
@@ -313,6 +314,7 @@ add_shards(report, browser, node);
 add_looks(report, browser, node);
 add_keyboard(report, browser, node);
 add_restart(report, browser);
+add_fallbacks(report, browser);
 await report.run();
 await browser.close();
 rmSync(folder, { recursive: true, force: true });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Connecting: who is let in, with which token, what is told, and how it ends.
 import {
-  CLIENT_EVENTS, RawClient, connected, event_of, make_token, new_client, now_s, open_client,
+  CLIENT_EVENTS, RawClient, connected, cut, event_of, make_token, new_client, now_s, open_client,
   open_user, record, subscribed, unique,
 } from '../support/client.mjs';
 import { check, check_equal, eventually, sleep } from '../support/report.mjs';
@@ -203,7 +203,7 @@ function add_life(report, node) {
   report.test('connect: the client reconnects after its socket is cut', async (context) => {
     const client = await open_client(context, node);
     const subscription = await subscribed(client, unique('open:cut'));
-    client._transport._transport.terminate();
+    cut(client);
     await event_of(client.events, 'connected', 2);
     await event_of(subscription.events, 'subscribed', 2);
     await subscription.publish(1);

@@ -36,6 +36,18 @@ add_server_api(report, node);
 add_streams(report, node);
 add_tailored(report, node);
 await report.run({ concurrency: 6 });
+// And where WebSocket does not get through: what a client does is the same.
+for (const [protocol, transport] of [['json', 'http_stream'], ['protobuf', 'http_stream'],
+  ['json', 'sse']]) {
+  report.speak(protocol, transport);
+  add_connecting(report, node);
+  add_subscribing(report, node);
+  add_publishing(report, node);
+  add_presence(report, node);
+  add_streams(report, node);
+  add_tailored(report, node);
+  await report.run({ concurrency: 6 });
+}
 report.speak('json');
 add_client_limits(report, node);
 await report.run({ concurrency: 6 });

@@ -47,6 +47,12 @@ export const MAIN = {
     expired_close_delay: '1s',
     channel_limit: 10,
   },
+  http_stream: { enabled: true },
+  sse: { enabled: true },
+  uni_websocket: { enabled: true },
+  uni_http_stream: { enabled: true },
+  uni_sse: { enabled: true },
+  init: { enabled: true },
   channel: {
     max_length: 100,
     without_namespace: { ...OPEN, presence: true, join_leave: true },

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Presence, its statistics, join and leave.
 import {
-  event_of, open_client, open_user, subscribed, unique,
+  cut, event_of, open_client, open_user, subscribed, unique,
 } from '../support/client.mjs';
 import { check, check_equal, check_rejected, eventually, sleep } from '../support/report.mjs';
 import { PRESENCE_OPTIONS, combinations } from './nodes.mjs';
@@ -63,7 +63,7 @@ function add_contents(report, node) {
       return left.numClients === 3 && left.numUsers === 2;
     }, 'presence without the two that left');
   });
-  report.test('presence: is gone with the unsubscribe reply', async (context) => {
+  report.test('presence: is gone with the unsubscribe reply', { one_stream: true }, async (context) => {
     const channel = unique('open:');
     const client = await open_client(context, node);
     const subscription = await subscribed(client, channel);
@@ -97,7 +97,7 @@ function add_join_leave(report, node) {
   report.test('join: leave by a cut socket', async (context) => {
     await join_and_leave(context, node, (client) => {
       client.on('connecting', () => client.disconnect());
-      client._transport._transport.terminate();
+      cut(client);
     });
   });
   report.test('join: only to those who asked, where it is not forced', async (context) => {

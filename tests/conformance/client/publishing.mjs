@@ -121,7 +121,7 @@ function add_payloads(report, node) {
     await subscription.publish(data);
     check_equal((await event_of(subscription.events, 'publication')).data, data, 'the data');
   });
-  report.test('publish: larger than the message limit is 1009', async (context) => {
+  report.test('publish: larger than the message limit is 1009', { one_stream: true }, async (context) => {
     const client = await open_client(context, node);
     client.publish('plain:x', 'x'.repeat(66000)).catch(() => {});
     const ctx = await event_of(client.events, 'disconnected');

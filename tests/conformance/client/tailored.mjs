@@ -57,7 +57,7 @@ function add_deltas(report, node) {
     check(stats.bytesReceived * 2 < stats.bytesDecoded,
       `${stats.bytesReceived} bytes for ${stats.bytesDecoded}`);
   });
-  report.test('delta: publications that leave together', async (context) => {
+  report.test('delta: publications that leave together', { one_stream: true }, async (context) => {
     const channel = unique('delta:');
     const random = random_of(8);
     const publisher = await open_client(context, node);

@@ -4,6 +4,7 @@ import { createHmac, randomUUID } from 'node:crypto';
 import { Centrifuge } from 'centrifuge';
 import { Centrifuge as ProtobufCentrifuge } from 'centrifuge/build/protobuf';
 import WebSocket from 'ws';
+import { EventSource } from './event_source.mjs';
 import { TOKEN_KEY } from './node.mjs';
 import { CLOSE, PING, PONG, RawWebSocket, TEXT } from './raw_websocket.mjs';
 import { check, check_equal, eventually, within } from './report.mjs';
@@ -120,18 +121,40 @@ const CLIENTS = {
   bytes: ProtobufCentrifuge,
 };
 
+// How the client reaches the node whose WebSocket is at `url`.
+function endpoints_of(url, transport) {
+  if (transport === 'websocket') {
+    return [url, {}];
+  }
+  const { host } = new URL(url);
+  return [[{ transport, endpoint: `http://${host}/connection/${transport}` }],
+    { emulationEndpoint: `http://${host}/emulation`, eventsource: EventSource }];
+}
+
 // A client that is disconnected at the end of the case. Not connected yet. `options.protocol`: one
-// of CLIENTS, else what the cases' clients speak.
+// of CLIENTS, `options.transport`: a transport; else those of the cases' clients.
 export function new_client(context, node, options = {}) {
   const protocol = options.protocol ?? context.protocol ?? 'json';
-  const client = new CLIENTS[protocol](options.url ?? node.url, {
-    websocket: WebSocket, minReconnectDelay: 50, maxReconnectDelay: 200, ...options });
+  const transport = options.transport ?? context.transport ?? 'websocket';
+  const [endpoint, more] = endpoints_of(options.url ?? node.url, transport);
+  const client = new CLIENTS[protocol](endpoint, {
+    websocket: WebSocket, minReconnectDelay: 50, maxReconnectDelay: 200, ...more, ...options });
   if (protocol === 'protobuf') {
     hear_parsed(client);
   }
   client.events = record(client, CLIENT_EVENTS);
   context.defer(() => client.disconnect());
   return client;
+}
+
+// Cuts the client's connection, of which neither side is told anything before.
+export function cut(client) {
+  const transport = client._transport;
+  if (transport.name() === 'http_stream') {
+    transport._abortController.abort();
+  } else {
+    transport._transport.terminate();
+  }
 }
 
 export async function connected(client) {

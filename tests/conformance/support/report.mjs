@@ -5,12 +5,13 @@ import { isDeepStrictEqual, inspect } from 'node:util';
 const CASE_MS_MAX = 30_000;
 
 // A case may register what has to be closed after it, whether it passed or not. `protocol` is what
-// its clients of npm centrifuge speak.
+// its clients of npm centrifuge speak, `transport` how they come.
 class Context {
   #closers = [];
 
-  constructor(protocol) {
+  constructor(protocol, transport) {
     this.protocol = protocol;
+    this.transport = transport;
   }
 
   defer(closer) {
@@ -37,24 +38,32 @@ export class Report {
     this.prefix = prefix;
     this.filter = filter;
     this.protocol = 'json';
+    this.transport = 'websocket';
   }
 
-  // The cases that are added from now on are for clients of this protocol, and their names say so.
-  speak(protocol) {
+  // The cases that are added from now on are for clients of this protocol and transport, and their
+  // names say so.
+  speak(protocol, transport = 'websocket') {
     this.protocol = protocol;
-    this.prefix = protocol === 'json' ? '' : `${protocol}: `;
+    this.transport = transport;
+    this.prefix = (transport === 'websocket' ? '' : `${transport}: `)
+      + (protocol === 'json' ? '' : `${protocol}: `);
   }
 
-  // Adds a case; `options.ms_max` is the time it may take.
+  // Adds a case; `options.ms_max` is the time it may take. `options.one_stream`: it is about what
+  // commands that are sent apart have only where they come by one stream, their order for example.
   test(name, options, body) {
     if (typeof options === 'function') {
       body = options;
       options = {};
     }
     const full = this.prefix + name;
+    if (options.one_stream && this.transport !== 'websocket') {
+      return;
+    }
     if (this.filter === '' || full.includes(this.filter)) {
       this.#cases.push({ name: full, body, ms_max: options.ms_max ?? CASE_MS_MAX,
-        protocol: this.protocol });
+        protocol: this.protocol, transport: this.transport });
     }
   }
 
@@ -69,8 +78,8 @@ export class Report {
     await Promise.all(Array.from({ length: concurrency }, worker));
   }
 
-  async #run_case({ name, body, ms_max, protocol }) {
-    const context = new Context(protocol);
+  async #run_case({ name, body, ms_max, protocol, transport }) {
+    const context = new Context(protocol, transport);
     try {
       await within(ms_max, body(context), 'the case');
       this.ok(name);
