@@ -11,6 +11,8 @@ export const CONFIG = {
     allow_anonymous_connect_without_token: true,
     token: { hmac_secret_key: TOKEN_KEY },
   },
+  http_stream: { enabled: true },
+  sse: { enabled: true },
   channel: {
     without_namespace: {
       allow_subscribe_for_client: true,

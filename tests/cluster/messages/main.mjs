@@ -4,6 +4,7 @@ import { open_client, open_user, event_of, publications_of, record, subscribed, 
   CLIENT_EVENTS } from '../../conformance/support/client.mjs';
 import { Report, check, check_equal, eventually } from '../../conformance/support/report.mjs';
 import { Cluster } from './cluster.mjs';
+import { add_fallbacks } from './fallbacks.mjs';
 import { add_protocols } from './protocols.mjs';
 
 const report = new Report({ prefix: 'cluster: ' });
@@ -165,6 +166,7 @@ report.test('a node without subscribers gets nothing', async (context) => {
 });
 
 add_protocols(report, nodes);
+add_fallbacks(report, nodes);
 
 // Publishes one after the other until told to end; what was acknowledged is returned.
 function keep_publishing(channels) {

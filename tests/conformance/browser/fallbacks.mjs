@@ -17,7 +17,7 @@ function serve_pages(context) {
   const server = http.createServer((request, response) => {
     const is_module = request.url === '/centrifuge.mjs';
     response.setHeader('Content-Type', is_module ? 'text/javascript' : 'text/html');
-    response.end(is_module ? MODULE 
+    response.end(is_module ? MODULE
       : '<!doctype html><title>page</title><link rel="icon" href="data:,">');
   });
   context.defer(() => server.close());
