@@ -101,39 +101,7 @@ struct body {
     struct span labels;
     struct span allow;
     struct span server_tags_filter;
-    bool has_overrides;
 };
-
-struct boxed {
-    bool value;
-};
-
-static const struct json_field boxed_list[] = {
-    JSON_FIELD(boxed, "value", BOOL, value),
-};
-static const struct json_fields boxed_fields = JSON_FIELDS(boxed_list);
-
-/* {"value":true}: whether it is there counts as much as what it is. */
-static enum json_result read_override(struct json_reader *reader, struct scratch *scratch, void *at)
-{
-    struct boxed boxed = {0};
-    if (json_read_null(reader)) {
-        return JSON_OK;
-    }
-    const enum json_result result = json_read_fields(reader, scratch, &boxed_fields, &boxed);
-    const enum proxy_override override = boxed.value ? PROXY_OVERRIDE_TRUE : PROXY_OVERRIDE_FALSE;
-    if (result == JSON_OK) {
-        memcpy(at, &override, sizeof(override));
-    }
-    return result;
-}
-
-#define OVERRIDE(text) JSON_FIELD_READ_BY(body, #text, answer.overrides.text, read_override)
-static const struct json_field override_list[] = {
-    OVERRIDE(presence),       OVERRIDE(join_leave),        OVERRIDE(force_push_join_leave),
-    OVERRIDE(force_recovery), OVERRIDE(force_positioning),
-};
-static const struct json_fields override_fields = JSON_FIELDS(override_list);
 
 static const struct json_field error_list[] = {
     JSON_FIELD(body, "code", U32, answer.error_code),
@@ -159,7 +127,7 @@ static const struct json_field result_list[] = {
     JSON_FIELD(body, "meta", RAW, answer.meta),
     JSON_FIELD(body, "channels", STRINGS, answer.channels),
     JSON_FIELD(body, "subs", RAW_OBJECT, answer.subs),
-    JSON_FIELD_OF_NESTED(body, "override", has_overrides, &override_fields),
+    JSON_FIELD_READ_BY(body, "override", answer.override, jwt_override_read),
     JSON_FIELD(body, "skip_history", BOOL, answer.skip_history),
     JSON_FIELD(body, "tags", MAP, answer.tags),
     JSON_FIELD(body, "idempotency_key", STRING, answer.idempotency_key),

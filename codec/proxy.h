@@ -3,7 +3,7 @@
 #ifndef ROOST_CODEC_PROXY_H
 #define ROOST_CODEC_PROXY_H
 
-#include "codec/json.h"
+#include "codec/jwt_subs.h"
 #include "codec/span.h"
 #include "codec/writer.h"
 
@@ -42,17 +42,6 @@ struct proxy_request {
 void proxy_encode_request(struct writer *out, enum proxy_kind kind,
                           const struct proxy_request *request);
 
-/* An option that a backend sets for one subscription. */
-enum proxy_override { PROXY_OVERRIDE_NONE, PROXY_OVERRIDE_FALSE, PROXY_OVERRIDE_TRUE };
-
-struct proxy_overrides {
-    enum proxy_override presence;
-    enum proxy_override join_leave;
-    enum proxy_override force_push_join_leave;
-    enum proxy_override force_recovery;
-    enum proxy_override force_positioning;
-};
-
 /* What any kind may be answered; each takes what is of use to it. Spans are slices of the text or
  * of the scratch. */
 struct proxy_answer {
@@ -76,7 +65,7 @@ struct proxy_answer {
     struct span meta;     /* JSON */
     struct span channels; /* JSON array of strings, checked. */
     struct span subs;     /* JSON object, only its syntax is checked. */
-    struct proxy_overrides overrides;
+    struct jwt_override override;
     bool skip_history;
     struct span tags; /* JSON object of strings, checked. */
     struct span idempotency_key;

@@ -235,6 +235,20 @@ static void check_histories(struct config *config, struct config_report *report)
     }
 }
 
+static void check_personal_channel(struct config *config, struct config_report *report)
+{
+    static const char key[] =
+        "client.subscribe_to_user_personal_channel.personal_channel_namespace";
+    const char *name = config->options.client.personal_channel.channel_namespace;
+    char found[4 * CONFIG_REPORT_FOUND_MAX];
+
+    if (name[0] != '\0' && config_find_namespace(config, name) == NULL) {
+        config_report_error(report, config_origin_of(config, key),
+                            "%s: found %s, expected the name of one of channel.namespaces", key,
+                            config_report_quote(name, strlen(name), found));
+    }
+}
+
 static bool is_loopback(const char *address)
 {
     return strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0 ||
@@ -272,6 +286,7 @@ void config_check(struct config *config, struct config_report *report)
     check_paths(config, report);
     check_boundaries(config, report);
     check_histories(config, report);
+    check_personal_channel(config, report);
     config_check_tokens(config, report);
     note_open_doors(config, report);
 }

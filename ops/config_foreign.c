@@ -58,7 +58,6 @@ const struct config_foreign config_foreign_keys[] = {
     TUNING("client.concurrency"),
     TUNING("client.channel_position_check_delay"),
     VALUE("client.channel_position_max_time_lag", "0s"),
-    SWITCHED("client.subscribe_to_user_personal_channel"),
     SWITCHED("client.connect_code_to_unidirectional_disconnect"),
 
     PROXY_FOREIGN_KEYS("channel.proxy.subscribe."),

@@ -29,6 +29,7 @@ static void client_options_init(struct client_options *client)
     client->history_max_publication_limit = 300;
     client->recovery_max_publication_limit = 300;
     client->user_id_http_header = "";
+    client->personal_channel.channel_namespace = "";
     client->token = token_defaults;
     client->subscription_token = token_defaults;
 }

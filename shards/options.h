@@ -123,6 +123,13 @@ struct token_options {
     const char *user_id_claim;
 };
 
+/* Every connection of a user is subscribed to a channel of the user's own. */
+struct personal_channel_options {
+    bool enabled;
+    bool single_connection;        /* A new connection of a user ends the others. */
+    const char *channel_namespace; /* "": without one. */
+};
+
 struct client_options {
     const char *const *allowed_origins; /* Glob patterns; "*" is any. */
     size_t allowed_origins_len;
@@ -144,6 +151,7 @@ struct client_options {
     bool insecure;
     bool insecure_skip_token_signature_verify;
     const char *user_id_http_header; /* "": not used. */
+    struct personal_channel_options personal_channel;
     struct token_options token;
     bool subscription_token_enabled; /* Subscription tokens have keys of their own. */
     struct token_options subscription_token;

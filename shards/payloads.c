@@ -219,6 +219,21 @@ struct stream_page *stream_page_of(struct buf *buf)
     return (struct stream_page *)(void *)buf->bytes;
 }
 
+void stream_page_share(struct buf *buf)
+{
+    if (buf == NULL) {
+        return;
+    }
+    const struct stream_page *page = stream_page_of(buf);
+    for (uint64_t i = 0; i < page->len; i++) {
+        buf_share(page->entries[i].request, 1);
+        if (page->entries[i].identity != NULL) {
+            buf_share(page->entries[i].identity, 1);
+        }
+    }
+    buf_share(buf, 1);
+}
+
 void stream_page_release(struct buf *buf)
 {
     if (buf == NULL) {

@@ -73,6 +73,8 @@ struct stream_page {
 /* The maker fills in `entries` before anybody else sees the buf. */
 MUST_CHECK struct buf *stream_page_make(uint32_t len);
 struct stream_page *stream_page_of(struct buf *buf);
+/* One count more of the page, and of all that it holds. NULL is allowed. */
+void stream_page_share(struct buf *page);
 void stream_page_release(struct buf *buf); /* NULL is allowed. Any shard. */
 
 /* An epoch as clients see it. Parsing gives 0 for an empty text, and for one that is no epoch of

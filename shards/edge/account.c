@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "codec/json.h"
+#include "shards/edge/server_subs.h"
 #include "shards/edge/session.h"
 
 struct session_account *session_account_of(struct session *session)
@@ -126,6 +127,7 @@ void session_free_account(struct session *session)
         buf_release(account->identity);
         buf_release(account->conn_info);
         context_free(account->context);
+        server_subs_free(account->server_subs);
         free(account);
     }
 }

@@ -44,8 +44,12 @@ static struct auth_result connect_with_token(const struct edge *edge, struct spa
     if (expire_at_s != 0 && expire_at_s <= now_s(edge)) {
         return (struct auth_result){.error = CLIENT_ERROR_EXPIRED};
     }
-    return (
-        struct auth_result){.user = claims.user, .info = claims.info, .expire_at_s = expire_at_s};
+    return (struct auth_result){.user = claims.user,
+                                .info = claims.info,
+                                .expire_at_s = expire_at_s,
+                                .channels_raw = claims.channels_raw,
+                                .subs_raw = claims.subs_raw,
+                                .meta = claims.meta_raw};
 }
 
 struct auth_result auth_connect(const struct edge *edge,
@@ -89,7 +93,9 @@ struct auth_result auth_connect_by_proxy(const struct edge *edge, struct session
     }
     return (struct auth_result){.user = answer->user,
                                 .info = answer->info,
-                                .expire_at_s = expires ? answer->expire_at_s : 0};
+                                .expire_at_s = expires ? answer->expire_at_s : 0,
+                                .channels_raw = answer->channels,
+                                .subs_raw = answer->subs};
 }
 
 struct auth_result auth_refresh(const struct edge *edge, struct span token, struct span user,
@@ -118,7 +124,8 @@ struct auth_subscription auth_subscribe(const struct edge *edge, struct span tok
     if (jwt_is_expired(verdict)) {
         return (struct auth_subscription){.error = CLIENT_ERROR_TOKEN_EXPIRED};
     }
-    if (verdict != JWT_OK) {
+    struct jwt_override override;
+    if (verdict != JWT_OK || jwt_override_decode(claims.override_raw, &override) != JSON_OK) {
         return (struct auth_subscription){.error = CLIENT_ERROR_PERMISSION_DENIED};
     }
     char id[CLIENT_ID_TEXT_LEN];
@@ -133,7 +140,8 @@ struct auth_subscription auth_subscribe(const struct edge *edge, struct span tok
     }
     return (struct auth_subscription){.info = claims.info,
                                       .data = claims.data,
-                                      .expire_at_s = expire_at_s};
+                                      .expire_at_s = expire_at_s,
+                                      .override = override};
 }
 
 uint32_t auth_ttl_s(const struct edge *edge, int64_t expire_at_s)

@@ -4,6 +4,7 @@
 #define ROOST_SHARDS_EDGE_AUTH_H
 
 #include "codec/jwt.h"
+#include "codec/jwt_subs.h"
 #include "codec/proxy.h"
 #include "shards/edge/session.h"
 
@@ -13,6 +14,10 @@ struct auth_result {
     struct span user;    /* Slices of the scratch or of the command. */
     struct span info;
     int64_t expire_at_s; /* 0: never. */
+    /* Subscriptions that the server makes: an array of channels, an object (jwt_subs.h). */
+    struct span channels_raw;
+    struct span subs_raw;
+    struct span meta; /* Of a token; one of a backend is the session's already. */
 };
 
 /* PROTOCOL 6.1, in its order. `user_header` as in session_open. */
@@ -35,6 +40,7 @@ struct auth_subscription {
     struct span info;
     struct span data;
     int64_t expire_at_s;
+    struct jwt_override override;
 };
 struct auth_subscription auth_subscribe(const struct edge *edge, struct span token,
                                         struct span channel, const struct session *session,

@@ -9,6 +9,7 @@
 #include "shards/edge/hub.h"
 #include "shards/edge/permissions.h"
 #include "shards/edge/proxy.h"
+#include "shards/edge/server_subs.h"
 #include "shards/edge/streams.h"
 #include "shards/edge/users.h"
 
@@ -80,16 +81,20 @@ static struct verdict on_connect(struct edge *edge, struct session *session,
         session->state = SESSION_REFUSED;
         return (struct verdict){.error = who.error};
     }
-    if (!span_equal(who.user, session_user(session)) && !users_set(edge, session, who.user)) {
+    if ((!span_equal(who.user, session_user(session)) && !users_set(edge, session, who.user)) ||
+        !session_set_credentials(session, who.info, who.expire_at_s) ||
+        !session_set_meta(session, who.meta)) {
         return VERDICT_DISCONNECT(INTERNAL);
     }
-    if (!session_set_credentials(session, who.info, who.expire_at_s)) {
-        return VERDICT_DISCONNECT(INTERNAL);
+    const struct verdict verdict = {
+        .disconnect = server_subs_begin(edge, session, &who, &command->connect, scratch)};
+    if (verdict.disconnect != 0) {
+        return verdict;
     }
     if (!span_is_empty(session_user(session)) && !enter_directory(edge, session)) {
         return VERDICT_DISCONNECT(TOO_MANY_REQUESTS);
     }
-    if (session->awaits_directory) {
+    if (session->awaits_directory || server_subs_wait(session)) {
         session->state = SESSION_JOINING;
         session->account->connect_id = command->id;
         return verdict_done;
@@ -150,6 +155,8 @@ static struct verdict subscribe(struct edge *edge, struct session *session,
     if (!session_understands(session, grant->data)) {
         return VERDICT_DISCONNECT(INAPPROPRIATE_PROTOCOL);
     }
+    const struct channel_options effective =
+        server_subs_override(channel_options, &grant->override);
     struct shared_filter *filter = NULL;
     const uint32_t error = span_is_empty(request->tf) ? 0
                            : channel_options->allow_tags_filter
@@ -160,8 +167,7 @@ static struct verdict subscribe(struct edge *edge, struct session *session,
     }
     const struct permissions_client subscriber = {.user = session_user(session),
                                                   .is_subscribed = true};
-    const bool may_see_presence =
-        permissions_may_see_presence(options, channel_options, subscriber);
+    const bool sees_presence = permissions_may_see_presence(options, channel_options, subscriber);
     const bool may_see_history = permissions_may_see_history(options, channel_options, subscriber);
     const struct hub_subscribe hub_request = {
         .channel = request->channel,
@@ -170,13 +176,13 @@ static struct verdict subscribe(struct edge *edge, struct session *session,
         .data = grant->data,
         .expire_at_s = grant->expire_at_s,
         .command_id = command->id,
-        .push_join_leave =
-            channel_options->join_leave &&
-            (channel_options->force_push_join_leave || (request->join_leave && may_see_presence)),
+        .emits = hub_emits_of(&effective),
+        .push_join_leave = effective.join_leave && (effective.force_push_join_leave ||
+                                                    (request->join_leave && sees_presence)),
         .has_delta = !span_is_empty(request->delta) &&
                      (channel_options->allowed_delta_types & 1u << DELTA_TYPE_FOSSIL) != 0,
         .filter = filter,
-        .stream_flags = streams_flags_of(channel_options, request, may_see_history),
+        .stream_flags = streams_flags_of(&effective, request, may_see_history),
         .since = {request->offset, epoch_parse(request->epoch)},
     };
     return (struct verdict){.error = hub_subscribe(edge, session, &hub_request)};
@@ -375,7 +381,11 @@ static struct verdict on_refresh(struct edge *edge, struct session *session,
     if (who.disconnect != 0) {
         return (struct verdict){.disconnect = who.disconnect};
     }
-    if (!session_set_credentials(session, who.info, who.expire_at_s)) {
+    if (!server_subs_are_same(edge, session, &who, scratch)) {
+        return VERDICT_DISCONNECT(INSUFFICIENT_STATE);
+    }
+    if (!session_set_credentials(session, who.info, who.expire_at_s) ||
+        !session_set_meta(session, who.meta)) {
         return VERDICT_ERROR(INTERNAL);
     }
     char id[CLIENT_ID_TEXT_LEN];

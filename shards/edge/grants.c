@@ -24,8 +24,9 @@ void grant_free(struct edge *edge, uint32_t handle)
 bool grant_make(struct edge *edge, struct subscription *subscription, const struct session *session,
                 const struct hub_subscribe *request)
 {
+    const bool overrides_emits = request->emits != hub_emits_of(request->options);
     if (span_is_empty(request->chan_info) && span_is_empty(request->data) &&
-        request->expire_at_s == 0 && request->filter == NULL) {
+        request->expire_at_s == 0 && request->filter == NULL && !overrides_emits) {
         return true;
     }
     struct subscription_grant *grant = pool_take(edge->grants, &subscription->grant);
@@ -36,6 +37,8 @@ bool grant_make(struct edge *edge, struct subscription *subscription, const stru
     }
     grant->expire_at_s = request->expire_at_s;
     grant->filter = request->filter;
+    grant->overrides_emits = overrides_emits;
+    grant->emits = request->emits;
     if (!span_is_empty(request->chan_info)) {
         grant->identity = identity_make(session->client_id, session_user(session),
                                         session_conn_info(session), request->chan_info);

@@ -11,6 +11,7 @@
 #include "shards/edge/filters.h"
 #include "shards/edge/grants.h"
 #include "shards/edge/permissions.h"
+#include "shards/edge/server_subs.h"
 #include "shards/edge/tailored.h"
 
 static struct span hub_name(const struct hub_channel *channel)
@@ -75,9 +76,17 @@ static void hub_destroy_channel(struct edge *edge, struct hub_channel *channel)
 
 /* ---- subscriptions ---- */
 
-static bool is_known_to_home(const struct channel_options *options)
+uint32_t hub_emits_of(const struct channel_options *options)
 {
-    return options->presence || options->join_leave;
+    return (options->presence ? (uint32_t)SUBSCRIBE_PRESENCE : 0) |
+           (options->join_leave ? (uint32_t)SUBSCRIBE_JOIN : 0);
+}
+
+uint32_t hub_emits(const struct edge *edge, const struct subscription *subscription)
+{
+    const struct subscription_grant *grant = hub_grant_of(edge, subscription);
+    return grant != NULL && grant->overrides_emits ? grant->emits
+                                                   : hub_emits_of(subscription->channel->options);
 }
 
 /* Frees the subscription; the channel goes with its last one. */
@@ -120,6 +129,7 @@ static struct subscription *hub_make(struct edge *edge, struct session *session,
     subscription->command_id = request->command_id;
     subscription->push_join_leave = request->push_join_leave;
     subscription->has_delta = request->has_delta;
+    subscription->is_server_side = request->is_server_side;
     subscription->is_filtered = request->filter != NULL;
     subscription->index = channel->subscribers.count & ((1u << 24) - 1);
     bool is_made = grant_make(edge, subscription, session, request);
@@ -134,6 +144,7 @@ static struct subscription *hub_make(struct edge *edge, struct session *session,
         return NULL;
     }
     channel->counts[connection_protocol(session->conn)]++;
+    channel->has_presence |= (request->emits & SUBSCRIBE_PRESENCE) != 0;
     subscription->next = session->subscriptions;
     session->subscriptions = handle;
     session->subscription_count++;
@@ -150,6 +161,10 @@ static struct subscription *hub_make(struct edge *edge, struct session *session,
 static void subscription_activate(struct edge *edge, struct subscription *subscription,
                                   const struct message_subscribed *answer)
 {
+    if (subscription->is_server_side) {
+        server_subs_on_answer(edge, subscription, answer);
+        return;
+    }
     struct subscription_grant *grant = hub_grant_of(edge, subscription);
     broadcast_flush_channel(edge, subscription->channel);
     subscription->state = SUBSCRIPTION_ACTIVE;
@@ -182,16 +197,14 @@ static bool hub_ask_home(struct edge *edge, struct subscription *subscription,
         .channel = channel->name,
         .since = request->since,
         .connection = subscription->conn->handle,
-        .flags = request->stream_flags | (is_first ? SUBSCRIBE_FIRST : 0u) |
-                 (options->presence ? SUBSCRIBE_PRESENCE : 0u) |
-                 (options->join_leave ? SUBSCRIBE_JOIN : 0u) |
+        .flags = request->stream_flags | (is_first ? SUBSCRIBE_FIRST : 0u) | request->emits |
                  FLAGS_PROTOCOL(connection_protocol(subscription->conn)),
     };
     streams_limit_recovery(edge, options, &body);
     if ((body.flags & SUBSCRIBE_CACHE) != 0 && !subscription->is_filtered) {
         body.limit = 1;
     }
-    if (is_known_to_home(options)) {
+    if (request->emits != 0) {
         body.identity = hub_identity_of(edge, subscription->conn->session, subscription);
         if (body.identity == NULL) {
             return false;
@@ -262,7 +275,7 @@ uint32_t hub_subscribe(struct edge *edge, struct session *session,
     struct message_subscribed answer;
     const bool is_known =
         (channel->active & protocol) != 0 && hub_knows_answer(channel, request, &answer);
-    if ((channel->asked & protocol) == 0 || is_known_to_home(request->options) ||
+    if ((channel->asked & protocol) == 0 || request->emits != 0 ||
         (request->stream_flags != 0 && !is_known)) {
         subscription->state = SUBSCRIPTION_WAITS_FOR_ANSWER;
         if (!hub_ask_home(edge, subscription, request, is_first)) {
@@ -299,15 +312,15 @@ static void hub_leave(struct edge *edge, struct session *session, struct subscri
                       bool was_told)
 {
     struct hub_channel *channel = subscription->channel;
-    const struct channel_options *options = channel->options;
+    const uint32_t emits = hub_emits(edge, subscription);
     struct message_unsubscribe body = {.flags = hub_drop_protocol(channel, subscription)};
     if (channel->subscribers.count == 1) {
         body.flags |= UNSUBSCRIBE_LAST;
     }
-    if (was_told && options->presence) {
+    if (was_told && (emits & SUBSCRIBE_PRESENCE) != 0) {
         body.flags |= UNSUBSCRIBE_PRESENCE;
     }
-    if (was_told && options->join_leave) {
+    if (was_told && (emits & SUBSCRIBE_JOIN) != 0) {
         body.flags |= UNSUBSCRIBE_LEAVE;
     }
     if (body.flags != 0 && !edge->is_ending) {
@@ -330,6 +343,15 @@ void hub_unsubscribe_push(struct edge *edge, struct subscription *subscription, 
 {
     struct connection *conn = subscription->conn;
     struct session *session = conn->session;
+    if (subscription->is_server_side && code != CLIENT_UNSUBSCRIBE_BY_SERVER) {
+        /* The client cannot make it anew, but the connect that follows does. */
+        session_disconnect(edge, session,
+                           code == CLIENT_UNSUBSCRIBE_EXPIRED
+                               ? CLIENT_DISCONNECT_SUBSCRIPTION_EXPIRED
+                               : CLIENT_DISCONNECT_INSUFFICIENT_STATE,
+                           SPAN_EMPTY);
+        return;
+    }
     if (subscription->state != SUBSCRIPTION_ACTIVE) {
         /* The client learns that it was subscribed before it learns that it no longer is. */
         subscription_activate(edge, subscription, &plain_answer);
@@ -358,9 +380,14 @@ static void subscription_fail(struct edge *edge, struct subscription *subscripti
 {
     struct session *session = subscription->conn->session;
     const uint32_t command_id = subscription->command_id;
+    const bool is_server_side = subscription->is_server_side;
     session_on_answered(edge, subscription);
     hub_forget(edge, session, subscription);
-    session_reply_error(edge, session, command_id, error);
+    if (is_server_side) {
+        server_subs_on_failure(edge, session, error);
+    } else {
+        session_reply_error(edge, session, command_id, error);
+    }
 }
 
 /* The one whose SUBSCRIBE is answered, if it still waits. */

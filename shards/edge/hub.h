@@ -23,6 +23,8 @@ struct subscription_grant {
     struct buf *data;             /* Of the result, until the command is answered; NULL: none. */
     int64_t expire_at_s;          /* Unix time; 0: never. */
     struct shared_filter *filter; /* NULL: none. */
+    bool overrides_emits;
+    uint32_t emits; /* Then: what others are told of it, hub_emits_of(). */
 };
 
 /* 32 bytes, since clients subscribe to many channels: what it leads to seldom is a handle. */
@@ -35,10 +37,11 @@ struct subscription {
     uint32_t index : 24;     /* In channel->subscribers. */
     uint32_t state : 2;      /* enum subscription_state */
     uint32_t push_join_leave : 1;
-    uint32_t is_awaited : 1;  /* The session's input waits for the answer. */
-    uint32_t has_delta : 1;   /* It takes deltas, */
-    uint32_t has_base : 1;    /* and has the publication that the next one is told against. */
-    uint32_t is_filtered : 1; /* Its grant has a filter. */
+    uint32_t is_awaited : 1;     /* The session's input waits for the answer. */
+    uint32_t has_delta : 1;      /* It takes deltas, */
+    uint32_t has_base : 1;       /* and has the publication that the next one is told against. */
+    uint32_t is_filtered : 1;    /* Its grant has a filter. */
+    uint32_t is_server_side : 1; /* The server made it (server_subs.h). */
 };
 static_assert(CONNECTIONS_A_SHARD_MAX <= 1 << 24, "a channel has a client once");
 
@@ -61,6 +64,7 @@ struct hub_channel {
     uint64_t sequence;             /* Of the newest message that came from the home. */
     struct stream_position newest; /* As its subscribers here know it. */
     bool has_stream;               /* The home keeps a position. */
+    bool has_presence;             /* Some subscriber is entered into presence. */
     /* Sets of protocols: in which publications were asked for, and in which they come, since the
      * home has answered. */
     uint8_t asked;
@@ -76,6 +80,11 @@ struct hub_channel {
     struct list move_link; /* In the edge's moves or retries, while there is something to send. */
 };
 
+/* What its home is to do with a subscriber for others to see: SUBSCRIBE_PRESENCE, SUBSCRIBE_JOIN.
+ * By the options, as the subscription may override them; and of one that exists. */
+uint32_t hub_emits_of(const struct channel_options *options);
+uint32_t hub_emits(const struct edge *edge, const struct subscription *subscription);
+
 struct hub_channel *hub_find(const struct edge *edge, struct span channel);
 struct subscription *hub_find_subscription(const struct edge *edge, const struct session *session,
                                            struct span channel);
@@ -89,6 +98,8 @@ struct hub_subscribe {
     uint32_t command_id;
     bool push_join_leave;
     bool has_delta;
+    bool is_server_side;
+    uint32_t emits;               /* hub_emits_of() */
     struct shared_filter *filter; /* Taken over, whatever comes of it; NULL: none. */
     uint32_t stream_flags;        /* streams_flags_of() */
     struct stream_position since;

@@ -46,7 +46,7 @@ void hub_on_move_done(struct edge *edge, struct hub_channel *channel)
 {
     channel->is_moving = false;
     actors_count(edge->actors, COUNTER_HUB_CHANNELS_MOVED);
-    if (channel->options->presence) {
+    if (channel->has_presence) {
         channel->entered = channel->subscribers.count;
         moves_append(edge, channel, &edge->moves);
     }
@@ -90,7 +90,7 @@ static bool move_enter(struct edge *edge, struct hub_channel *channel)
         return true;
     }
     struct subscription *at = *subscribers_at(&channel->subscribers, channel->entered - 1);
-    if (at->state != SUBSCRIPTION_ACTIVE) {
+    if (at->state != SUBSCRIPTION_ACTIVE || (hub_emits(edge, at) & SUBSCRIBE_PRESENCE) == 0) {
         channel->entered--;
         return true;
     }

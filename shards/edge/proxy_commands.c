@@ -61,7 +61,8 @@ enum proxy_step proxy_subscribe(struct edge *edge, struct session *session,
     if (step == PROXY_GRANTED) {
         *grant = (struct auth_subscription){.info = answer.info,
                                             .data = answer.data,
-                                            .expire_at_s = answer.expire_at_s};
+                                            .expire_at_s = answer.expire_at_s,
+                                            .override = answer.override};
         if (answer.expire_at_s != 0 && answer.expire_at_s <= edge->shard->wall_ms / 1000) {
             grant->error = CLIENT_ERROR_EXPIRED;
         }

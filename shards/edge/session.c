@@ -11,6 +11,7 @@
 #include "shards/edge/emulation.h"
 #include "shards/edge/hub.h"
 #include "shards/edge/proxy.h"
+#include "shards/edge/server_subs.h"
 #include "shards/edge/uni.h"
 #include "shards/edge/users.h"
 
@@ -95,12 +96,8 @@ void session_on_user_added(struct edge *edge, const struct message *message)
         session_close(edge, session);
     } else if (body.error != 0) {
         session_disconnect(edge, session, body.error, SPAN_EMPTY);
-    } else {
-        struct connection *conn = session->conn;
-        session_on_connected(edge, session, session->account->connect_id);
-        if (conn->state == CONNECTION_SESSION) {
-            connection_resume(edge, conn);
-        }
+    } else if (!server_subs_wait(session)) {
+        session_on_joined(edge, session);
     }
 }
 
@@ -158,9 +155,21 @@ void session_on_connected(struct edge *edge, struct session *session, uint32_t c
     if (context != NULL) {
         context->data = NULL;
     }
-    session_reply(edge, session, &reply);
+    server_subs_reply(edge, session, &reply);
     buf_release(data);
-    connection_schedule(edge, conn);
+    if (conn->state == CONNECTION_SESSION) {
+        connection_schedule(edge, conn);
+        users_end_others(edge, session);
+    }
+}
+
+void session_on_joined(struct edge *edge, struct session *session)
+{
+    struct connection *conn = session->conn;
+    session_on_connected(edge, session, session->account->connect_id);
+    if (conn->state == CONNECTION_SESSION) {
+        connection_resume(edge, conn);
+    }
 }
 
 struct span session_name(const struct session *session, char text[CLIENT_ID_TEXT_LEN])
@@ -476,87 +485,4 @@ void session_on_answered(struct edge *edge, struct subscription *subscription)
         subscription->is_awaited = false;
         connection_resume(edge, subscription->conn);
     }
-}
-
-/* ---- commands of the server API ---- */
-
-static bool is_whitelisted(struct edge *edge, const struct session_command *command,
-                           struct span client)
-{
-    struct json_walk walk;
-    struct span id;
-    json_strings_begin(&walk, command->whitelist);
-    while (true) {
-        struct scratch scratch = scratch_of(edge->scratch, EDGE_SCRATCH_SIZE);
-        if (json_strings_next(&walk, &scratch, &id) != JSON_OK) {
-            return false;
-        }
-        if (span_equal(id, client)) {
-            return true;
-        }
-    }
-}
-
-static void session_obey(struct edge *edge, struct session *session,
-                         const struct session_command *command)
-{
-    char text[CLIENT_ID_TEXT_LEN];
-    char name[CLIENT_ID_TEXT_LEN];
-    client_id_format(session->client_id, text);
-    const struct span client = span_of(text, sizeof(text));
-    if (session->state != SESSION_CONNECTED || session->conn == NULL ||
-        !span_equal(session_user(session), command->user) ||
-        (!span_is_empty(command->client) && !span_equal(command->client, client)) ||
-        (!span_is_empty(command->session) &&
-         !span_equal(command->session, session_name(session, name)))) {
-        return;
-    }
-    if (command->kind == SESSION_DISCONNECT) {
-        if (!is_whitelisted(edge, command, client)) {
-            session_disconnect(edge, session, command->code, command->reason);
-        }
-        return;
-    }
-    const struct connection *conn = session->conn;
-    struct subscription *next;
-    for (struct subscription *at = hub_first_of(edge, session); at != NULL; at = next) {
-        next = hub_next_of(edge, at);
-        if (span_is_empty(command->channel) ||
-            span_equal(command->channel,
-                       span_of(at->channel->name->bytes, at->channel->name->len))) {
-            hub_unsubscribe_push(edge, at, command->code);
-            if (conn->state != CONNECTION_SESSION) {
-                return;
-            }
-        }
-    }
-}
-
-void session_on_command(struct edge *edge, const struct message *message)
-{
-    const struct message_session_command body = message_as_session_command(message);
-    const struct session_command command = session_command_of(body.command);
-    if (span_is_empty(command.user)) {
-        uint32_t cursor = 0;
-        uint32_t handle;
-        struct session *session;
-        while ((session = pool_next(edge->sessions, &cursor, &handle)) != NULL) {
-            session_obey(edge, session, &command);
-        }
-        buf_release(body.command);
-        return;
-    }
-    const struct local_user *user = map_find(edge->users, command.user.at, command.user.len);
-    if (user != NULL) {
-        /* Ending the last session frees the user, so the list is walked by what is still next. */
-        struct list *next;
-        bool is_last = list_is_empty(&user->accounts);
-        for (struct list *at = user->accounts.next; !is_last; at = next) {
-            next = at->next;
-            is_last = next == &user->accounts;
-            session_obey(edge, CONTAINER_OF(at, struct session_account, user_link)->session,
-                         &command);
-        }
-    }
-    buf_release(body.command);
 }

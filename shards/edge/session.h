@@ -8,6 +8,7 @@
 #include "shards/payloads.h"
 
 struct hub_channel;
+struct server_subs;
 struct subscription;
 
 enum session_state {
@@ -42,6 +43,7 @@ struct session_account {
     struct buf *conn_info;           /* NULL: none. */
     struct buf *identity;            /* Made when it is first needed. */
     struct session_context *context; /* NULL: none. */
+    struct server_subs *server_subs; /* Until the connect command is answered; NULL: none. */
     int64_t expire_at_s;             /* Unix time; 0: never. */
     uint32_t connect_id;             /* Of the connect command, while JOINING. */
 };
@@ -134,6 +136,9 @@ void session_on_pong_frame(struct edge *edge, struct session *session);
 
 /* The connect command's credentials are good, and the directory (if it was asked) agrees. */
 void session_on_connected(struct edge *edge, struct session *session, uint32_t command_id);
+
+/* The same for one that was JOINING: nothing is waited for any more. Its input goes on. */
+void session_on_joined(struct edge *edge, struct session *session);
 
 /* The session of an answer to one of its commands, which is in flight no more; NULL: it is gone. */
 struct session *session_of_answer(struct edge *edge, uint32_t handle);

@@ -143,10 +143,9 @@ void stream_publications_free(struct stream_publications *publications)
 
 /* ---- subscribing ---- */
 
-/* The reply to a subscribe command that has a position; `publications` must live as long. */
-static void put_position(const struct message_subscribed *answer, struct span epoch,
-                         const struct stream_publications *publications,
-                         struct client_subscribe_result *result)
+void streams_put_position(const struct message_subscribed *answer, struct span epoch,
+                          const struct stream_publications *publications,
+                          struct client_subscribe_result *result)
 {
     const bool is_recovered = (answer->flags & SUBSCRIBED_RECOVERED) != 0;
     result->was_recovering = (answer->flags & SUBSCRIBE_RECOVER) != 0;
@@ -163,9 +162,8 @@ static void put_position(const struct message_subscribed *answer, struct span ep
     result->publication_count = publications->len;
 }
 
-/* False: the client has to go, and has gone. */
-static bool may_tell(struct edge *edge, struct session *session,
-                     const struct stream_publications *publications)
+bool streams_may_tell(struct edge *edge, struct session *session,
+                      const struct stream_publications *publications)
 {
     if (publications->is_json || connection_protocol(session->conn) != CLIENT_JSON) {
         return true;
@@ -174,7 +172,7 @@ static bool may_tell(struct edge *edge, struct session *session,
     return false;
 }
 
-static void count_recovery(struct edge *edge, uint32_t flags)
+void streams_count_recovery(struct edge *edge, uint32_t flags)
 {
     if ((flags & SUBSCRIBE_RECOVER) != 0) {
         actors_count(edge->actors,
@@ -191,13 +189,13 @@ void streams_reply_subscribed(struct edge *edge, struct subscription *subscripti
     struct stream_publications publications;
     const struct span epoch = epoch_format(answer->newest.epoch, room);
     bool fits = stream_publications_make(answer->page, epoch, &publications);
-    if (fits && !may_tell(edge, session, &publications)) {
+    if (fits && !streams_may_tell(edge, session, &publications)) {
         stream_publications_free(&publications);
         return;
     }
     fits = fits && tailored_make_page(edge, subscription, answer->flags, &publications);
     if (fits) {
-        put_position(&told, epoch, &publications, &reply->subscribe);
+        streams_put_position(&told, epoch, &publications, &reply->subscribe);
         fits = session_try_reply(edge, session, reply);
     }
     if (fits) {
@@ -207,10 +205,10 @@ void streams_reply_subscribed(struct edge *edge, struct subscription *subscripti
     if (!fits && answer->page != NULL) {
         publications = (struct stream_publications){0};
         told.flags &= ~(uint32_t)SUBSCRIBED_RECOVERED;
-        put_position(&told, epoch, &publications, &reply->subscribe);
+        streams_put_position(&told, epoch, &publications, &reply->subscribe);
         fits = session_try_reply(edge, session, reply);
     }
-    count_recovery(edge, told.flags);
+    streams_count_recovery(edge, told.flags);
     actors_count(edge->actors, COUNTER_TRANSPORT_SENT_REPLY);
     if (!fits) {
         session_disconnect(edge, session, CLIENT_DISCONNECT_SLOW, SPAN_EMPTY);
@@ -281,7 +279,7 @@ void streams_on_history(struct edge *edge, const struct message *message)
         session_reply_error(edge, session, body.cookie, body.error);
     } else if (session != NULL && !stream_publications_make(body.page, epoch, &publications)) {
         session_reply_error(edge, session, body.cookie, CLIENT_ERROR_INTERNAL);
-    } else if (session != NULL && !may_tell(edge, session, &publications)) {
+    } else if (session != NULL && !streams_may_tell(edge, session, &publications)) {
         stream_publications_free(&publications);
     } else if (session != NULL) {
         struct client_reply reply = {.id = body.cookie, .kind = CLIENT_REPLY_HISTORY};

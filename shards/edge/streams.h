@@ -44,6 +44,17 @@ void stream_publications_free(struct stream_publications *publications);
 /* Zeroed memory that is freed with them; NULL: memory is out. */
 MUST_CHECK void *stream_publications_allocate(struct stream_publications *publications, size_t len);
 
+/* What an answer of the home says, as values; `epoch` and `publications` must live as long. */
+void streams_put_position(const struct message_subscribed *answer, struct span epoch,
+                          const struct stream_publications *publications,
+                          struct client_subscribe_result *result);
+
+/* False: the client has to go, and has gone: it speaks JSON and they are not. */
+MUST_CHECK bool streams_may_tell(struct edge *edge, struct session *session,
+                                 const struct stream_publications *publications);
+
+void streams_count_recovery(struct edge *edge, uint32_t subscribed_flags);
+
 /* Answers a subscribe command: with what was recovered or, where that does not fit into the
  * client's queue, without, so that it knows that it missed something. May end the connection. */
 void streams_reply_subscribed(struct edge *edge, struct subscription *subscription,

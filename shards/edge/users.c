@@ -3,6 +3,7 @@
 #include "shards/edge/users.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "shards/router/placement.h"
 
@@ -97,6 +98,29 @@ void users_remove(struct edge *edge, struct session *session)
     buf_share(body.user, 1);
     OUTBOX_SEND(edge->actors->outbox, actors_home_of(edge->actors, session_user(session)),
                 user_remove, 0, &body);
+}
+
+void users_end_others(struct edge *edge, const struct session *session)
+{
+    const struct personal_channel_options *personal = &edge->options->client.personal_channel;
+    char whitelist[CLIENT_ID_TEXT_LEN + 4] = "[\"";
+    if (!personal->enabled || !personal->single_connection ||
+        span_is_empty(session_user(session))) {
+        return;
+    }
+    client_id_format(session->client_id, whitelist + 2);
+    memcpy(whitelist + 2 + CLIENT_ID_TEXT_LEN, "\"]", 2);
+    const struct message_user_command body = {
+        .command = session_command_make(&(struct session_command){
+            .kind = SESSION_DISCONNECT,
+            .code = CLIENT_DISCONNECT_CONNECTION_LIMIT,
+            .user = session_user(session),
+            .whitelist = span_of(whitelist, sizeof(whitelist)),
+        })};
+    if (body.command != NULL) {
+        OUTBOX_SEND(edge->actors->outbox, actors_home_of(edge->actors, session_user(session)),
+                    user_command, 0, &body);
+    }
 }
 
 /* ---- after a change of the placement ---- */

@@ -15,6 +15,10 @@ void users_unset(struct edge *edge, struct session *session);
 void users_on_added(struct edge *edge, struct session *session);
 void users_remove(struct edge *edge, struct session *session);
 
+/* With client.subscribe_to_user_personal_channel.single_connection: the user's other connections,
+ * wherever they are, end with 3504. */
+void users_end_others(struct edge *edge, const struct session *session);
+
 /* Directories may be elsewhere now, or know nobody: users are registered again, paced. */
 void users_on_placement(struct edge *edge);
 void users_on_turn_end(struct edge *edge);

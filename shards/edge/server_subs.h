@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Subscriptions that the server makes when a client connects (PROTOCOL 15): those that its token
+ * names, its personal channel, and those that it had and may have itself.
+ *
+ * They are made before the connect command is answered, and the answer tells them all: it waits
+ * until the homes of all have answered. Publications that come until then are not sent to the
+ * client; where one did, its recovery is told to have failed, so that nothing is missed in silence.
+ */
+#ifndef ROOST_SHARDS_EDGE_SERVER_SUBS_H
+#define ROOST_SHARDS_EDGE_SERVER_SUBS_H
+
+#include "codec/jwt_subs.h"
+#include "shards/edge/auth.h"
+#include "shards/edge/hub.h"
+
+/* What a connect waits for; it hangs on the session's account. */
+struct server_subs;
+
+/* Subscribes to all of them. 0, or the code to end the connection with. */
+uint32_t server_subs_begin(struct edge *edge, struct session *session,
+                           const struct auth_result *who,
+                           const struct client_connect_request *request, struct scratch *scratch);
+
+/* Homes have not answered all of them yet. */
+bool server_subs_wait(const struct session *session);
+
+/* A home has answered one of them, or refused it; the connect goes on after the last. */
+void server_subs_on_answer(struct edge *edge, struct subscription *subscription,
+                           const struct message_subscribed *answer);
+void server_subs_on_failure(struct edge *edge, struct session *session, uint32_t error);
+
+/* Sends the connect reply with what is subscribed; from now on that gets publications. */
+void server_subs_reply(struct edge *edge, struct session *session, struct client_reply *reply);
+
+void server_subs_free(struct server_subs *subs);
+
+/* Does the session have all channels that a token of its user names? */
+bool server_subs_are_same(struct edge *edge, const struct session *session,
+                          const struct auth_result *who, struct scratch *scratch);
+
+/* The options of a channel as one subscription has them. */
+struct channel_options server_subs_override(const struct channel_options *options,
+                                            const struct jwt_override *override);
+
+#endif
