@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Requests between nodes: each is answered once, also when its link goes down, its time is over or
+ * the table is full; and what a full link does to each class.
+ */
+#include "tests/unit/shards/relay_rig.h"
+
+#include "shards/limits.h"
+#include "shards/router/relay_state.h"
+
+static void a_request_without_an_answer_ends_in_time(void **state)
+{
+    (void)state;
+    shard_publishes(1, name_at(2, 0), 70);
+    settle();
+    const uint32_t cookie = node_hears(2, LINK_MESSAGE_PUBLISH)->message.cookie;
+    time_passes(RELAY_ASK_MS_MAX - TICK_MS);
+    nobody_hears_more();
+    assert_int_equal(counted(COUNTER_RELAY_ASKS), 1);
+    time_passes(2 * TICK_MS);
+    shard_hears_published(1, 70, CLIENT_ERROR_INTERNAL);
+    assert_int_equal(counted(COUNTER_RELAY_ASKS), 0);
+    assert_int_equal(counted(COUNTER_RELAY_ASKS_LATE), 1);
+    /* Whoever answers now is not heard, nor who answers what another was asked. */
+    const struct link_message late = {.kind = LINK_MESSAGE_PUBLISHED, .cookie = cookie};
+    node_says(2, &late, SPAN_EMPTY);
+    assert_int_equal(counted(COUNTER_RELAY_STALE), 1);
+    shard_publishes(0, name_at(1, 0), 71);
+    settle();
+    struct link_message answer = {
+        .kind = LINK_MESSAGE_PUBLISHED,
+        .cookie = node_hears(1, LINK_MESSAGE_PUBLISH)->message.cookie,
+    };
+    node_says(2, &answer, SPAN_EMPTY);
+    answer.kind = LINK_MESSAGE_HISTORY;
+    node_says(1, &answer, SPAN_EMPTY);
+    assert_int_equal(counted(COUNTER_RELAY_STALE), 3);
+    answer.kind = LINK_MESSAGE_PUBLISHED;
+    node_says(1, &answer, SPAN_EMPTY);
+    shard_hears_published(0, 71, 0);
+}
+
+/* 100: it may have happened. 111: it has not. */
+static void a_link_that_goes_down_ends_what_was_asked_of_it(void **state)
+{
+    (void)state;
+    shard_publishes(0, name_at(1, 0), 1);
+    shard_publishes(0, name_at(2, 0), 2);
+    shard_subscribes(1, name_at(1, 0), 5, SUBSCRIBE_FIRST);
+    link_down(1);
+    shard_hears_published(0, 1, CLIENT_ERROR_INTERNAL);
+    shard_hears_subscribed(1, 5, CLIENT_ERROR_INTERNAL);
+    assert_int_equal(counted(COUNTER_RELAY_ASKS_CUT), 2);
+    assert_int_equal(counted(COUNTER_RELAY_FAR_CHANNELS), 0);
+    shard_publishes(0, name_at(1, 0), 3);
+    settle();
+    shard_hears_published(0, 3, CLIENT_ERROR_TOO_MANY_REQUESTS);
+    assert_int_equal(counted(COUNTER_RELAY_ASKS), 1);
+    link_down(2);
+    shard_hears_published(0, 2, CLIENT_ERROR_INTERNAL);
+    assert_int_equal(counted(COUNTER_RELAY_ASKS), 0);
+}
+
+static void a_full_table_refuses(void **state)
+{
+    (void)state;
+    enum { BATCH = INBOX / 2 };
+    const char *channel = name_at(1, 0);
+    for (uint32_t i = 0; i < RELAY_ASKS_MAX; i++) {
+        shard_publishes(0, channel, i);
+        if (i % BATCH == 0) {
+            settle();
+        }
+    }
+    settle();
+    assert_int_equal(counted(COUNTER_RELAY_ASKS), RELAY_ASKS_MAX);
+    assert_int_equal(inbox_len[0], 0);
+    shard_publishes(1, name_at(2, 0), 5);
+    shard_subscribes(2, name_at(2, 0), 6, SUBSCRIBE_FIRST);
+    shard_hears_published(1, 5, CLIENT_ERROR_TOO_MANY_REQUESTS);
+    shard_hears_subscribed(2, 6, CLIENT_ERROR_TOO_MANY_REQUESTS);
+    assert_int_equal(counted(COUNTER_RELAY_REFUSED_REQUESTS), 4); /* As an ask, and as refused. */
+    assert_int_equal(counted(COUNTER_RELAY_FAR_CHANNELS), 0);
+    /* One that is answered makes room for one. */
+    node_says(1,
+              &(struct link_message){.kind = LINK_MESSAGE_PUBLISHED,
+                                     .cookie = tape[0].message.cookie},
+              SPAN_EMPTY);
+    shard_hears_published(0, 0, 0);
+    shard_publishes(1, name_at(2, 0), 7);
+    settle();
+    assert_int_equal(counted(COUNTER_RELAY_ASKS), RELAY_ASKS_MAX);
+    tape_heard = tape_len;
+}
+
+/* Once, however the views of the two nodes differ. */
+static void a_request_is_passed_on_once(void **state)
+{
+    (void)state;
+    uint8_t room[128];
+    struct writer payload = writer_of(room, sizeof(room));
+    link_put_entry(&payload, &(struct link_entry){.channel = span_of_text(name_at(2, 0)),
+                                                  .data = SPAN_LITERAL("1")});
+    struct link_message publish = {.kind = LINK_MESSAGE_PUBLISH, .cookie = 33};
+    node_says(1, &publish, writer_written(&payload));
+    const struct sent *passed = node_hears(2, LINK_MESSAGE_PUBLISH);
+    assert_int_equal(passed->message.hops, 1);
+    const uint32_t cookie = passed->message.cookie;
+    node_says(2,
+              &(struct link_message){.kind = LINK_MESSAGE_PUBLISHED,
+                                     .cookie = cookie,
+                                     .offset = 8,
+                                     .epoch = 9},
+              SPAN_EMPTY);
+    const struct sent *answer = node_hears(1, LINK_MESSAGE_PUBLISHED);
+    assert_int_equal(answer->message.cookie, 33);
+    assert_int_equal(answer->message.offset, 8);
+    assert_int_equal(counted(COUNTER_RELAY_PASSED_ON), 1);
+    publish.hops = 1;
+    node_says(1, &publish, writer_written(&payload));
+    assert_int_equal(node_hears(1, LINK_MESSAGE_PUBLISHED)->message.error,
+                     CLIENT_ERROR_TOO_MANY_REQUESTS);
+    nobody_hears_more();
+}
+
+/* What a full link may refuse: whoever asks is told, and of the others somebody sees the gap. */
+static void classes_follow_from_who_learns_of_a_loss(void **state)
+{
+    (void)state;
+    static const bool may_be_refused[LINK_MESSAGE_KINDS_LEN] = {
+        [LINK_MESSAGE_SUBSCRIBE] = true,    [LINK_MESSAGE_PUBLISH] = true,
+        [LINK_MESSAGE_PUBLICATION] = true,  [LINK_MESSAGE_PRESENCE_ASK] = true,
+        [LINK_MESSAGE_HISTORY_ASK] = true,  [LINK_MESSAGE_USER_ADD] = true,
+        [LINK_MESSAGE_USER_COMMAND] = true, [LINK_MESSAGE_SURVEY] = true,
+        [LINK_MESSAGE_INTEREST_SUM] = true,
+    };
+    static const enum link_message_kind replies[] = {
+        LINK_MESSAGE_SUBSCRIBED,    LINK_MESSAGE_UNSUBSCRIBE,     LINK_MESSAGE_MOVED,
+        LINK_MESSAGE_PUBLISHED,     LINK_MESSAGE_PRESENCE,        LINK_MESSAGE_HISTORY,
+        LINK_MESSAGE_USER_ADDED,    LINK_MESSAGE_USER_REMOVE,     LINK_MESSAGE_USER_SET,
+        LINK_MESSAGE_SURVEY_RESULT, LINK_MESSAGE_SESSION_COMMAND, LINK_MESSAGE_INTEREST_WRONG,
+    };
+    for (uint32_t kind = 1; kind < LINK_MESSAGE_KINDS_LEN; kind++) {
+        if (may_be_refused[kind]) {
+            assert_int_equal(relay_class_of((enum link_message_kind)kind), MESSAGE_REQUEST);
+        }
+    }
+    for (size_t i = 0; i < sizeof(replies) / sizeof(replies[0]); i++) {
+        assert_int_equal(relay_class_of(replies[i]), MESSAGE_REPLY);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_request_without_an_answer_ends_in_time),
+        TEST(a_link_that_goes_down_ends_what_was_asked_of_it),
+        TEST(a_full_table_refuses),
+        TEST(a_request_is_passed_on_once),
+        TEST(classes_follow_from_who_learns_of_a_loss),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
