@@ -5,6 +5,7 @@ import { Node, sum_metric } from '../conformance/support/node.mjs';
 import { RawWebSocket } from '../conformance/support/raw_websocket.mjs';
 import { Report, check, check_equal, eventually, sleep } from '../conformance/support/report.mjs';
 import { Chat } from './chat.mjs';
+import { FALLBACK_CONFIG, add_fallbacks, patient_posts } from './fallback_attacks.mjs';
 import { add_http, add_smuggling, patient_peers } from './http_attacks.mjs';
 import { manners, run_storm } from './storm.mjs';
 import { add_websocket, patient_websockets } from './websocket_attacks.mjs';
@@ -15,6 +16,7 @@ const ATTACK_MS_MAX = 90_000;
 const CONFIG = {
   client: { insecure: true, stale_close_delay: '5s', ping_interval: '100s' },
   websocket: { compression: true },
+  ...FALLBACK_CONFIG,
   http_api: { max_request_body_size: 200_000 },
   echo: { enabled: true, path: '/echo' },
 };
@@ -80,7 +82,7 @@ function add_storms(attacks) {
 
 // All that wait for a time limit wait together.
 function add_patient(attacks) {
-  const peers = [...patient_peers(), ...patient_websockets()];
+  const peers = [...patient_peers(), ...patient_posts(), ...patient_websockets()];
   const counts = new Map();
   for (const [, [metric, labels, least]] of peers) {
     const key = `${metric} ${labels}`;
@@ -140,6 +142,7 @@ async function attack_node(program, label) {
   add_http(attacks);
   add_smuggling(attacks, watcher);
   add_websocket(attacks);
+  add_fallbacks(attacks);
   add_storms(attacks);
   await report.run();
 
