@@ -230,8 +230,7 @@ uint32_t link_protocol_choose(const struct link_hello *one, const struct link_he
 
 /* ---- writing ---- */
 
-/* A small frame whose body was measured first. */
-static void put_frame(struct writer *writer, enum link_kind kind, struct span body)
+void link_frame_write(enum link_kind kind, struct span body, struct writer *writer)
 {
     uint8_t head[LINK_HEAD_LEN];
     put_head(head, (uint32_t)body.len, kind);
@@ -239,12 +238,10 @@ static void put_frame(struct writer *writer, enum link_kind kind, struct span bo
     writer_put(writer, body);
 }
 
-void link_hello_write(const struct link_hello *hello, bool is_welcome, struct writer *writer)
+void link_hello_encode(const struct link_hello *hello, bool is_welcome, struct writer *body)
 {
-    uint8_t bytes[LINK_HELLO_LEN_MAX];
-    struct writer body = writer_of(bytes, sizeof(bytes));
-    protobuf_put_u64(&body, 1, hello->protocol_min);
-    protobuf_put_u64(&body, 2, hello->protocol_max);
+    protobuf_put_u64(body, 1, hello->protocol_min);
+    protobuf_put_u64(body, 2, hello->protocol_max);
     if (hello->cluster != 0) {
         const uint32_t cluster = hello->cluster;
         const uint8_t fixed[] = {
@@ -254,15 +251,22 @@ void link_hello_write(const struct link_hello *hello, bool is_welcome, struct wr
             (uint8_t)(cluster >> 16),
             (uint8_t)(cluster >> 24),
         };
-        writer_put(&body, span_of(fixed, sizeof(fixed)));
+        writer_put(body, span_of(fixed, sizeof(fixed)));
     }
-    protobuf_put_bytes(&body, 4, span_of(hello->uid.bytes, GOSSIP_UID_LEN));
-    protobuf_put_u64(&body, 5, hello->incarnation);
+    protobuf_put_bytes(body, 4, span_of(hello->uid.bytes, GOSSIP_UID_LEN));
+    protobuf_put_u64(body, 5, hello->incarnation);
     if (!gossip_uid_is_nobody(&hello->wanted)) {
-        protobuf_put_bytes(&body, 6, span_of(hello->wanted.bytes, GOSSIP_UID_LEN));
+        protobuf_put_bytes(body, 6, span_of(hello->wanted.bytes, GOSSIP_UID_LEN));
     }
-    protobuf_put_u64(&body, 7, is_welcome ? hello->protocol : 0);
-    put_frame(writer, is_welcome ? LINK_WELCOME : LINK_HELLO, writer_written(&body));
+    protobuf_put_u64(body, 7, is_welcome ? hello->protocol : 0);
+}
+
+void link_hello_write(const struct link_hello *hello, bool is_welcome, struct writer *writer)
+{
+    uint8_t bytes[LINK_HELLO_LEN_MAX];
+    struct writer body = writer_of(bytes, sizeof(bytes));
+    link_hello_encode(hello, is_welcome, &body);
+    link_frame_write(is_welcome ? LINK_WELCOME : LINK_HELLO, writer_written(&body), writer);
 }
 
 void link_refusal_write(enum link_refusal refusal, struct writer *writer)
@@ -270,7 +274,7 @@ void link_refusal_write(enum link_refusal refusal, struct writer *writer)
     uint8_t bytes[1 + PROTOBUF_VARINT_LEN_MAX];
     struct writer body = writer_of(bytes, sizeof(bytes));
     protobuf_put_u64(&body, 1, refusal);
-    put_frame(writer, LINK_REFUSAL, writer_written(&body));
+    link_frame_write(LINK_REFUSAL, writer_written(&body), writer);
 }
 
 void link_beat_write(uint64_t sent_us, bool is_pong, struct writer *writer)
@@ -278,5 +282,5 @@ void link_beat_write(uint64_t sent_us, bool is_pong, struct writer *writer)
     uint8_t bytes[1 + PROTOBUF_VARINT_LEN_MAX];
     struct writer body = writer_of(bytes, sizeof(bytes));
     protobuf_put_u64(&body, 1, sent_us);
-    put_frame(writer, is_pong ? LINK_PONG : LINK_PING, writer_written(&body));
+    link_frame_write(is_pong ? LINK_PONG : LINK_PING, writer_written(&body), writer);
 }

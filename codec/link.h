@@ -53,7 +53,8 @@ enum link_result { LINK_RESULTS(LINK_ENUM) LINK_RESULT_COUNT };
     X(LINK_REFUSED_UID, "another node was expected here") \
     X(LINK_REFUSED_STALE, "an earlier life than the one that is known") \
     X(LINK_REFUSED_CROSSED, "another connection to the same node goes before") \
-    X(LINK_REFUSED_BUSY, "no room for another link")
+    X(LINK_REFUSED_BUSY, "no room for another link") \
+    X(LINK_REFUSED_KEY, "not sealed with a key of this cluster")
 
 enum link_refusal { LINK_REFUSALS(LINK_ENUM) LINK_REFUSAL_COUNT };
 #undef LINK_ENUM
@@ -101,6 +102,11 @@ CODEC_MUST_CHECK enum link_result link_hello_decode(struct span body, bool is_we
                                                     struct link_hello *out);
 CODEC_MUST_CHECK enum link_result link_refusal_decode(struct span body, enum link_refusal *out);
 CODEC_MUST_CHECK enum link_result link_beat_decode(struct span body, uint64_t *sent_us);
+
+/* The body of a hello or welcome, and a frame of a body that was sealed: at most LINK_HELLO_LEN_MAX
+ * bytes each, with GOSSIP_SEAL_LEN of them. */
+void link_hello_encode(const struct link_hello *hello, bool is_welcome, struct writer *body);
+void link_frame_write(enum link_kind kind, struct span body, struct writer *writer);
 
 /* Whole frames. LINK_HEAD_LEN + LINK_HELLO_LEN_MAX of room is enough for any. */
 void link_hello_write(const struct link_hello *hello, bool is_welcome, struct writer *writer);

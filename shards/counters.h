@@ -539,6 +539,8 @@
       "Connections of others that were ended before they were links.") \
     X(LINKS_REFUSED_BUSY, "link_refused", "reason=\"busy\"", COUNTER, \
       "Connections of others that were ended before they were links.") \
+    X(LINKS_REFUSED_KEY, "link_refused", "reason=\"key\"", COUNTER, \
+      "Connections of others that were ended before they were links.") \
     X(LINKS_REFUSED_LATE, "link_refused", "reason=\"late\"", COUNTER, \
       "Connections of others that were ended before they were links.") \
     X(LINKS_REFUSED_OTHER, "link_refused", "reason=\"other\"", COUNTER, \

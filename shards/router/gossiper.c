@@ -102,11 +102,10 @@ static enum counter counter_of_content(enum gossip_result result)
     }
 }
 
-/* False: it was refused, and counted. */
-static bool open_sealed(struct gossiper *gossiper, struct span sealed, struct writer *payload)
+bool gossiper_open(struct gossiper *gossiper, struct span sealed, struct writer *clear)
 {
     const enum gossip_seal_result result =
-        gossip_open(&gossiper->keyring, &gossiper->replay, sealed, now_s(gossiper), payload);
+        gossip_open(&gossiper->keyring, &gossiper->replay, sealed, now_s(gossiper), clear);
     if (result != GOSSIP_SEAL_OK) {
         count(gossiper, counter_of_seal(result), 1);
     }
@@ -124,7 +123,7 @@ static void on_datagram(struct gossiper *gossiper, const struct socket_address *
         count(gossiper, COUNTER_GOSSIP_REFUSED_SIZE, 1);
         return;
     }
-    if (!open_sealed(gossiper, datagram, &payload)) {
+    if (!gossiper_open(gossiper, datagram, &payload)) {
         return;
     }
     const struct gossip_address source = gossiper_gossip_address(from);
@@ -162,7 +161,7 @@ void gossiper_on_state(struct gossiper *gossiper, struct span sealed)
     uint8_t room[GOSSIP_SEALED_LEN_MAX];
     struct writer part = writer_of(room, sizeof(room));
     count(gossiper, COUNTER_GOSSIP_STATE_BYTES_IN, sealed.len);
-    if (!open_sealed(gossiper, sealed, &part)) {
+    if (!gossiper_open(gossiper, sealed, &part)) {
         return;
     }
     const enum gossip_result result =
@@ -187,6 +186,12 @@ bool gossiper_state_write(struct gossiper *gossiper, uint32_t *cursor, struct wr
 }
 
 /* ---- out ---- */
+
+bool gossiper_seal(struct gossiper *gossiper, struct span clear, struct writer *sealed)
+{
+    return gossip_seal(&gossiper->state_sealer, &gossiper->keyring, clear, now_s(gossiper),
+                       sealed) == GOSSIP_SEAL_OK;
+}
 
 static void on_payload(void *owner, const struct gossip_address *to, struct span payload)
 {

@@ -43,6 +43,11 @@ void gossiper_on_state(struct gossiper *gossiper, struct span sealed);
  * *cursor starts at 0, and nothing else is called between two parts. False: there was none left. */
 MUST_CHECK bool gossiper_state_write(struct gossiper *gossiper, uint32_t *cursor,
                                      struct writer *sealed);
+/* What else crosses links for those alone that have the cluster's key, and is believed of them
+ * alone. What is refused is counted as a datagram is. False: there is no room for it; or refused.
+ */
+MUST_CHECK bool gossiper_seal(struct gossiper *gossiper, struct span clear, struct writer *sealed);
+MUST_CHECK bool gossiper_open(struct gossiper *gossiper, struct span sealed, struct writer *clear);
 /* Reads what was left, sets the clock, exports what was counted. */
 void gossiper_on_turn_end(struct gossiper *gossiper);
 bool gossiper_has_work(const struct gossiper *gossiper);

@@ -49,13 +49,22 @@
 
 struct links;
 
+/* Hellos and welcomes are sealed, so that nobody has a link, nor takes the place of another node's,
+ * who does not have the cluster's key. False: it cannot be sealed, or is not to be believed. */
+struct links_seal {
+    void *owner; /* NULL: they go as they are. */
+    bool (*seal)(void *owner, struct span hello, struct writer *sealed);
+    bool (*open)(void *owner, struct span sealed, struct writer *hello);
+};
+
 struct links_options {
-    uint32_t cluster;         /* A hash of the cluster's name, as in the gossip. */
-    struct gossip_uid uid;    /* This node. */
-    uint64_t incarnation;     /* Of this life of the uid: Unix milliseconds of the start will do. */
-    uint32_t protocol_min;    /* What this node speaks. */
-    uint32_t protocol_max;    /* >= protocol_min */
-    struct tls_context *tls;  /* NULL: in clear.  */
+    uint32_t cluster;        /* A hash of the cluster's name, as in the gossip. */
+    struct gossip_uid uid;   /* This node. */
+    uint64_t incarnation;    /* Of this life of the uid: Unix milliseconds of the start will do. */
+    uint32_t protocol_min;   /* What this node speaks. */
+    uint32_t protocol_max;   /* >= protocol_min */
+    struct tls_context *tls; /* NULL: in clear.  */
+    struct links_seal seal;
     uint32_t links_max;       /* Peers at one time, kept or not. */
     uint32_t strangers_max;   /* Inbound connections before the end of their handshake. */
     uint32_t message_len_max; /* Head and payload; at most LINK_MESSAGE_LEN_MAX. */

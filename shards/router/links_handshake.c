@@ -14,6 +14,43 @@ static struct link_hello own_hello(const struct links *links)
     };
 }
 
+/* ---- hellos and welcomes ---- */
+
+static void put_hello(struct wire *wire, const struct link_hello *hello, bool is_welcome)
+{
+    const struct links_seal *seal = &wire->links->options.seal;
+    uint8_t clear[LINK_HELLO_LEN_MAX];
+    uint8_t sealed[LINK_HELLO_LEN_MAX];
+    uint8_t bytes[LINK_HEAD_LEN + LINK_HELLO_LEN_MAX];
+    struct writer body = writer_of(clear, sizeof(clear));
+    struct writer envelope = writer_of(sealed, sizeof(sealed));
+    struct writer frame = writer_of(bytes, sizeof(bytes));
+    link_hello_encode(hello, is_welcome, &body);
+    if (seal->owner != NULL) {
+        if (!seal->seal(seal->owner, writer_written(&body), &envelope)) {
+            wire_close(wire, "it cannot be sealed");
+            return;
+        }
+        body = envelope;
+    }
+    link_frame_write(is_welcome ? LINK_WELCOME : LINK_HELLO, writer_written(&body), &frame);
+    (void)wire_put(wire, &frame);
+}
+
+/* Into `room`, of LINK_HELLO_LEN_MAX bytes. False: whoever it is from does not have the key. */
+static bool open_hello(const struct links *links, struct span *body, uint8_t *room)
+{
+    const struct links_seal *seal = &links->options.seal;
+    struct writer hello = writer_of(room, LINK_HELLO_LEN_MAX);
+    if (seal->owner != NULL) {
+        if (!seal->open(seal->owner, *body, &hello)) {
+            return false;
+        }
+        *body = writer_written(&hello);
+    }
+    return true;
+}
+
 /* ---- heartbeats ---- */
 
 static void put_beat(struct wire *wire, uint64_t sent_us, bool is_pong)
@@ -183,6 +220,11 @@ static enum link_result on_hello(struct wire *wire, struct span body)
     struct link_hello own = own_hello(links);
     struct link_hello hello;
     enum link_refusal refusal;
+    uint8_t room[LINK_HELLO_LEN_MAX];
+    if (!open_hello(links, &body, room)) {
+        refuse(wire, LINK_REFUSED_KEY);
+        return LINK_OK;
+    }
     const enum link_result result = link_hello_decode(body, false, &hello);
     if (result != LINK_OK) {
         return result;
@@ -196,14 +238,11 @@ static enum link_result on_hello(struct wire *wire, struct span body)
     if (peer != NULL) {
         give_up_own_dial(peer);
     }
-    uint8_t bytes[LINK_HEAD_LEN + LINK_HELLO_LEN_MAX];
-    struct writer frame = writer_of(bytes, sizeof(bytes));
-    link_hello_write(&own, true, &frame);
     wire->state = WIRE_WELCOMED;
     wire->uid = hello.uid;
     wire->incarnation = hello.incarnation;
     wire->protocol = own.protocol;
-    wire_put(wire, &frame);
+    put_hello(wire, &own, true);
     return LINK_OK;
 }
 
@@ -249,14 +288,11 @@ void wire_on_connected(struct wire *wire)
         return;
     }
     struct link_hello hello = own_hello(links);
-    uint8_t bytes[LINK_HEAD_LEN + LINK_HELLO_LEN_MAX];
-    struct writer frame = writer_of(bytes, sizeof(bytes));
     if (wire->peer != NULL) {
         hello.wanted = wire->peer->uid;
     }
-    link_hello_write(&hello, false, &frame);
     wire->state = WIRE_GREETING;
-    wire_put(wire, &frame);
+    put_hello(wire, &hello, false);
 }
 
 /* Who answered is nobody whom we want: it should have refused us itself. */
@@ -289,6 +325,12 @@ static enum link_result on_welcome(struct wire *wire, struct span body)
     struct links *links = wire->links;
     struct link_hello welcome;
     enum link_refusal refusal;
+    uint8_t room[LINK_HELLO_LEN_MAX];
+    if (!open_hello(links, &body, room)) {
+        links->counters.refused[LINK_REFUSED_KEY]++;
+        wire_close(wire, link_refusal_text(LINK_REFUSED_KEY));
+        return LINK_OK;
+    }
     const enum link_result result = link_hello_decode(body, true, &welcome);
     if (result != LINK_OK) {
         return result;

@@ -133,6 +133,16 @@ void peers_on_placement(struct peers *peers, const struct placement *before,
 
 /* ---- life ---- */
 
+static bool seal_hello(void *gossiper, struct span hello, struct writer *sealed)
+{
+    return gossiper_seal(gossiper, hello, sealed);
+}
+
+static bool open_hello(void *gossiper, struct span sealed, struct writer *hello)
+{
+    return gossiper_open(gossiper, sealed, hello);
+}
+
 struct peers *peers_create(struct node *node, struct shard *shard, struct gossiper *gossiper,
                            const struct peers_sink *sink)
 {
@@ -148,6 +158,7 @@ struct peers *peers_create(struct node *node, struct shard *shard, struct gossip
     options.protocol_min = LINK_PROTOCOL_MIN;
     options.protocol_max = LINK_PROTOCOL;
     options.tls = cluster->tls;
+    options.seal = (struct links_seal){gossiper, seal_hello, open_hello};
     peers->node = node;
     peers->shard = shard;
     peers->gossiper = gossiper;
@@ -223,6 +234,7 @@ static void export_refusals(struct stats *stats, const struct links_counters *of
     const uint64_t cluster = of->refused[LINK_REFUSED_CLUSTER];
     const uint64_t version = of->refused[LINK_REFUSED_VERSION];
     const uint64_t busy = of->refused[LINK_REFUSED_BUSY];
+    const uint64_t key = of->refused[LINK_REFUSED_KEY];
     const uint64_t size = of->bad_frames[LINK_ERROR_SIZE];
     stats_set(stats, COUNTER_LINKS_REFUSED_TLS,
               sum_of(of->tls_failures, TLS_OK + 1, TLS_FAILURE_COUNT) +
@@ -230,8 +242,9 @@ static void export_refusals(struct stats *stats, const struct links_counters *of
     stats_set(stats, COUNTER_LINKS_REFUSED_CLUSTER, cluster);
     stats_set(stats, COUNTER_LINKS_REFUSED_VERSION, version);
     stats_set(stats, COUNTER_LINKS_REFUSED_BUSY, busy + of->strangers_dropped);
+    stats_set(stats, COUNTER_LINKS_REFUSED_KEY, key);
     stats_set(stats, COUNTER_LINKS_REFUSED_LATE, of->late);
-    stats_set(stats, COUNTER_LINKS_REFUSED_OTHER, refused - cluster - version - busy);
+    stats_set(stats, COUNTER_LINKS_REFUSED_OTHER, refused - cluster - version - busy - key);
     stats_set(stats, COUNTER_LINKS_BAD_SIZE, size);
     stats_set(stats, COUNTER_LINKS_BAD_OTHER,
               sum_of(of->bad_frames, LINK_ERROR_EMPTY, LINK_RESULT_COUNT) - size -

@@ -131,6 +131,117 @@ def a_replay_is_refused(nodes):
         tap.udp.close()
 
 
+class Caller:
+    """A connection to a node's port for links, by whoever it may be."""
+
+    def __init__(self, node, sent=b""):
+        self.tcp = socket.create_connection(("127.0.0.1", node.cluster_port), timeout=20)
+        self.tcp.sendall(sent)
+
+    def answer(self):
+        """All that the node says until it ends the connection."""
+        said = b""
+        try:
+            while piece := self.tcp.recv(4096):
+                said += piece
+        except ConnectionResetError:
+            pass
+        return said
+
+
+def hello_of(keys):
+    """The first frame that a node with these keys sends to a seed by TCP."""
+    with socket.create_server(("127.0.0.1", free_port())) as server:
+        server.settimeout(20)
+        node = Node("caller", ["127.0.0.1:%d" % server.getsockname()[1]], keys=keys)
+        try:
+            node.start()
+            with server.accept()[0] as link:
+                link.settimeout(20)
+                length = link.recv(4, socket.MSG_WAITALL)
+                return length + link.recv(int.from_bytes(length, "big"), socket.MSG_WAITALL)
+        finally:
+            node.end()
+
+
+def frame(kind, body=b""):
+    return (len(body) + 1).to_bytes(4, "big") + bytes([kind]) + body
+
+
+HELLO, WELCOME, REFUSAL, MESSAGE = 1, 2, 3, 6
+# Reasons of refusals, as Protobuf messages.
+ANOTHER_VERSION, ANOTHER_KEY = b"\x08\x02", b"\x08\x08"
+
+
+def garbage_is_no_link(nodes):
+    """garbage and frames that are too long end a connection, are counted and kept nowhere"""
+    start_cluster(nodes, 2)
+    node = nodes[0]
+    memory = node.resident_kib()
+    for sent, reason in ((b"GET / HTTP/1.1\r\n\r\n", "size"), (b"\x7f\xff\xff\xff\x06", "size"),
+                         (b"\x04\x00\x00\x00\x01" + os.urandom(100), "size"),
+                         (frame(0), "malformed"), (frame(99), "malformed"), (frame(HELLO + 1), "malformed"),
+                         (frame(MESSAGE, b"x"), "malformed"), (b"\x00\x00\x00\x00", "malformed")):
+        before = node.metric("link_bad_frames", 'reason="%s"' % reason)
+        callers = [Caller(node, sent) for _ in range(20)]
+        assert all(caller.answer() == b"" for caller in callers), sent
+        eventually(lambda reason=reason, before=before:
+                   node.metric("link_bad_frames", 'reason="%s"' % reason) == before + 20, repr(sent))
+    assert node.resident_kib() - memory < 8 * 1024, "it has kept what it refused"
+    assert agree(nodes) and node.metric("link_up") == 1
+
+
+def without_the_key_no_link(nodes):
+    """who has not the key has no link, neither in clear nor with another key nor by repeating"""
+    start_cluster(nodes, 2)
+    node = nodes[0]
+    ups = node.metric("link_ups")
+    heard = hello_of([KEY])
+    changed = bytearray(heard)
+    changed[-1] ^= 1
+    for sent in (hello_of([]), hello_of([OTHER_KEY]), bytes(changed), frame(HELLO),
+                 frame(HELLO, b"\x01" + os.urandom(120)), frame(HELLO, b"\x02" + heard[6:])):
+        before = node.metric("link_refused", 'reason="key"')
+        assert Caller(node, sent + frame(MESSAGE, b"\x08\x05")).answer() == frame(REFUSAL, ANOTHER_KEY)
+        eventually(lambda before=before: node.metric("link_refused", 'reason="key"') == before + 1,
+                   "it is counted")
+    first = Caller(node, heard)
+    assert first.tcp.recv(5, socket.MSG_WAITALL)[4] == WELCOME
+    assert Caller(node, heard).answer() == frame(REFUSAL, ANOTHER_KEY)
+    assert node.refused("replay") == 1
+    assert node.metric("link_ups") == ups and agree(nodes)
+
+
+def another_version_is_no_link(nodes):
+    """a node with whom there is no common version has no link"""
+    start_cluster(nodes, 2, keys=[])
+    ours = hello_of([])
+    assert ours[5:10] == b"\x00\x08\x01\x10\x01", ours
+    later = ours[:5] + b"\x00\x08\x63\x10\x63" + ours[10:]
+    assert Caller(nodes[0], later).answer() == frame(REFUSAL, ANOTHER_VERSION)
+    eventually(lambda: nodes[0].metric("link_refused", 'reason="version"') == 1, "it is counted")
+    assert agree(nodes)
+
+
+def slow_strangers_are_no_hindrance(nodes):
+    """many connections that say nothing, or a byte now and then, keep nobody out"""
+    start_cluster(nodes, 2)
+    node = nodes[0]
+    callers = [Caller(node, b"\x00" if i % 2 == 0 else b"") for i in range(200)]
+    nodes.append(Node("third", [node.address]).start())
+    eventually(lambda: agree(nodes), "a third node is let in")
+    eventually(lambda: node.metric("link_up") == 2, "it has its link")
+    for caller in callers[::2]:
+        try:
+            caller.tcp.sendall(b"\x00")
+        except OSError:
+            pass  # It was among those that were ended for lack of room.
+    eventually(lambda: node.metric("link_refused", 'reason="late"') > 0, "they are late")
+    assert node.metric("link_refused", 'reason="busy"') >= 200 - 64
+    eventually(lambda: node.metric("link_handshakes") == 0, "none is left")
+    assert all(caller.answer() == b"" for caller in callers)
+
+
 def keys_rotate(nodes):
     """keys rotate without anybody being missed"""
     start_cluster(nodes, 3)
@@ -257,7 +368,9 @@ def main():
     suite = Suite()
     for case in (three_nodes_are_one_cluster, a_death_is_noticed, a_return_before_it_was_missed,
                  a_departure_is_no_death, strangers_are_refused, another_key_is_refused,
-                 a_replay_is_refused, keys_rotate, seeds_have_names,
+                 a_replay_is_refused, garbage_is_no_link,
+                 without_the_key_no_link, another_version_is_no_link,
+                 slow_strangers_are_no_hindrance, keys_rotate, seeds_have_names,
                  seeds_have_services, links_are_locked, certificates_are_renewed,
                  a_certificate_is_read_at_the_start, it_may_be_stopped_while_it_starts,
                  no_key_no_cluster):

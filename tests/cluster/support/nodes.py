@@ -138,6 +138,10 @@ class Node:
     def refused(self, reason):
         return self.metric("gossip_refused", 'reason="%s"' % reason)
 
+    def resident_kib(self):
+        with open("/proc/%d/status" % self.process.pid, encoding="utf-8") as file:
+            return int(re.search(r"VmRSS:\s+(\d+) kB", file.read()).group(1))
+
     def info(self):
         request = urllib.request.Request(
             "http://127.0.0.1:%d/api/info" % self.http_port, data=b"{}",

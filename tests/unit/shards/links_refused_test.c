@@ -74,6 +74,45 @@ static void another_node_than_expected_is_refused(void **state)
     links_rig_free(rig);
 }
 
+/* A seal that is a byte before, which both sides must have. */
+static bool seal_with_byte(void *owner, struct span hello, struct writer *sealed)
+{
+    writer_put(sealed, span_of(owner, 1));
+    writer_put(sealed, hello);
+    return true;
+}
+
+static bool open_with_byte(void *owner, struct span sealed, struct writer *hello)
+{
+    if (sealed.len == 0 || sealed.at[0] != *(const uint8_t *)owner) {
+        return false;
+    }
+    writer_put(hello, span_skip(sealed, 1));
+    return true;
+}
+
+static void another_seal_is_refused(void **state)
+{
+    (void)state;
+    static const char *const seals[][2] = {{"a", "a"}, {"a", "b"}, {"a", NULL}, {NULL, "a"}};
+    for (size_t i = 0; i < sizeof(seals) / sizeof(seals[0]); i++) {
+        struct links_rig *rig = links_rig_new(2);
+        for (uint32_t node = 0; node < 2; node++) {
+            rig->nodes[node].options.seal = (struct links_seal){(void *)(uintptr_t)seals[i][node],
+                                                                seal_with_byte, open_with_byte};
+        }
+        links_rig_start_all(rig);
+        const struct socket_address address = links_rig_address(0);
+        links_rig_reach(rig, 1, &address);
+        sim_advance_ms(rig->sim, 1000);
+        assert_int_equal(links_rig_are_linked(rig, 0, 1), i == 0);
+        const uint64_t by_key = links_rig_counters(rig, 0)->refused[LINK_REFUSED_KEY];
+        assert_int_equal(by_key, i == 1 || i == 2);
+        assert_int_equal(links_rig_counters(rig, 1)->refused_us[LINK_REFUSED_KEY], by_key);
+        links_rig_free(rig);
+    }
+}
+
 /* ---- strangers ---- */
 
 static int connect_stranger(struct links_rig *rig, uint32_t node)
@@ -159,6 +198,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_does_not_fit_is_refused),
+        cmocka_unit_test(another_seal_is_refused),
         cmocka_unit_test(another_node_than_expected_is_refused),
         cmocka_unit_test(garbage_is_refused_and_counted),
         cmocka_unit_test(strangers_are_few_and_short_lived),
