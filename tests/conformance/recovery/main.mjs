@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Clients of each kind whose connections are cut again and again while the channels are published
-// into. Each of them ends with every publication, in
-// order and once, or was told that it missed some.
+// into. Each of them ends with every publication, in order and once, or was told that it missed
+// some.
 import { parseArgs } from 'node:util';
 import { new_client } from '../support/client.mjs';
 import { Node } from '../support/node.mjs';
@@ -26,6 +26,8 @@ const OPEN = {
   force_recovery: true,
 };
 const CONFIG = {
+  http_stream: { enabled: true },
+  sse: { enabled: true },
   client: { allow_anonymous_connect_without_token: true, ping_interval: '2s', pong_timeout: '1s' },
   channel: { namespaces: [
     { name: 'long', ...OPEN, history_size: 5000 },
@@ -78,7 +80,8 @@ class Ledger {
 
 function open_ledgers(context, node, port, kind, count, first) {
   return Array.from({ length: count }, (_, i) => {
-    const client = new_client(context, node, kind.options(port));
+    const client = new_client(context, node, { protocol: kind.protocol, transport: kind.transport,
+      url: `ws://127.0.0.1:${port}/connection/websocket` });
     const channel = `${NAMESPACES[(first + i) % 2]}:${(first + i) % CHANNELS}`;
     const ledger = new Ledger(`${kind.name} ${i} of ${channel}`, client.newSubscription(channel));
     ledger.channel = channel;
@@ -88,11 +91,10 @@ function open_ledgers(context, node, port, kind, count, first) {
   });
 }
 
-const websocket = (port) => ({ url: `ws://127.0.0.1:${port}/connection/websocket` });
 const KINDS = [
-  { name: 'JSON', options: websocket },
-  { name: 'Protobuf', options: (port) => ({ ...websocket(port), protocol: 'protobuf' }) },
-];
+  ['json', 'websocket'], ['protobuf', 'websocket'], ['json', 'http_stream'],
+  ['protobuf', 'http_stream'], ['json', 'sse'],
+].map(([protocol, transport]) => ({ name: `${protocol} by ${transport}`, protocol, transport }));
 
 // Publishes until it is told to stop; returns how many each channel got.
 async function publish(node, random, state) {
