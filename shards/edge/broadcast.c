@@ -74,7 +74,7 @@ void broadcast_tell_gap(struct edge *edge, struct hub_channel *channel)
     tailored_forget(edge, channel);
     for (uint32_t i = channel->subscribers.count; i-- > 0;) {
         struct subscription *at = *subscribers_at(&channel->subscribers, i);
-        if (at->state != SUBSCRIPTION_ACTIVE) {
+        if (at->state < SUBSCRIPTION_ACTIVE) {
             continue;
         }
         hub_unsubscribe_push(edge, at, CLIENT_UNSUBSCRIBE_INSUFFICIENT_STATE);
@@ -133,7 +133,7 @@ static void send_parts(struct edge *edge, struct hub_channel *channel, const str
                        uint32_t parts_len, uint32_t kind)
 {
     const uint32_t handle = channel->handle;
-    const bool is_tailored = channel->tailored != NULL && kind == PUBLICATION_DATA;
+    const bool is_tailored = tailored_takes(channel, kind);
     struct broadcast broadcast;
     broadcast.parts = parts;
     broadcast.parts_len = parts_len;
@@ -143,12 +143,13 @@ static void send_parts(struct edge *edge, struct hub_channel *channel, const str
     }
     if (make_encodings(edge, channel, &broadcast)) {
         if (is_tailored) {
-            tailored_send(edge, channel, &broadcast);
+            const uint64_t sent = tailored_send(edge, channel, &broadcast);
+            actors_count_many(edge->actors, sent_counters[kind], sent);
         } else {
             send_to_subscribers(edge, channel, &broadcast);
         }
     }
-    if (is_tailored && pool_get(edge->hub_channels, handle) != NULL) {
+    if (is_tailored && kind == PUBLICATION_DATA && pool_get(edge->hub_channels, handle) != NULL) {
         tailored_keep(edge, channel, &parts[parts_len - 1]);
     }
     for (uint32_t i = 0; i < CLIENT_PROTOCOLS; i++) {

@@ -77,7 +77,7 @@ static inline struct frame *encoding_frame_for(struct edge *edge, struct encodin
 
 static inline bool subscription_is_receiver(const struct subscription *at, uint32_t kind)
 {
-    return at->state == SUBSCRIPTION_ACTIVE && (kind == PUBLICATION_DATA || at->push_join_leave);
+    return at->state >= SUBSCRIPTION_ACTIVE && (kind == PUBLICATION_DATA || at->push_join_leave);
 }
 
 #endif

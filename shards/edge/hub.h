@@ -15,6 +15,7 @@ enum subscription_state {
     SUBSCRIPTION_WAITS_FOR_CHANNEL, /* Another subscriber's first SUBSCRIBE is under way. */
     SUBSCRIPTION_WAITS_FOR_ANSWER,  /* Its own SUBSCRIBE is under way. */
     SUBSCRIPTION_ACTIVE,            /* Answered; it gets publications. */
+    SUBSCRIPTION_HELD, /* The same, but they wait for the connect command's answer. */
 };
 
 /* What a subscription token brings, and a tags filter; most subscriptions have none. */

@@ -9,6 +9,7 @@
 #include "shards/edge/broadcast.h"
 #include "shards/edge/permissions.h"
 #include "shards/edge/streams.h"
+#include "shards/edge/tailored.h"
 
 /* ---- what is asked for ---- */
 
@@ -170,6 +171,10 @@ struct server_sub {
 struct server_subs {
     uint32_t len;
     uint32_t waiting;
+    struct frame **held; /* In the order in which they came. */
+    uint32_t held_len;
+    uint32_t held_room;
+    uint64_t held_bytes;
     struct server_sub items[]; /* By the subscription's command_id. */
 };
 
@@ -183,7 +188,33 @@ void server_subs_free(struct server_subs *subs)
     for (uint32_t i = 0; subs != NULL && i < subs->len; i++) {
         stream_page_release(subs->items[i].answer.page);
     }
+    for (uint32_t i = 0; subs != NULL && i < subs->held_len; i++) {
+        frame_release(subs->held[i]);
+    }
+    if (subs != NULL) {
+        free(subs->held);
+    }
     free(subs);
+}
+
+bool server_subs_hold(struct edge *edge, struct session *session, struct frame *frame)
+{
+    struct server_subs *subs = subs_of(session);
+    if (subs->held_bytes + frame->len > edge->options->client.queue_max_size) {
+        return false;
+    }
+    if (subs->held_len == subs->held_room) {
+        const uint32_t room = subs->held_room == 0 ? 8 : 2 * subs->held_room;
+        struct frame **grown = realloc(subs->held, room * sizeof(struct frame *));
+        if (grown == NULL) {
+            return false;
+        }
+        subs->held = grown;
+        subs->held_room = room;
+    }
+    subs->held[subs->held_len++] = frame_hold(frame);
+    subs->held_bytes += frame->len;
+    return true;
 }
 
 static uint32_t make(struct edge *edge, struct session *session, const struct wish *wish,
@@ -292,6 +323,13 @@ void server_subs_on_answer(struct edge *edge, struct subscription *subscription,
     if (sub->is_answered) {
         return;
     }
+    /* What has come until now is known to those alone who are subscribed already. */
+    broadcast_flush_channel(edge, subscription->channel);
+    if (!tailored_hold(edge, subscription)) {
+        session_disconnect(edge, session, CLIENT_DISCONNECT_INTERNAL, SPAN_EMPTY);
+        return;
+    }
+    subscription->state = SUBSCRIPTION_HELD;
     sub->is_answered = true;
     sub->answer = *answer;
     stream_page_share(answer->page);
@@ -334,18 +372,6 @@ static void telling_free(struct telling *telling)
     free(telling->subs);
 }
 
-/* Where the channel has gone on since its home answered, the client is not told what it missed: it
- * learns that it did. */
-static void freshen(const struct hub_channel *channel, struct message_subscribed *answer)
-{
-    if ((answer->flags & SUBSCRIBE_POSITIONED) != 0 &&
-        (channel->newest.offset != answer->newest.offset ||
-         channel->newest.epoch != answer->newest.epoch)) {
-        answer->newest = channel->newest;
-        answer->flags &= ~(uint32_t)SUBSCRIBED_RECOVERED;
-    }
-}
-
 /* False: memory is out, or the client cannot be told (which has ended it). */
 static bool tell_one(struct edge *edge, struct subscription *at, struct message_subscribed answer,
                      struct telling *telling)
@@ -373,25 +399,28 @@ static bool tell_one(struct edge *edge, struct subscription *at, struct message_
     return true;
 }
 
-/* A publication of this turn goes to those alone who are subscribed already. */
 static bool tell_all(struct edge *edge, struct session *session, const struct server_subs *subs,
                      struct telling *telling)
 {
-    const struct connection *conn = session->conn;
     for (struct subscription *at = hub_first_of(edge, session); at != NULL;
          at = hub_next_of(edge, at)) {
-        broadcast_flush_channel(edge, at->channel);
-        if (conn->state != CONNECTION_SESSION) {
+        if (!tell_one(edge, at, subs->items[at->command_id].answer, telling)) {
             return false;
         }
-        struct message_subscribed answer = subs->items[at->command_id].answer;
-        freshen(at->channel, &answer);
-        if (!tell_one(edge, at, answer, telling)) {
-            return false;
-        }
+        tailored_release(edge, at);
         at->state = SUBSCRIPTION_ACTIVE;
     }
     return true;
+}
+
+static void send_held(struct edge *edge, struct session *session, const struct server_subs *subs)
+{
+    for (uint32_t i = 0; i < subs->held_len; i++) {
+        if (!connection_send_shared(edge, session->conn, subs->held[i])) {
+            session_disconnect(edge, session, CLIENT_DISCONNECT_SLOW, SPAN_EMPTY);
+            return;
+        }
+    }
 }
 
 /* What is too much for the client's queue is left out, and the client told that it missed it. */
@@ -430,6 +459,9 @@ void server_subs_reply(struct edge *edge, struct session *session, struct client
             session_reply(edge, session, reply);
         } else {
             actors_count(edge->actors, COUNTER_TRANSPORT_SENT_REPLY);
+        }
+        if (conn->state == CONNECTION_SESSION) {
+            send_held(edge, session, subs);
         }
     }
     telling_free(&telling);

@@ -3,8 +3,8 @@
  * names, its personal channel, and those that it had and may have itself.
  *
  * They are made before the connect command is answered, and the answer tells them all: it waits
- * until the homes of all have answered. Publications that come until then are not sent to the
- * client; where one did, its recovery is told to have failed, so that nothing is missed in silence.
+ * until the homes of all have answered. What comes for the client until then is held, frame by
+ * frame, and follows the answer.
  */
 #ifndef ROOST_SHARDS_EDGE_SERVER_SUBS_H
 #define ROOST_SHARDS_EDGE_SERVER_SUBS_H
@@ -29,8 +29,12 @@ void server_subs_on_answer(struct edge *edge, struct subscription *subscription,
                            const struct message_subscribed *answer);
 void server_subs_on_failure(struct edge *edge, struct session *session, uint32_t error);
 
-/* Sends the connect reply with what is subscribed; from now on that gets publications. */
+/* Sends the connect reply with what is subscribed, and what has come for it since. */
 void server_subs_reply(struct edge *edge, struct session *session, struct client_reply *reply);
+
+/* Keeps a frame for a subscription that is HELD. False: the client's queue would be full, or memory
+ * is out. */
+MUST_CHECK bool server_subs_hold(struct edge *edge, struct session *session, struct frame *frame);
 
 void server_subs_free(struct server_subs *subs);
 

@@ -9,12 +9,14 @@
 #include "shards/edge/broadcast.h"
 #include "shards/edge/deltas.h"
 #include "shards/edge/filters.h"
+#include "shards/edge/server_subs.h"
 
 /* Of a channel; it exists while it has such subscribers. */
 struct tailored {
     uint32_t subscribers;
     uint32_t filtered; /* Of these, those with a filter, */
-    uint32_t deltas;   /* and those that take deltas. */
+    uint32_t deltas;   /* those that take deltas, */
+    uint32_t held;     /* and those that are HELD. */
     uint32_t previous_protobuf_at;
     struct buf *previous; /* The newest publication; NULL: there was none, or it is not kept. */
     uint64_t previous_offset;
@@ -35,34 +37,21 @@ static void drop_previous(struct edge *edge, struct tailored *tailored)
     }
 }
 
-bool tailored_add(struct edge *edge, const struct subscription *subscription)
+/* NULL: memory is out. */
+static struct tailored *tailored_enter(struct hub_channel *channel)
 {
-    struct hub_channel *channel = subscription->channel;
-    if (!subscription->has_delta && !subscription->is_filtered) {
-        return true;
-    }
     if (channel->tailored == NULL) {
         channel->tailored = calloc(1, sizeof(*channel->tailored));
     }
-    if (channel->tailored == NULL) {
-        return false;
+    if (channel->tailored != NULL) {
+        channel->tailored->subscribers++;
     }
-    channel->tailored->subscribers++;
-    channel->tailored->deltas += subscription->has_delta;
-    channel->tailored->filtered += subscription->is_filtered;
-    (void)edge;
-    return true;
+    return channel->tailored;
 }
 
-void tailored_remove(struct edge *edge, const struct subscription *subscription)
+static void tailored_leave(struct edge *edge, struct hub_channel *channel)
 {
-    struct hub_channel *channel = subscription->channel;
     struct tailored *tailored = channel->tailored;
-    if (!subscription->has_delta && !subscription->is_filtered) {
-        return;
-    }
-    tailored->deltas -= subscription->has_delta;
-    tailored->filtered -= subscription->is_filtered;
     if (tailored->deltas == 0) {
         drop_previous(edge, tailored);
     }
@@ -70,6 +59,55 @@ void tailored_remove(struct edge *edge, const struct subscription *subscription)
         free(tailored);
         channel->tailored = NULL;
     }
+}
+
+bool tailored_add(struct edge *edge, const struct subscription *subscription)
+{
+    (void)edge;
+    if (!subscription->has_delta && !subscription->is_filtered) {
+        return true;
+    }
+    struct tailored *tailored = tailored_enter(subscription->channel);
+    if (tailored == NULL) {
+        return false;
+    }
+    tailored->deltas += subscription->has_delta;
+    tailored->filtered += subscription->is_filtered;
+    return true;
+}
+
+bool tailored_hold(struct edge *edge, const struct subscription *subscription)
+{
+    (void)edge;
+    struct tailored *tailored = tailored_enter(subscription->channel);
+    if (tailored == NULL) {
+        return false;
+    }
+    tailored->held++;
+    return true;
+}
+
+void tailored_release(struct edge *edge, const struct subscription *subscription)
+{
+    subscription->channel->tailored->held--;
+    tailored_leave(edge, subscription->channel);
+}
+
+void tailored_remove(struct edge *edge, const struct subscription *subscription)
+{
+    if (subscription->state == SUBSCRIPTION_HELD) {
+        tailored_release(edge, subscription);
+    }
+    if (subscription->has_delta || subscription->is_filtered) {
+        subscription->channel->tailored->deltas -= subscription->has_delta;
+        subscription->channel->tailored->filtered -= subscription->is_filtered;
+        tailored_leave(edge, subscription->channel);
+    }
+}
+
+bool tailored_takes(const struct hub_channel *channel, uint32_t kind)
+{
+    return channel->tailored != NULL && (kind == PUBLICATION_DATA || channel->tailored->held > 0);
 }
 
 uint32_t tailored_parts_max(const struct hub_channel *channel, uint32_t parts_max)
@@ -170,7 +208,7 @@ static struct frame *frame_for(struct sending *sending, const struct subscriptio
 {
     const struct connection *conn = at->conn;
     const enum client_protocol protocol = connection_protocol(conn);
-    if (!at->has_delta) {
+    if (!at->has_delta || sending->broadcast->kind != PUBLICATION_DATA) {
         return encoding_frame_for(sending->edge, &sending->broadcast->encodings[protocol], conn);
     }
     const enum delta_form form = at->has_base ? DELTA_FOLLOWING : DELTA_FIRST;
@@ -192,7 +230,8 @@ static bool send_to(struct sending *sending, struct subscription *at)
         return false;
     }
     at->has_base = true;
-    if (!connection_send_shared(sending->edge, at->conn, frame)) {
+    if (at->state == SUBSCRIPTION_HELD ? !server_subs_hold(sending->edge, at->conn->session, frame)
+                                       : !connection_send_shared(sending->edge, at->conn, frame)) {
         session_disconnect(sending->edge, at->conn->session, CLIENT_DISCONNECT_SLOW, SPAN_EMPTY);
         return false;
     }
@@ -200,18 +239,19 @@ static bool send_to(struct sending *sending, struct subscription *at)
 }
 
 /* Backwards, since a subscriber that ends leaves the table, and the last one takes its place. */
-static void send_to_all(struct sending *sending)
+static uint64_t send_to_all(struct sending *sending)
 {
     struct edge *edge = sending->edge;
     struct hub_channel *channel = sending->channel;
+    const uint32_t kind = sending->broadcast->kind;
     uint64_t sent = 0;
     uint64_t held_back = 0;
     for (uint32_t i = channel->subscribers.count; i-- > 0;) {
         struct subscription *at = *subscribers_at(&channel->subscribers, i);
-        if (!subscription_is_receiver(at, PUBLICATION_DATA)) {
+        if (!subscription_is_receiver(at, kind)) {
             continue;
         }
-        if (at->is_filtered &&
+        if (at->is_filtered && kind == PUBLICATION_DATA &&
             !filters_let_publication_pass(edge, filter_of(edge, at), sending->tags)) {
             at->has_base = false;
             held_back++;
@@ -223,8 +263,8 @@ static void send_to_all(struct sending *sending)
             break;
         }
     }
-    actors_count_many(edge->actors, COUNTER_TRANSPORT_SENT_PUSH_PUBLICATION, sent);
     actors_count_many(edge->actors, COUNTER_TAGS_FILTER_DROPPED, held_back);
+    return sent;
 }
 
 /* The tags of a publication, from a frame in any protocol; false: memory is out. *larger is to be
@@ -252,7 +292,7 @@ static bool read_tags(const struct arrival *part, struct scratch scratch, uint8_
     return client_push_read_tags(protocol, &parts, &scratch, out) == FILTER_OK;
 }
 
-void tailored_send(struct edge *edge, struct hub_channel *channel, struct broadcast *broadcast)
+uint64_t tailored_send(struct edge *edge, struct hub_channel *channel, struct broadcast *broadcast)
 {
     alignas(struct filter_tag) uint8_t room[2048];
     uint8_t *larger = NULL;
@@ -265,12 +305,13 @@ void tailored_send(struct edge *edge, struct hub_channel *channel, struct broadc
     for (uint32_t i = 0; i < DELTA_FORMS * CLIENT_PROTOCOLS; i++) {
         encoding_init(&sending.deltas[i / CLIENT_PROTOCOLS][i % CLIENT_PROTOCOLS]);
     }
+    uint64_t sent = 0;
     const bool has_tags =
-        channel->tailored->filtered == 0 ||
+        channel->tailored->filtered == 0 || broadcast->kind != PUBLICATION_DATA ||
         read_tags(broadcast->parts, scratch_of(room, sizeof(room)), &larger, &tags);
     filters_next_publication(edge);
     if (has_tags) {
-        send_to_all(&sending);
+        sent = send_to_all(&sending);
     } else {
         actors_count(edge->actors, COUNTER_REFUSED_MEMORY);
         broadcast_tell_gap(edge, channel);
@@ -279,6 +320,7 @@ void tailored_send(struct edge *edge, struct hub_channel *channel, struct broadc
         encoding_release(&sending.deltas[i / CLIENT_PROTOCOLS][i % CLIENT_PROTOCOLS]);
     }
     free(larger);
+    return sent;
 }
 
 /* ---- pages ---- */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Subscribers that are not sent what all others are: they take deltas, or have a tags filter.
+/* Subscribers that are not sent what all others are: they take deltas, have a tags filter, or are
+ * HELD until their connect command is answered.
  *
  * Their home knows nothing of them. It sends each publication once, in full, to every shard that
  * wants it; the deltas are made here, once for each protocol that somebody here takes them in, and
@@ -18,12 +19,19 @@
 MUST_CHECK bool tailored_add(struct edge *edge, const struct subscription *subscription);
 void tailored_remove(struct edge *edge, const struct subscription *subscription);
 
+/* A subscription becomes HELD, or is so no longer. False: memory is out. */
+MUST_CHECK bool tailored_hold(struct edge *edge, const struct subscription *subscription);
+void tailored_release(struct edge *edge, const struct subscription *subscription);
+
+/* Is a broadcast of this kind for tailored_send()? */
+bool tailored_takes(const struct hub_channel *channel, uint32_t kind);
+
 /* How many publications may leave together: a filter lets pass or holds back each by itself. */
 uint32_t tailored_parts_max(const struct hub_channel *channel, uint32_t parts_max);
 
-/* Publications to all subscribers of the channel, the others among them. The channel may go with
- * its last one. */
-void tailored_send(struct edge *edge, struct hub_channel *channel, struct broadcast *broadcast);
+/* To all subscribers of the channel, the others among them; how many messages that were. The
+ * channel may go with its last one. */
+uint64_t tailored_send(struct edge *edge, struct hub_channel *channel, struct broadcast *broadcast);
 
 /* It was sent: the next one is told as the difference to it. */
 void tailored_keep(struct edge *edge, struct hub_channel *channel, const struct arrival *arrival);

@@ -8,6 +8,7 @@ import { add_presence } from './presence.mjs';
 import { add_protobuf } from './protobuf.mjs';
 import { add_publishing } from './publishing.mjs';
 import { add_server_api } from './server_api.mjs';
+import { add_server_subs } from './server_subs.mjs';
 import { add_streams } from './streams.mjs';
 import { add_subscribing } from './subscribing.mjs';
 import { add_tailored } from './tailored.mjs';
@@ -23,6 +24,7 @@ add_presence(report, node);
 add_server_api(report, node);
 add_streams(report, node);
 add_tailored(report, node);
+add_server_subs(report, node);
 add_wire(report, node);
 add_protobuf(report, node);
 await report.run({ concurrency: 6 });
@@ -35,6 +37,7 @@ add_presence(report, node);
 add_server_api(report, node);
 add_streams(report, node);
 add_tailored(report, node);
+add_server_subs(report, node);
 await report.run({ concurrency: 6 });
 // And where WebSocket does not get through: what a client does is the same.
 for (const [protocol, transport] of [['json', 'http_stream'], ['protobuf', 'http_stream'],

@@ -220,8 +220,9 @@ static void a_cache_gives_the_newest(void **state)
     peer = client_at(1);
     peer_say(peer, "{\"id\":3,\"subscribe\":{\"channel\":\"auto:c\"}}");
     peer_hear_frame(peer, 0x81);
-    assert_non_null(strstr(peer->message.at, "\"publications\":[{\"data\":5,\"offset\":1}],"
-                                             "\"recovered\":true,\"positioned\":true,"
+    assert_non_null(
+        strstr(peer->message.at, "\"publications\":[{\"data\":5,\"offset\":1,\"epoch\":\""));
+    assert_non_null(strstr(peer->message.at, "\"}],\"recovered\":true,\"positioned\":true,"
                                              "\"was_recovering\":true}}"));
     edge_rig_stop(&streams);
 }
@@ -336,7 +337,8 @@ static void a_gap_in_the_offsets_is_insufficient_state(void **state)
     publish("r:c", 1);
     recovers(peer, "r:c", 0, "");
     peer_hear_frame(peer, 0x81);
-    assert_non_null(strstr(peer->message.at, "\"publications\":[{\"data\":1,\"offset\":1}]"));
+    assert_non_null(
+        strstr(peer->message.at, "\"publications\":[{\"data\":1,\"offset\":1,\"epoch\":\""));
     edge_rig_stop(&streams);
 }
 

@@ -14,7 +14,7 @@ static struct channel_options *keeps(const char *name)
     return options;
 }
 
-void streams_open(uint32_t queue_max_size)
+void streams_init(uint32_t queue_max_size)
 {
     edge_rig_init(&streams, SHARDS);
     struct channel_options *stream = keeps("r");
@@ -47,6 +47,11 @@ void streams_open(uint32_t queue_max_size)
     if (queue_max_size > 0) {
         streams.options.client.queue_max_size = queue_max_size;
     }
+}
+
+void streams_open(uint32_t queue_max_size)
+{
+    streams_init(queue_max_size);
     edge_rig_start(&streams);
 }
 

@@ -14,6 +14,8 @@ extern struct edge_rig streams;
 
 /* Histories of 10, recovery of 6, pages of 4. 0: the usual client.queue_max_size. */
 void streams_open(uint32_t queue_max_size);
+/* The same, for options to be changed before edge_rig_start. */
+void streams_init(uint32_t queue_max_size);
 
 /* One call of the server API on a connection of its own; the answer, with the epoch for <e>. */
 struct streams_call {
