@@ -135,6 +135,17 @@ struct api_channels_request {
     struct span pattern; /* empty: all */
 };
 
+struct api_batch_request {
+    struct span commands; /* JSON array; walk it with api_json_next_command() */
+    bool parallel;
+};
+
+/* One command of a batch, or a line of the API of before v3. */
+struct api_command {
+    enum api_method method; /* API_METHOD_COUNT: none that there is */
+    struct span params;     /* JSON; empty: none */
+};
+
 /* Results. */
 struct api_publish_result {
     uint64_t offset;

@@ -235,3 +235,62 @@ enum json_result api_json_decode_info(struct span body)
     struct empty_body unused;
     return empty_is_ok(json_decode_fields(body, &scratch, &no_fields, &unused));
 }
+
+static const struct json_field batch_list[] = {
+    JSON_FIELD(api_batch_request, "commands", RAW_ARRAY, commands),
+    JSON_FIELD(api_batch_request, "parallel", BOOL, parallel),
+};
+static const struct json_fields batch_fields = JSON_FIELDS(batch_list);
+
+enum json_result api_json_decode_batch(struct span body, struct scratch *scratch,
+                                       struct api_batch_request *out)
+{
+    *out = (struct api_batch_request){0};
+    return json_decode_fields(body, scratch, &batch_fields, out);
+}
+
+enum json_result api_json_next_command(struct json_reader *reader, struct api_command *out)
+{
+    struct span key;
+    enum json_result result = json_next_element(reader);
+    *out = (struct api_command){.method = API_METHOD_COUNT};
+    if (result == JSON_OK) {
+        result = json_enter_object(reader);
+    }
+    if (result != JSON_OK) {
+        return result;
+    }
+    while ((result = json_next_member(reader, &key)) == JSON_OK) {
+        const enum api_method method = api_method_of(key);
+        if (method == API_METHOD_COUNT || out->method != API_METHOD_COUNT) {
+            result = json_skip_value(reader);
+        } else if (!json_read_null(reader)) {
+            out->method = method;
+            result = json_read_raw(reader, &out->params);
+        }
+        if (result != JSON_OK) {
+            return result;
+        }
+    }
+    return result == JSON_DONE ? JSON_OK : result;
+}
+
+struct line_body {
+    struct span method;
+    struct span params;
+};
+
+static const struct json_field line_list[] = {
+    JSON_FIELD(line_body, "method", STRING, method),
+    JSON_FIELD(line_body, "params", RAW_OBJECT, params),
+};
+static const struct json_fields line_fields = JSON_FIELDS(line_list);
+
+enum json_result api_json_decode_line(struct span line, struct scratch *scratch,
+                                      struct api_command *out)
+{
+    struct line_body body = {0};
+    const enum json_result result = json_decode_fields(line, scratch, &line_fields, &body);
+    *out = (struct api_command){.method = api_method_of(body.method), .params = body.params};
+    return result;
+}

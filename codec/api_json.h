@@ -40,6 +40,17 @@ CODEC_MUST_CHECK enum json_result api_json_decode_channels(struct span body,
                                                            struct scratch *scratch,
                                                            struct api_channels_request *out);
 CODEC_MUST_CHECK enum json_result api_json_decode_info(struct span body);
+CODEC_MUST_CHECK enum json_result api_json_decode_batch(struct span body, struct scratch *scratch,
+                                                        struct api_batch_request *out);
+
+/* Walks the commands of a batch, begun with json_reader_begin and json_enter_array: JSON_OK with
+ * the next one, JSON_DONE, or an error. Of several methods in one command the first counts. */
+CODEC_MUST_CHECK enum json_result api_json_next_command(struct json_reader *reader,
+                                                        struct api_command *out);
+
+/* {"method":..,"params":..} */
+CODEC_MUST_CHECK enum json_result api_json_decode_line(struct span line, struct scratch *scratch,
+                                                       struct api_command *out);
 
 /*
  * Encoding: each writes a whole body, or one part of a body that is written in parts. Whether it

@@ -29,6 +29,7 @@ static const struct protobuf_slot command_slots[] = {
     PROTOBUF_FIELD(link_message, 6, BYTES, command.channel),
     PROTOBUF_FIELD(link_message, 7, BYTES, command.reason),
     PROTOBUF_FIELD(link_message, 8, BYTES, command.whitelist),
+    PROTOBUF_FIELD(link_message, 9, BYTES, command.detail),
 };
 static const struct protobuf_fields command_fields = PROTOBUF_FIELDS(command_slots);
 
@@ -132,6 +133,7 @@ static void encode_command(struct writer *out, const void *value)
     protobuf_put_bytes(out, 6, command->channel);
     protobuf_put_bytes(out, 7, command->reason);
     protobuf_put_bytes(out, 8, command->whitelist);
+    protobuf_put_bytes(out, 9, command->detail);
 }
 
 static void encode_node(struct writer *out, const void *value)

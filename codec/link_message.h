@@ -66,6 +66,7 @@ struct link_command {
     struct span channel;
     struct span reason;
     struct span whitelist;
+    struct span detail;
 };
 
 struct link_node {

@@ -8,7 +8,7 @@
 #include "codec/json.h"
 #include "codec/writer.h"
 
-enum { PARTS_MAX = 6 };
+enum { PARTS_MAX = 7 };
 
 /* Fills in the lengths, too. NULL: memory is out, or the whole is larger than a buf. */
 static struct buf *pack(const void *head, size_t head_len, const struct span *parts, uint32_t count)
@@ -329,16 +329,17 @@ struct buf *session_command_make(const struct session_command *command)
     const struct session_command_head head = {.kind = (uint32_t)command->kind,
                                               .code = command->code};
     const struct span parts[] = {command->user,    command->client, command->session,
-                                 command->channel, command->reason, command->whitelist};
-    return pack(&head, sizeof(head), parts, 6);
+                                 command->channel, command->reason, command->whitelist,
+                                 command->detail};
+    return pack(&head, sizeof(head), parts, 7);
 }
 
 struct session_command session_command_of(const struct buf *buf)
 {
     struct session_command_head head;
-    struct span parts[6];
+    struct span parts[7];
     memcpy(&head, buf->bytes, sizeof(head));
-    unpack(buf, sizeof(head), parts, 6);
+    unpack(buf, sizeof(head), parts, 7);
     return (struct session_command){
         .kind = (enum session_command_kind)head.kind,
         .code = head.code,
@@ -348,6 +349,7 @@ struct session_command session_command_of(const struct buf *buf)
         .channel = parts[3],
         .reason = parts[4],
         .whitelist = parts[5],
+        .detail = parts[6],
     };
 }
 

@@ -98,7 +98,12 @@ void presence_snapshot_share(struct buf *buf, uint32_t more);
 void presence_snapshot_release(struct buf *buf); /* NULL is allowed. Any shard. */
 
 /* What the server API does to sessions of a user. */
-enum session_command_kind { SESSION_DISCONNECT, SESSION_UNSUBSCRIBE };
+enum session_command_kind {
+    SESSION_DISCONNECT,
+    SESSION_UNSUBSCRIBE,
+    SESSION_SUBSCRIBE,
+    SESSION_REFRESH,
+};
 
 struct session_command {
     enum session_command_kind kind;
@@ -109,6 +114,7 @@ struct session_command {
     struct span channel; /* Unsubscribe: empty is all. */
     struct span reason;
     struct span whitelist; /* Raw JSON array of client ids that stay; empty: none. */
+    struct span detail;    /* Subscribe, refresh: the whole request, JSON that was decoded once. */
 };
 MUST_CHECK struct buf *session_command_make(const struct session_command *command);
 struct session_command session_command_of(const struct buf *buf);

@@ -9,6 +9,7 @@
 #include <openssl/mem.h>
 
 #include "codec/api_json.h"
+#include "shards/edge/api_series.h"
 #include "shards/edge/call.h"
 #include "shards/edge/http.h"
 #include "shards/edge/permissions.h"
@@ -414,6 +415,53 @@ static enum json_result call_unsubscribe(struct edge *edge, struct call *call, s
     return JSON_OK;
 }
 
+/* ---- subscribe, refresh ---- */
+
+static enum json_result call_subscribe(struct edge *edge, struct call *call, struct span body,
+                                       struct scratch *scratch)
+{
+    struct api_subscribe_request request;
+    const struct channel_options *channel_options;
+    const enum json_result result = api_json_decode_subscribe(body, scratch, &request);
+    if (result != JSON_OK) {
+        return result;
+    }
+    call->error = has_address(request.user, request.client, request.session)
+                      ? call_judge_channel(edge->options, request.channel, &channel_options)
+                      : API_ERROR_BAD_REQUEST;
+    if (call->error == API_ERROR_NONE) {
+        send_command(edge, call,
+                     &(struct session_command){.kind = SESSION_SUBSCRIBE,
+                                               .user = request.user,
+                                               .client = request.client,
+                                               .session = request.session,
+                                               .channel = request.channel,
+                                               .detail = body});
+    }
+    return JSON_OK;
+}
+
+static enum json_result call_refresh(struct edge *edge, struct call *call, struct span body,
+                                     struct scratch *scratch)
+{
+    struct api_refresh_request request;
+    const enum json_result result = api_json_decode_refresh(body, scratch, &request);
+    if (result != JSON_OK) {
+        return result;
+    }
+    if (!has_address(request.user, request.client, request.session)) {
+        call->error = API_ERROR_BAD_REQUEST;
+        return JSON_OK;
+    }
+    send_command(edge, call,
+                 &(struct session_command){.kind = SESSION_REFRESH,
+                                           .user = request.user,
+                                           .client = request.client,
+                                           .session = request.session,
+                                           .detail = body});
+    return JSON_OK;
+}
+
 /* ---- dispatch ---- */
 
 static enum json_result call_start(struct edge *edge, struct call *call, struct span body,
@@ -437,6 +485,10 @@ static enum json_result call_start(struct edge *edge, struct call *call, struct 
         return call_disconnect(edge, call, body, scratch);
     case API_METHOD_UNSUBSCRIBE:
         return call_unsubscribe(edge, call, body, scratch);
+    case API_METHOD_SUBSCRIBE:
+        return call_subscribe(edge, call, body, scratch);
+    case API_METHOD_REFRESH:
+        return call_refresh(edge, call, body, scratch);
     case API_METHOD_RPC:
         call->error = API_ERROR_NOT_FOUND;
         return JSON_OK;
@@ -446,12 +498,14 @@ static enum json_result call_start(struct edge *edge, struct call *call, struct 
     }
 }
 
-void api_call(struct edge *edge, struct connection *conn, const struct api_request *request)
+/* A call of that method, started: what waits for it may be set. NULL: there is no room. */
+static struct call *call_open(struct edge *edge, enum api_method method, struct span body,
+                              enum json_result *result)
 {
-    actors_count(edge->actors, method_counters[request->method]);
+    actors_count(edge->actors, method_counters[method]);
     uint32_t handle;
     struct call *call = pool_take(edge->calls, &handle);
-    const size_t room = request->body.len + 64;
+    const size_t room = body.len + 64;
     uint8_t *decoded = malloc(room);
     if (call == NULL || decoded == NULL) {
         actors_count(edge->actors, COUNTER_REFUSED_MEMORY);
@@ -459,18 +513,32 @@ void api_call(struct edge *edge, struct connection *conn, const struct api_reque
             pool_put(edge->calls, handle);
         }
         free(decoded);
+        return NULL;
+    }
+    call->handle = handle;
+    call->method = method;
+    call->started_ns = edge->shard->now_ns;
+    struct scratch scratch = scratch_of(decoded, room);
+    *result = call_start(edge, call, body, &scratch);
+    free(decoded);
+    return call;
+}
+
+void api_call(struct edge *edge, struct connection *conn, const struct api_request *request)
+{
+    enum json_result result;
+    if (request->method == API_METHOD_BATCH || request->method == API_METHOD_COUNT) {
+        api_series_begin(edge, conn, request);
+        return;
+    }
+    struct call *call = call_open(edge, request->method, request->body, &result);
+    if (call == NULL) {
         http_respond_error(edge, conn, 503, "too many calls are under way");
         return;
     }
-    call->handle = handle;
     call->connection = conn->handle;
-    call->method = request->method;
     call->error_by_transport = request->error_by_transport;
-    call->started_ns = edge->shard->now_ns;
-    conn->call = handle;
-    struct scratch scratch = scratch_of(decoded, room);
-    const enum json_result result = call_start(edge, call, request->body, &scratch);
-    free(decoded);
+    conn->call = call->handle;
     if (result != JSON_OK) {
         actors_count(edge->actors, COUNTER_REFUSED_BODY_INVALID);
         http_respond_error(edge, conn, 400, json_result_text(result));
@@ -478,6 +546,25 @@ void api_call(struct edge *edge, struct connection *conn, const struct api_reque
     } else if (call->pending == 0) {
         call_finish(edge, call);
     }
+}
+
+bool api_call_in_series(struct edge *edge, const struct api_command *command, uint32_t series,
+                        uint32_t index)
+{
+    enum json_result result;
+    struct call *call = call_open(edge, command->method, command->params, &result);
+    if (call == NULL) {
+        return false;
+    }
+    call->series = series;
+    call->series_index = index;
+    if (result != JSON_OK) {
+        call->error = API_ERROR_BAD_REQUEST;
+    }
+    if (call->pending == 0) {
+        call_finish(edge, call);
+    }
+    return true;
 }
 
 void api_destroy(struct edge *edge)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "codec/api_json.h"
+#include "shards/edge/api_series.h"
 #include "shards/edge/connection.h"
 #include "shards/edge/http.h"
 #include "shards/edge/permissions.h"
@@ -219,41 +220,59 @@ void call_answered(struct edge *edge, struct call *call)
     }
 }
 
-static void call_respond_error(struct edge *edge, struct connection *conn, struct call *call)
+/* A response's body; free() what it may need (*larger). Without `at`: memory is out. */
+static struct span write_channels(struct edge *edge, const struct call *call, uint8_t **larger)
 {
-    actors_count(edge->actors, counter_of_api_error(call->error));
-    uint8_t *larger;
-    const struct span body = edge_encode(edge, encode_error, call, &larger);
+    struct channels_result result = {.len = walk_surveys(call, NULL)};
+    result.items = calloc(result.len + 1, sizeof(*result.items));
+    *larger = NULL;
+    if (result.items == NULL) {
+        return SPAN_EMPTY;
+    }
+    (void)walk_surveys(call, result.items);
+    qsort(result.items, result.len, sizeof(*result.items), compare_names);
+    const struct span body = edge_encode(edge, encode_channels, &result, larger);
+    free(result.items);
+    return body;
+}
+
+static struct span write_body(struct edge *edge, const struct call *call, uint8_t **larger)
+{
+    if (call->error != API_ERROR_NONE) {
+        actors_count(edge->actors, counter_of_api_error(call->error));
+        return edge_encode(edge, encode_error, call, larger);
+    }
+    return call->method == API_METHOD_CHANNELS ? write_channels(edge, call, larger)
+                                               : edge_encode(edge, encode_call, call, larger);
+}
+
+static void respond(struct edge *edge, struct connection *conn, const struct call *call,
+                    struct span body)
+{
+    if (body.at == NULL) {
+        actors_count(edge->actors, COUNTER_REFUSED_MEMORY);
+        http_respond_error(edge, conn, 503, "out of memory");
+        return;
+    }
     http_respond(edge, conn,
                  &(struct http_response){.status = call->error_by_transport
                                                        ? api_error_status(call->error)
                                                        : 200,
                                          .content_type = "application/json",
+                                         .headers = SPAN_LITERAL("Cache-Control: no-store\r\n"),
                                          .body = body});
-    free(larger);
-}
-
-static void call_respond_channels(struct edge *edge, struct connection *conn,
-                                  const struct call *call)
-{
-    struct channels_result result = {.len = walk_surveys(call, NULL)};
-    result.items = calloc(result.len + 1, sizeof(*result.items));
-    if (result.items == NULL) {
-        http_respond_error(edge, conn, 503, "out of memory");
-        return;
-    }
-    (void)walk_surveys(call, result.items);
-    qsort(result.items, result.len, sizeof(*result.items), compare_names);
-    http_respond_written(edge, conn, "application/json", encode_channels, &result);
-    free(result.items);
 }
 
 /* All answers are in: the response goes out, if the caller is still there. */
 void call_finish(struct edge *edge, struct call *call)
 {
-    struct connection *conn = pool_get(edge->connections, call->connection);
     hist_record(edge->shard->stats->hists[HIST_API_NS], edge->shard->now_ns - call->started_ns);
-    if (conn != NULL && conn->state == CONNECTION_HTTP_CALL && conn->call == call->handle) {
+    struct connection *conn =
+        call->series == POOL_HANDLE_NONE ? pool_get(edge->connections, call->connection) : NULL;
+    const bool is_awaited =
+        call->series != POOL_HANDLE_NONE ||
+        (conn != NULL && conn->state == CONNECTION_HTTP_CALL && conn->call == call->handle);
+    if (is_awaited) {
         if (call->method == API_METHOD_PUBLISH && call->outcomes != NULL) {
             call->error = call->outcomes[0].error;
         }
@@ -261,13 +280,14 @@ void call_finish(struct edge *edge, struct call *call)
             !call->publications.is_json) {
             call->error = API_ERROR_INTERNAL;
         }
-        if (call->error != API_ERROR_NONE) {
-            call_respond_error(edge, conn, call);
-        } else if (call->method == API_METHOD_CHANNELS) {
-            call_respond_channels(edge, conn, call);
+        uint8_t *larger;
+        const struct span body = write_body(edge, call, &larger);
+        if (conn != NULL) {
+            respond(edge, conn, call, body);
         } else {
-            http_respond_written(edge, conn, "application/json", encode_call, call);
+            api_series_on_answer(edge, call->series, call->series_index, body);
         }
+        free(larger);
     }
     call_free(edge, call);
 }

@@ -21,6 +21,8 @@ struct call {
     enum api_error error;
     uint32_t pending; /* Answers that are still to come. */
     uint64_t started_ns;
+    uint32_t series; /* Whose command it is, and which; POOL_HANDLE_NONE: it is a connection's. */
+    uint32_t series_index;
     bool error_by_transport;
     uint32_t outcomes_len;
     struct call_outcome *outcomes; /* publish, broadcast */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "shards/edge/api.h"
+#include "shards/edge/api_series.h"
 #include "shards/edge/backends.h"
 #include "shards/edge/broadcast.h"
 #include "shards/edge/connection.h"
@@ -116,6 +117,7 @@ struct edge *edge_create(struct actors *actors)
     edge->grants = pool_create(sizeof(struct subscription_grant), POOL_OBJECTS_MAX);
     edge->hub_channels = pool_create(sizeof(struct hub_channel), CHANNELS_A_SHARD_MAX);
     edge->calls = api_pool_create();
+    edge->series = api_series_pool_create();
     edge->backends = backends_create(edge);
     edge->proxy_calls = proxy_pool_create();
     edge->hub = map_create(key_of_hub_channel, random);
@@ -124,12 +126,12 @@ struct edge *edge_create(struct actors *actors)
     edge->emulated = map_create(key_of_fallback, random);
     edge->ping_step_ms = ping_step_ms(actors->options->client.ping_interval_ms);
     edge->scratch = malloc(EDGE_SCRATCH_SIZE);
-    const bool is_made = edge->connections != NULL && edge->sessions != NULL &&
-                         edge->subscriptions != NULL && edge->grants != NULL &&
-                         edge->hub_channels != NULL && edge->calls != NULL &&
-                         edge->backends != NULL && edge->proxy_calls != NULL && edge->hub != NULL &&
-                         edge->users != NULL && edge->filters != NULL && edge->emulated != NULL &&
-                         edge->scratch != NULL && make_pings(edge) && make_verifiers(edge);
+    const bool is_made =
+        edge->connections != NULL && edge->sessions != NULL && edge->subscriptions != NULL &&
+        edge->grants != NULL && edge->hub_channels != NULL && edge->calls != NULL &&
+        edge->series != NULL && edge->backends != NULL && edge->proxy_calls != NULL &&
+        edge->hub != NULL && edge->users != NULL && edge->filters != NULL &&
+        edge->emulated != NULL && edge->scratch != NULL && make_pings(edge) && make_verifiers(edge);
     if (!is_made) {
         edge_destroy(edge);
         return NULL;
@@ -182,6 +184,7 @@ void edge_destroy(struct edge *edge)
     free(edge->ready.items);
     free(edge->closed.items);
     api_destroy(edge);
+    api_series_destroy(edge);
     verifier_destroy(&edge->connection_tokens);
     verifier_destroy(&edge->subscription_tokens);
     release_pings(edge);
@@ -197,6 +200,7 @@ void edge_destroy(struct edge *edge)
     pool_destroy(edge->grants);
     pool_destroy(edge->hub_channels);
     pool_destroy(edge->calls);
+    pool_destroy(edge->series);
     free(edge->decoded);
     free(edge->scratch);
     free(edge);
@@ -397,7 +401,7 @@ void edge_trim(struct edge *edge)
 {
     struct pool *const pools[] = {edge->connections, edge->sessions,     edge->subscriptions,
                                   edge->grants,      edge->hub_channels, edge->calls,
-                                  edge->proxy_calls};
+                                  edge->proxy_calls, edge->series};
     for (size_t i = 0; i < sizeof(pools) / sizeof(pools[0]); i++) {
         pool_trim(pools[i]);
     }

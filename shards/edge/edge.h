@@ -47,6 +47,7 @@ struct edge {
     struct pool *grants;
     struct pool *hub_channels;
     struct pool *calls;
+    struct pool *series;
     struct backends *backends; /* Where proxies and webhooks send their requests. */
     struct pool *proxy_calls;
     uint8_t *proxy_text; /* The answer that is being made use of. */

@@ -320,8 +320,9 @@ static void http_begin_api(struct edge *edge, struct connection *conn,
         http_respond_error(edge, conn, 401, "unauthorized");
         return;
     }
+    /* Without one the methods are in the body, a command a line. */
     const enum api_method method = api_method_of(method_name);
-    if (method == API_METHOD_COUNT) {
+    if (method == API_METHOD_COUNT && !span_is_empty(method_name)) {
         actors_count(edge->actors, COUNTER_API_UNKNOWN);
         http_respond_error(edge, conn, 404, "there is no such API method");
         return;

@@ -313,11 +313,104 @@ bool server_subs_wait(const struct session *session)
     return subs != NULL && subs->waiting > 0;
 }
 
+/* ---- while the client is connected ---- */
+
+/* What was missed comes as if it were published now. */
+static void push_publications(struct edge *edge, struct session *session, struct span channel,
+                              const struct stream_publications *publications)
+{
+    const struct connection *conn = session->conn;
+    for (size_t i = 0; i < publications->len && conn->state == CONNECTION_SESSION; i++) {
+        struct client_reply reply = {.kind = CLIENT_REPLY_PUSH};
+        reply.push = (struct client_push){.kind = CLIENT_PUSH_PUBLICATION, .channel = channel};
+        reply.push.publication = publications->items[i];
+        actors_count(edge->actors, COUNTER_TRANSPORT_SENT_PUSH_PUBLICATION);
+        session_reply(edge, session, &reply);
+    }
+}
+
+static void tell_by_push(struct edge *edge, struct subscription *subscription,
+                         const struct message_subscribed *answer)
+{
+    struct session *session = subscription->conn->session;
+    struct subscription_grant *grant = hub_grant_of(edge, subscription);
+    struct buf *name = subscription->channel->name;
+    struct stream_publications publications = {0};
+    uint8_t room[EPOCH_TEXT_LEN_MAX];
+    const bool positioned = (answer->flags & SUBSCRIBE_POSITIONED) != 0;
+    const bool recovered = (answer->flags & SUBSCRIBED_RECOVERED) != 0;
+    const struct span epoch = epoch_format(answer->newest.epoch, room);
+    struct buf *data = grant == NULL ? NULL : grant->data;
+    if (grant != NULL) {
+        grant->data = NULL;
+    }
+    broadcast_flush_channel(edge, subscription->channel);
+    subscription->state = SUBSCRIPTION_ACTIVE;
+    session_on_answered(edge, subscription);
+    buf_share(name, 1);
+    if (!stream_publications_make(recovered ? answer->page : NULL, epoch, &publications) ||
+        !streams_may_tell(edge, session, &publications)) {
+        session_disconnect(edge, session, CLIENT_DISCONNECT_INTERNAL, SPAN_EMPTY);
+    } else {
+        struct client_reply reply = {.kind = CLIENT_REPLY_PUSH};
+        reply.push =
+            (struct client_push){.kind = CLIENT_PUSH_SUBSCRIBE, .channel = span_of_buf(name)};
+        reply.push.subscribe = (struct client_subscribe_push){
+            .recoverable = (answer->flags & SUBSCRIBE_RECOVERABLE) != 0,
+            .positioned = positioned,
+            .offset = recovered    ? answer->since_offset
+                      : positioned ? answer->newest.offset
+                                   : 0,
+            .epoch = positioned ? epoch : SPAN_EMPTY,
+            .data = span_of_buf(data),
+        };
+        streams_count_recovery(edge, answer->flags);
+        session_reply(edge, session, &reply);
+        push_publications(edge, session, span_of_buf(name), &publications);
+    }
+    stream_publications_free(&publications);
+    buf_release(name);
+    buf_release(data);
+}
+
+void server_subs_add(struct edge *edge, struct session *session,
+                     const struct api_subscribe_request *request)
+{
+    const struct node_options *options = edge->options;
+    const int64_t now_s = edge->shard->wall_ms / 1000;
+    struct wish wish = {
+        .sub = {.channel = request->channel,
+                .info = request->info,
+                .data = request->data,
+                .expire_at_s = request->expire_at_s},
+        .options = permissions_find_channel(options, request->channel),
+        .since = {.recover = request->recover_since_present,
+                  .offset = request->recover_since_offset,
+                  .epoch = request->recover_since_epoch},
+    };
+    if (wish.options == NULL || hub_find_subscription(edge, session, request->channel) != NULL ||
+        session->subscription_count >= options->client.channel_limit ||
+        (request->expire_at_s != 0 && request->expire_at_s <= now_s) ||
+        !session_understands(session, request->data) ||
+        jwt_override_decode(request->override, &wish.sub.override) != JSON_OK) {
+        return;
+    }
+    if (make(edge, session, &wish, 0) != 0) {
+        server_subs_on_failure(edge, session, CLIENT_ERROR_TOO_MANY_REQUESTS);
+    }
+}
+
+/* ---- answers ---- */
+
 void server_subs_on_answer(struct edge *edge, struct subscription *subscription,
                            const struct message_subscribed *answer)
 {
     struct session *session = subscription->conn->session;
     struct server_subs *subs = subs_of(session);
+    if (session->state == SESSION_CONNECTED) {
+        tell_by_push(edge, subscription, answer);
+        return;
+    }
     BUG_IF(subs == NULL || subscription->command_id >= subs->len);
     struct server_sub *sub = &subs->items[subscription->command_id];
     if (sub->is_answered) {
@@ -341,6 +434,10 @@ void server_subs_on_answer(struct edge *edge, struct subscription *subscription,
 
 void server_subs_on_failure(struct edge *edge, struct session *session, uint32_t error)
 {
+    if (session->state == SESSION_CONNECTED) {
+        LOG(edge->shard->log, LOG_WARN, "server_subscribe", "result=failed error=%u", error);
+        return; /* A backend's call is no promise. */
+    }
     session_disconnect(edge, session,
                        error == CLIENT_ERROR_TOO_MANY_REQUESTS ? CLIENT_DISCONNECT_TOO_MANY_REQUESTS
                                                                : CLIENT_DISCONNECT_INTERNAL,

@@ -9,6 +9,7 @@
 #ifndef ROOST_SHARDS_EDGE_SERVER_SUBS_H
 #define ROOST_SHARDS_EDGE_SERVER_SUBS_H
 
+#include "codec/api.h"
 #include "codec/jwt_subs.h"
 #include "shards/edge/auth.h"
 #include "shards/edge/hub.h"
@@ -37,6 +38,11 @@ void server_subs_reply(struct edge *edge, struct session *session, struct client
 MUST_CHECK bool server_subs_hold(struct edge *edge, struct session *session, struct frame *frame);
 
 void server_subs_free(struct server_subs *subs);
+
+/* Subscribes a client that is connected, which learns of it by a push; one that has the channel
+ * already, or may have no more, keeps what it has. */
+void server_subs_add(struct edge *edge, struct session *session,
+                     const struct api_subscribe_request *request);
 
 /* Does the session have all channels that a token of its user names? */
 bool server_subs_are_same(struct edge *edge, const struct session *session,

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the server API, or the node itself, does to sessions of a user: disconnect, unsubscribe. */
-#include "codec/json.h"
+/* What the server API, or the node itself, does to sessions of a user: disconnect, subscribe,
+ * unsubscribe, refresh. */
+#include <stdlib.h>
+
+#include "codec/api_json.h"
+#include "shards/edge/auth.h"
 #include "shards/edge/hub.h"
+#include "shards/edge/server_subs.h"
 
 static bool is_whitelisted(struct edge *edge, const struct session_command *command,
                            struct span client)
@@ -20,6 +25,81 @@ static bool is_whitelisted(struct edge *edge, const struct session_command *comm
     }
 }
 
+/* Subscriptions to the channel, or all, end. */
+static void obey_unsubscribe(struct edge *edge, struct session *session,
+                             const struct session_command *command)
+{
+    const struct connection *conn = session->conn;
+    struct subscription *next;
+    for (struct subscription *at = hub_first_of(edge, session); at != NULL; at = next) {
+        next = hub_next_of(edge, at);
+        if (span_is_empty(command->channel) ||
+            span_equal(command->channel,
+                       span_of(at->channel->name->bytes, at->channel->name->len))) {
+            hub_unsubscribe_push(edge, at, command->code);
+            if (conn->state != CONNECTION_SESSION) {
+                return;
+            }
+        }
+    }
+}
+
+static void obey_subscribe(struct edge *edge, struct session *session, struct span detail,
+                           struct scratch *scratch)
+{
+    struct api_subscribe_request request;
+    if (api_json_decode_subscribe(detail, scratch, &request) == JSON_OK) {
+        server_subs_add(edge, session, &request);
+    }
+}
+
+static void obey_refresh(struct edge *edge, struct session *session, struct span detail,
+                         struct scratch *scratch)
+{
+    struct api_refresh_request request;
+    struct connection *conn = session->conn;
+    if (api_json_decode_refresh(detail, scratch, &request) != JSON_OK) {
+        return;
+    }
+    if (request.expired ||
+        (request.expire_at_s != 0 && request.expire_at_s <= edge->shard->wall_ms / 1000)) {
+        session_disconnect(edge, session, CLIENT_DISCONNECT_EXPIRED, SPAN_EMPTY);
+        return;
+    }
+    const struct span info =
+        span_is_empty(request.info) ? session_conn_info(session) : request.info;
+    if (!session_set_credentials(session, info, request.expire_at_s)) {
+        session_disconnect(edge, session, CLIENT_DISCONNECT_INTERNAL, SPAN_EMPTY);
+        return;
+    }
+    struct client_reply reply = {.kind = CLIENT_REPLY_PUSH, .push = {.kind = CLIENT_PUSH_REFRESH}};
+    if (request.expire_at_s != 0) {
+        reply.push.refresh.expires = true;
+        reply.push.refresh.ttl_s = auth_ttl_s(edge, request.expire_at_s);
+    }
+    session_reply(edge, session, &reply);
+    if (conn->state == CONNECTION_SESSION) {
+        connection_schedule(edge, conn);
+    }
+}
+
+/* What the request says besides whom it is for. */
+static void obey_detail(struct edge *edge, struct session *session,
+                        const struct session_command *command)
+{
+    uint8_t *room = malloc(command->detail.len + 8);
+    if (room == NULL) {
+        return;
+    }
+    struct scratch scratch = scratch_of(room, command->detail.len + 8);
+    if (command->kind == SESSION_SUBSCRIBE) {
+        obey_subscribe(edge, session, command->detail, &scratch);
+    } else {
+        obey_refresh(edge, session, command->detail, &scratch);
+    }
+    free(room);
+}
+
 static void session_obey(struct edge *edge, struct session *session,
                          const struct session_command *command)
 {
@@ -34,24 +114,19 @@ static void session_obey(struct edge *edge, struct session *session,
          !span_equal(command->session, session_name(session, name)))) {
         return;
     }
-    if (command->kind == SESSION_DISCONNECT) {
+    switch (command->kind) {
+    case SESSION_DISCONNECT:
         if (!is_whitelisted(edge, command, client)) {
             session_disconnect(edge, session, command->code, command->reason);
         }
-        return;
-    }
-    const struct connection *conn = session->conn;
-    struct subscription *next;
-    for (struct subscription *at = hub_first_of(edge, session); at != NULL; at = next) {
-        next = hub_next_of(edge, at);
-        if (span_is_empty(command->channel) ||
-            span_equal(command->channel,
-                       span_of(at->channel->name->bytes, at->channel->name->len))) {
-            hub_unsubscribe_push(edge, at, command->code);
-            if (conn->state != CONNECTION_SESSION) {
-                return;
-            }
-        }
+        break;
+    case SESSION_UNSUBSCRIBE:
+        obey_unsubscribe(edge, session, command);
+        break;
+    case SESSION_SUBSCRIBE:
+    case SESSION_REFRESH:
+        obey_detail(edge, session, command);
+        break;
     }
 }
 

@@ -568,33 +568,3 @@ bool relay_to_answer(const struct link_message *answer, struct span payload,
         return false;
     }
 }
-
-/* ---- commands ---- */
-
-struct link_command relay_command_of(const struct session_command *command)
-{
-    return (struct link_command){
-        .kind = (uint32_t)command->kind,
-        .code = command->code,
-        .user = command->user,
-        .client = command->client,
-        .session = command->session,
-        .channel = command->channel,
-        .reason = command->reason,
-        .whitelist = command->whitelist,
-    };
-}
-
-struct buf *relay_command_pack(const struct link_command *command)
-{
-    return session_command_make(&(struct session_command){
-        .kind = (enum session_command_kind)command->kind,
-        .code = command->code,
-        .user = command->user,
-        .client = command->client,
-        .session = command->session,
-        .channel = command->channel,
-        .reason = command->reason,
-        .whitelist = command->whitelist,
-    });
-}

@@ -318,8 +318,4 @@ MUST_CHECK bool relay_to_request(const struct link_message *request, struct span
 MUST_CHECK bool relay_to_answer(const struct link_message *answer, struct span payload,
                                 const struct relay_ask *ask, struct message *out);
 
-struct session_command;
-struct link_command relay_command_of(const struct session_command *command);
-MUST_CHECK struct buf *relay_command_pack(const struct link_command *command);
-
 #endif

@@ -5,6 +5,38 @@
 
 #include "shards/payloads.h"
 
+/* ---- commands ---- */
+
+static struct link_command relay_command_of(const struct session_command *command)
+{
+    return (struct link_command){
+        .kind = (uint32_t)command->kind,
+        .code = command->code,
+        .user = command->user,
+        .client = command->client,
+        .session = command->session,
+        .channel = command->channel,
+        .reason = command->reason,
+        .whitelist = command->whitelist,
+        .detail = command->detail,
+    };
+}
+
+static struct buf *relay_command_pack(const struct link_command *command)
+{
+    return session_command_make(&(struct session_command){
+        .kind = (enum session_command_kind)command->kind,
+        .code = command->code,
+        .user = command->user,
+        .client = command->client,
+        .session = command->session,
+        .channel = command->channel,
+        .reason = command->reason,
+        .whitelist = command->whitelist,
+        .detail = command->detail,
+    });
+}
+
 /* To the directory of a user: on the node that has it, or on this one. `place` says whose session
  * it is, in this node's terms. */
 static void send_user(struct relay *relay, struct link_message *change, uint32_t place)

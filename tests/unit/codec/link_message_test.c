@@ -46,7 +46,8 @@ static struct link_message full_message(void)
                     .session = SPAN_LITERAL("s"),
                     .channel = SPAN_LITERAL("ch"),
                     .reason = SPAN_LITERAL("r"),
-                    .whitelist = SPAN_LITERAL("[]")},
+                    .whitelist = SPAN_LITERAL("[]"),
+                    .detail = SPAN_LITERAL("{}")},
         .node = {.name = SPAN_LITERAL("n"),
                  .version = SPAN_LITERAL("v"),
                  .clients = 1,
@@ -78,6 +79,7 @@ static void assert_same(const struct link_message *a, const struct link_message 
     assert_true(span_equal(a->command.channel, b->command.channel));
     assert_true(span_equal(a->command.reason, b->command.reason));
     assert_true(span_equal(a->command.whitelist, b->command.whitelist));
+    assert_true(span_equal(a->command.detail, b->command.detail));
     assert_int_equal(a->command.kind, b->command.kind);
     assert_int_equal(a->command.code, b->command.code);
     assert_true(span_equal(a->node.name, b->node.name));
@@ -145,6 +147,7 @@ static void protobuf_c_agrees(void **state)
     assert_true(read->users == 12 && read->shard == 13 && read->hops == 14 && read->what == 15);
     assert_true(read->age_us == 17);
     assert_true(span_equal(of_bytes(read->command->whitelist), sent.command.whitelist));
+    assert_true(span_equal(of_bytes(read->command->detail), sent.command.detail));
     assert_true(span_equal(of_bytes(read->node->version), sent.node.version));
     uint8_t packed[1024];
     assert_int_equal(roost__link__message__head__get_packed_size(read), head.len);

@@ -114,11 +114,15 @@ static const struct api_case cases[] = {
     {"unsubscribe", "{\"channel\":\"a\"}", BAD_REQUEST},
     {"unsubscribe", "{\"user\":\"nobody\"}", "{\"result\":{}}"},
     {"rpc", "{\"method\":\"any\"}", ERROR(104, "not found")},
-    {"subscribe", "{\"user\":\"u\",\"channel\":\"a\"}", NOT_AVAILABLE},
-    {"refresh", "{\"user\":\"u\"}", NOT_AVAILABLE},
+    {"subscribe", "{\"user\":\"u\",\"channel\":\"a\"}", "{\"result\":{}}"},
+    {"subscribe", "{\"user\":\"u\",\"channel\":\"no:a\"}", UNKNOWN_CHANNEL},
+    {"subscribe", "{\"user\":\"u\"}", BAD_REQUEST},
+    {"subscribe", "{\"channel\":\"a\"}", BAD_REQUEST},
+    {"refresh", "{\"user\":\"u\"}", "{\"result\":{}}"},
+    {"refresh", "{}", BAD_REQUEST},
     {"history", "{\"channel\":\"a\"}", NOT_AVAILABLE},
     {"history_remove", "{\"channel\":\"a\"}", NOT_AVAILABLE},
-    {"batch", "{\"commands\":[]}", NOT_AVAILABLE},
+    {"batch", "{\"commands\":[]}", "{\"result\":{\"replies\":[]}}"},
 };
 
 static void each_call_has_its_answer(void **state)
