@@ -72,6 +72,8 @@ struct config {
     const struct config_name *cluster_names;
     size_t cluster_names_len;
     struct config_default_proxies proxy;
+    struct config_proxy token_keys; /* Where the key sets of tokens are. */
+    struct config_proxy subscription_token_keys;
     const struct config_node *named_proxies;
     struct config_rpc rpc_without_namespace;
     const struct config_node *rpc_namespaces;

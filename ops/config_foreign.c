@@ -29,9 +29,7 @@
         .path = path_, .kind = FOREIGN_TUNING, .initial = "" \
     }
 
-#define FOREIGN_TOKEN_KEYS(path_) \
-    VALUE(path_ "jwks_public_endpoint", ""), \
-        VALUE(path_ "insecure_skip_jwks_endpoint_safety_check", "false")
+#define FOREIGN_TOKEN_KEYS(path_) VALUE(path_ "insecure_skip_jwks_endpoint_safety_check", "false")
 
 const struct config_foreign config_foreign_keys[] = {
     VALUE("http_server.internal_address", ""),

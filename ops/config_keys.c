@@ -89,7 +89,7 @@ static const char *const delta_types[] = {"fossil", NULL};
         SIZE(path_ ".max_request_body_size", NODE(transports[transport].request_size_limit), 128, \
              SIZE_BYTES_MAX, "65536", "Bytes of the body of a request that connects.")
 
-#define TOKEN_KEYS(path_, field, what) \
+#define TOKEN_KEYS(path_, field, keys, what) \
     SECRET(path_ "hmac_secret_key", NODE(field.hmac_secret_key), \
            "Secret of " what " signed with HS256, HS384 or HS512."), \
         SECRET(path_ "hmac_previous_secret_key", NODE(field.hmac_previous_secret_key), \
@@ -105,6 +105,10 @@ static const char *const delta_types[] = {"fossil", NULL};
                "Public key, in PEM, of those signed with ES256, ES384 or ES512."), \
         STRING(path_ "eddsa_public_key", NODE(field.eddsa_public_key), JWT_PEM_LEN_MAX, "", \
                "Public key, in PEM, of those signed with EdDSA (Ed25519)."), \
+        STRING(path_ "jwks_public_endpoint", AT(keys.endpoint), FILE_BYTES_MAX, "", \
+               "URL of a JSON Web Key Set with the public keys of those that name one (`kid`)."), \
+        STRING(path_ "jwks_server_ca_pem", AT(keys.tls_server_ca_pem), FILE_BYTES_MAX * 64, "", \
+               "Authority of that server: PEM, its base64, or a file; empty: the system's."), \
         STRING(path_ "audience", NODE(field.audience), NAME_BYTES_MAX, "", \
                "What `aud` must contain."), \
         STRING(path_ "audience_regex", NODE(field.audience_regex), PATTERN_LEN_MAX, "", \
@@ -183,10 +187,11 @@ const struct config_key config_keys[] = {
     BOOL("client.subscribe_to_user_personal_channel.single_connection",
          NODE(client.personal_channel.single_connection), "false",
          "A new connection of a user ends its others (3504)."),
-    TOKEN_KEYS("client.token.", client.token, "connection tokens"),
+    TOKEN_KEYS("client.token.", client.token, token_keys, "connection tokens"),
     BOOL("client.subscription_token.enabled", NODE(client.subscription_token_enabled), "false",
          "Verify subscription tokens with the keys below, not with those of connection tokens."),
-    TOKEN_KEYS("client.subscription_token.", client.subscription_token, "subscription tokens"),
+    TOKEN_KEYS("client.subscription_token.", client.subscription_token, subscription_token_keys,
+               "subscription tokens"),
 
     BOOL("client.proxy.connect.enabled", AT(proxy.connect.enabled), "false",
          "Ask a backend who connects without a token."),

@@ -10,6 +10,7 @@
 #include "ops/config_scope.h"
 
 enum {
+    KEY_SETS_MAX = 2, /* Endpoints beside those of proxies. */
     PROXIES_MAX = 256,
     HEADERS_MAX = 256,
     TRANSFORMS_MAX = 256,
@@ -248,6 +249,30 @@ static bool derive_endpoint(struct deriving *at, const struct candidate *candida
     /* One without TLS needs no certificates. */
     config->endpoint_proxies[config->options.endpoints_len] = is_tls ? candidate->said : NULL;
     return true;
+}
+
+/* Where tokens' keys are fetched from is an endpoint beside those of proxies. */
+static void derive_key_set(struct deriving *at, const char *section, struct config_proxy *said,
+                           struct token_options *token)
+{
+    char key[SECTION_SIZE + 16];
+
+    if (said->endpoint[0] == '\0') {
+        return;
+    }
+    snprintf(key, sizeof(key), "%sendpoint", section);
+    struct candidate candidate = {.origin = config_origin_of(at->config, key), .said = said};
+
+    snprintf(candidate.section, sizeof(candidate.section), "%s", section);
+    said->tls_enabled = said->tls_server_ca_pem[0] != '\0';
+    said->tls_server_name = said->tls_cert_pem = said->tls_key_pem = "";
+    if (strstr(said->endpoint, "{{") != NULL) {
+        config_report_error(at->report, candidate.origin,
+                            "%s: found a variable ({{...}}), expected a URL without one", key);
+    } else if (derive_endpoint(at, &candidate)) {
+        token->has_jwks_endpoint = true;
+        token->jwks_endpoint = (uint32_t)at->config->options.endpoints_len++;
+    }
 }
 
 /* What the candidate says as what a node does; NULL: it was reported why not. */
@@ -502,8 +527,10 @@ static void derive_all(struct deriving *at)
     struct config_scope scope = config_scope_without_namespace(config);
 
     add_all_named(at);
-    config->endpoints = allocate(at, at->len * sizeof(*config->endpoints));
-    config->endpoint_proxies = allocate(at, at->len * sizeof(*config->endpoint_proxies));
+    const size_t endpoints_max = at->len + KEY_SETS_MAX;
+
+    config->endpoints = allocate(at, endpoints_max * sizeof(*config->endpoints));
+    config->endpoint_proxies = allocate(at, endpoints_max * sizeof(*config->endpoint_proxies));
     at->headers = allocate(at, HEADERS_MAX * sizeof(*at->headers));
     options->endpoints_len = 0;
     if (config->endpoints == NULL || config->endpoint_proxies == NULL || at->headers == NULL) {
@@ -535,6 +562,9 @@ static void derive_all(struct deriving *at)
         scope = config_scope_namespace(config, config->namespaces[i]);
         derive_channel(at, &scope, &standards);
     }
+    derive_key_set(at, "client.token.jwks_public_", &config->token_keys, &options->client.token);
+    derive_key_set(at, "client.subscription_token.jwks_public_", &config->subscription_token_keys,
+                   &options->client.subscription_token);
     options->endpoints = config->endpoints;
     options->proxy_headers = at->headers;
     options->proxy_headers_len = at->headers_len;

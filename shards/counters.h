@@ -87,6 +87,10 @@
       GAUGE, "Sessions that are connected.") \
     X(INFLIGHT_UNI_SSE, "client_connections_inflight", "transport=\"uni_sse\"", GAUGE, \
       "Sessions that are connected.") \
+    X(TOKEN_KEY_SETS, "token_key_set_fetch_count", "result=\"taken\"", COUNTER, \
+      "Key sets of identity providers that shards asked for.") \
+    X(TOKEN_KEY_SETS_FAILED, "token_key_set_fetch_count", "result=\"failed\"", COUNTER, \
+      "Key sets of identity providers that shards asked for.") \
     X(SENT_PUBLICATION, "node_messages_sent_count", "type=\"publication\"", COUNTER, \
       "Messages sent to subscribers' shards.") \
     X(SENT_JOIN, "node_messages_sent_count", "type=\"join\"", COUNTER, \

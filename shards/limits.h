@@ -27,6 +27,15 @@ enum {
     BACKEND_WAITING_MAX = 4096,
     BACKEND_CONNS_MAX = 64,
     BACKEND_RESPONSE_LEN_MAX = 1 << 20,
+    /* A key set of an identity provider: how long a request may take, after how long one that could
+     * not be had is asked for again, how young one is not asked for again, and how old one is. */
+    KEY_SET_TIMEOUT_MS = 5 * 1000,
+    KEY_SET_RETRY_MS = 2 * 1000,
+    KEY_SET_REFETCH_MS = 10 * 1000,
+    KEY_SET_REFRESH_MS = 10 * 60 * 1000,
+    /* Connections of a shard that wait for one. */
+    KEY_WAITERS_MAX = 1 << 16,
+
     BACKEND_IDLE_MS = 15 * 1000,
 
     /* Of the router: channels of other homes, and channels at home here that nodes want. */

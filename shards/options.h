@@ -116,6 +116,8 @@ struct token_options {
     const char *rsa_public_key;                     /* PEM */
     const char *ecdsa_public_key;
     const char *eddsa_public_key;
+    bool has_jwks_endpoint;
+    uint32_t jwks_endpoint; /* Of node_options.endpoints. */
     const char *audience;
     const char *audience_regex;
     const char *issuer;

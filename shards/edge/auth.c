@@ -24,13 +24,24 @@ static int64_t now_s(const struct edge *edge)
     return edge->shard->wall_ms / 1000;
 }
 
-static struct auth_result connect_with_token(const struct edge *edge, struct span token,
-                                             struct scratch *scratch)
+static struct auth_result connect_with_token(struct edge *edge, struct session *session,
+                                             struct span token, struct scratch *scratch)
 {
     const struct client_options *client = &edge->options->client;
     struct jwt_claims claims;
-    const enum jwt_result verdict =
-        jwt_verify(token, &edge->connection_tokens.keys, now_s(edge), scratch, &claims);
+    const enum jwt_result verdict = jwt_verify(token, &edge->verifiers[KEYS_OF_CONNECTIONS].keys,
+                                               now_s(edge), scratch, &claims);
+    if (verdict == JWT_ERROR_UNKNOWN_KEY) {
+        const enum key_step step =
+            key_source_await(&edge->key_sources[KEYS_OF_CONNECTIONS], session);
+        return (struct auth_result){.waits = step == KEY_WAITS,
+                                    .error = step == KEY_UNAVAILABLE
+                                                 ? (uint32_t)CLIENT_ERROR_INTERNAL
+                                                 : 0,
+                                    .disconnect = step == KEY_UNKNOWN
+                                                      ? (uint32_t)CLIENT_DISCONNECT_INVALID_TOKEN
+                                                      : 0};
+    }
     if (jwt_is_expired(verdict)) {
         return (struct auth_result){.error = CLIENT_ERROR_TOKEN_EXPIRED};
     }
@@ -52,13 +63,13 @@ static struct auth_result connect_with_token(const struct edge *edge, struct spa
                                 .meta = claims.meta_raw};
 }
 
-struct auth_result auth_connect(const struct edge *edge,
+struct auth_result auth_connect(struct edge *edge, struct session *session,
                                 const struct client_connect_request *request,
                                 struct span user_header, struct scratch *scratch)
 {
     const struct client_options *client = &edge->options->client;
     if (!span_is_empty(request->token)) {
-        return connect_with_token(edge, request->token, scratch);
+        return connect_with_token(edge, session, request->token, scratch);
     }
     if (client->insecure || client->allow_anonymous_connect_without_token) {
         return (struct auth_result){0};
@@ -98,13 +109,16 @@ struct auth_result auth_connect_by_proxy(const struct edge *edge, struct session
                                 .subs_raw = answer->subs};
 }
 
-struct auth_result auth_refresh(const struct edge *edge, struct span token, struct span user,
-                                struct scratch *scratch)
+struct auth_result auth_refresh(struct edge *edge, struct session *session, struct span token,
+                                struct span user, struct scratch *scratch)
 {
     if (span_is_empty(token)) {
         return (struct auth_result){.disconnect = CLIENT_DISCONNECT_BAD_REQUEST};
     }
-    struct auth_result result = connect_with_token(edge, token, scratch);
+    const struct auth_result result = connect_with_token(edge, session, token, scratch);
+    if (result.waits || result.error == CLIENT_ERROR_INTERNAL) {
+        return result;
+    }
     if (result.error != 0) {
         return (struct auth_result){.disconnect = CLIENT_DISCONNECT_EXPIRED};
     }
@@ -114,13 +128,22 @@ struct auth_result auth_refresh(const struct edge *edge, struct span token, stru
     return result;
 }
 
-struct auth_subscription auth_subscribe(const struct edge *edge, struct span token,
-                                        struct span channel, const struct session *session,
-                                        struct scratch *scratch)
+struct auth_subscription auth_subscribe(struct edge *edge, struct span token, struct span channel,
+                                        struct session *session, struct scratch *scratch)
 {
+    const enum key_source_use use = edge_keys_for_subscriptions(edge);
     struct jwt_claims claims;
     const enum jwt_result verdict =
-        jwt_verify(token, &edge->subscription_tokens.keys, now_s(edge), scratch, &claims);
+        jwt_verify(token, &edge->verifiers[use].keys, now_s(edge), scratch, &claims);
+    if (verdict == JWT_ERROR_UNKNOWN_KEY) {
+        const enum key_step step = key_source_await(&edge->key_sources[use], session);
+        return (struct auth_subscription){.waits = step == KEY_WAITS,
+                                          .error = step == KEY_UNAVAILABLE
+                                                       ? (uint32_t)CLIENT_ERROR_INTERNAL
+                                                   : step == KEY_UNKNOWN
+                                                       ? (uint32_t)CLIENT_ERROR_PERMISSION_DENIED
+                                                       : 0};
+    }
     if (jwt_is_expired(verdict)) {
         return (struct auth_subscription){.error = CLIENT_ERROR_TOKEN_EXPIRED};
     }

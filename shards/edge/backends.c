@@ -84,12 +84,15 @@ void backends_destroy(struct backends *backends)
 static void write_request(struct writer *out, const struct endpoint_options *endpoint,
                           const struct backend_request *request)
 {
-    writer_put_literal(out, "POST ");
+    writer_put(out, request->is_get ? SPAN_LITERAL("GET ") : SPAN_LITERAL("POST "));
     writer_put(out, span_of_text(endpoint->target));
     writer_put_literal(out, " HTTP/1.1\r\nHost: ");
     writer_put(out, span_of_text(endpoint->authority));
-    writer_put_literal(out, "\r\nContent-Type: application/json\r\n");
-    http1_write_content_length(out, request->body.len);
+    writer_put_literal(out, "\r\n");
+    if (!request->is_get) {
+        writer_put_literal(out, "Content-Type: application/json\r\n");
+        http1_write_content_length(out, request->body.len);
+    }
     writer_put(out, request->headers);
     http1_write_head_end(out);
     writer_put(out, request->body);
@@ -219,6 +222,9 @@ void backends_finish(struct backend_ask *ask, const struct backend_answer *answe
     switch (asker) {
     case BACKEND_ASKER_PROXY:
         proxy_on_answer(edge, handle, answer);
+        break;
+    case BACKEND_ASKER_KEYS:
+        key_source_on_answer(&edge->key_sources[handle], answer);
         break;
     case BACKEND_ASKER_WEBHOOKS:
         break;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The HTTP/1.1 client of a shard: POSTs to the endpoints that the node was told of, and what they
- * answer.
+/* The HTTP/1.1 client of a shard: requests to the endpoints that the node was told of, and what
+ * they answer.
  *
  *   backends_ask --> waiting of the endpoint --> a connection --> the asker's on_answer
  *                    (bounded)                   (kept alive, bounded)
@@ -31,7 +31,7 @@ struct backend_answer {
 };
 
 /* Whose on_answer is called. */
-enum backend_asker { BACKEND_ASKER_PROXY, BACKEND_ASKER_WEBHOOKS };
+enum backend_asker { BACKEND_ASKER_PROXY, BACKEND_ASKER_WEBHOOKS, BACKEND_ASKER_KEYS };
 
 struct backend_request {
     uint32_t endpoint; /* Of options->endpoints. */
@@ -40,6 +40,7 @@ struct backend_request {
     uint64_t timeout_ms; /* From now. */
     struct span headers; /* Whole lines, each with its CRLF, besides those of the client itself. */
     struct span body;    /* JSON. */
+    bool is_get;         /* GET, without a body, instead of POST. */
 };
 
 struct backends;

@@ -74,8 +74,8 @@ static struct verdict on_connect(struct edge *edge, struct session *session,
     if (step != PROXY_GRANTED) {
         return verdict_of(step);
     }
-    if (who.disconnect != 0) {
-        return (struct verdict){.disconnect = who.disconnect};
+    if (who.disconnect != 0 || who.waits) {
+        return (struct verdict){.disconnect = who.disconnect, .waits = who.waits};
     }
     if (who.error != 0) {
         session->state = SESSION_REFUSED;
@@ -141,7 +141,9 @@ static struct verdict judge_subscriber(struct edge *edge, struct session *sessio
                                           client_of(edge, session, channel))) {
         return VERDICT_ERROR(PERMISSION_DENIED);
     }
-    return (struct verdict){.error = grant->error, .disconnect = grant->disconnect};
+    return (struct verdict){.error = grant->error,
+                            .disconnect = grant->disconnect,
+                            .waits = grant->waits};
 }
 
 /* For a client that may subscribe. */
@@ -377,9 +379,10 @@ static struct verdict on_refresh(struct edge *edge, struct session *session,
         return VERDICT_DISCONNECT(BAD_REQUEST);
     }
     const struct auth_result who =
-        auth_refresh(edge, command->refresh.token, session_user(session), scratch);
-    if (who.disconnect != 0) {
-        return (struct verdict){.disconnect = who.disconnect};
+        auth_refresh(edge, session, command->refresh.token, session_user(session), scratch);
+    if (who.disconnect != 0 || who.error != 0 || who.waits) {
+        return (
+            struct verdict){.error = who.error, .disconnect = who.disconnect, .waits = who.waits};
     }
     if (!server_subs_are_same(edge, session, &who, scratch)) {
         return VERDICT_DISCONNECT(INSUFFICIENT_STATE);
@@ -423,6 +426,9 @@ static struct verdict on_sub_refresh(struct edge *edge, struct session *session,
     }
     const struct auth_subscription grant =
         auth_subscribe(edge, command->sub_refresh.token, channel, session, scratch);
+    if (grant.waits || grant.error == CLIENT_ERROR_INTERNAL) {
+        return (struct verdict){.error = grant.error, .waits = grant.waits};
+    }
     if (grant.error == CLIENT_ERROR_TOKEN_EXPIRED || grant.error == CLIENT_ERROR_EXPIRED) {
         return VERDICT_DISCONNECT(SUBSCRIPTION_EXPIRED);
     }

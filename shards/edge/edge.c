@@ -87,12 +87,28 @@ static uint32_t ping_step_ms(uint64_t interval_ms)
 static bool make_verifiers(struct edge *edge)
 {
     const struct client_options *client = &edge->options->client;
-    const bool skips = client->insecure_skip_token_signature_verify;
-    return verifier_init(&edge->connection_tokens, &client->token, skips) &&
-           verifier_init(&edge->subscription_tokens,
-                         client->subscription_token_enabled ? &client->subscription_token
-                                                            : &client->token,
-                         skips);
+    const struct token_options *const options[KEY_SOURCES] = {
+        [KEYS_OF_CONNECTIONS] = &client->token,
+        [KEYS_OF_SUBSCRIPTIONS] = &client->subscription_token,
+    };
+    bool is_made = true;
+    for (uint32_t i = 0; i <= edge_keys_for_subscriptions(edge); i++) {
+        is_made =
+            verifier_init(&edge->verifiers[i], options[i],
+                          client->insecure_skip_token_signature_verify) &&
+            key_source_init(&edge->key_sources[i], edge, (enum key_source_use)i, options[i]) &&
+            is_made;
+        edge->verifiers[i].keys.jwks = edge->key_sources[i].jwks;
+    }
+    return is_made;
+}
+
+static void destroy_verifiers(struct edge *edge)
+{
+    for (uint32_t i = 0; i < KEY_SOURCES; i++) {
+        key_source_destroy(&edge->key_sources[i]);
+        verifier_destroy(&edge->verifiers[i]);
+    }
 }
 
 struct edge *edge_create(struct actors *actors)
@@ -185,8 +201,7 @@ void edge_destroy(struct edge *edge)
     free(edge->closed.items);
     api_destroy(edge);
     api_series_destroy(edge);
-    verifier_destroy(&edge->connection_tokens);
-    verifier_destroy(&edge->subscription_tokens);
+    destroy_verifiers(edge);
     release_pings(edge);
     deflate_compressor_destroy(edge->compressor);
     deflate_inflater_destroy(edge->inflater);

@@ -13,6 +13,7 @@
 #include "runtime/map.h"
 #include "runtime/pool.h"
 #include "shards/actors.h"
+#include "shards/edge/key_source.h"
 #include "shards/edge/verifier.h"
 #include "shards/limits.h"
 
@@ -50,11 +51,11 @@ struct edge {
     struct pool *series;
     struct backends *backends; /* Where proxies and webhooks send their requests. */
     struct pool *proxy_calls;
-    uint8_t *proxy_text; /* The answer that is being made use of. */
-    struct map *hub;     /* Channel name -> struct hub_channel. */
-    struct map *users;   /* User id -> struct local_user. */
-    struct verifier connection_tokens;
-    struct verifier subscription_tokens;
+    uint8_t *proxy_text;                    /* The answer that is being made use of. */
+    struct map *hub;                        /* Channel name -> struct hub_channel. */
+    struct map *users;                      /* User id -> struct local_user. */
+    struct verifier verifiers[KEY_SOURCES]; /* Of tokens; see edge_keys_for_subscriptions. */
+    struct key_source key_sources[KEY_SOURCES];
     struct filters *filters;  /* Of subscribers; see filters.h. */
     struct list users_told;   /* struct local_user: their directories know of them, */
     struct list users_due;    /* may be others since the placement changed, */
@@ -122,6 +123,13 @@ bool edge_has_work(const struct edge *edge);
 typedef void edge_encode_function(struct writer *out, const void *what);
 struct span edge_encode(struct edge *edge, edge_encode_function *encode, const void *what,
                         uint8_t **larger);
+
+/* Whose keys subscription tokens have: their own, or those of connection tokens. */
+static inline enum key_source_use edge_keys_for_subscriptions(const struct edge *edge)
+{
+    return edge->options->client.subscription_token_enabled ? KEYS_OF_SUBSCRIPTIONS
+                                                            : KEYS_OF_CONNECTIONS;
+}
 
 /* True while unsubscribes wait for this home: a request that would overtake them is refused. */
 static inline bool edge_is_congested(const struct edge *edge, uint32_t home)

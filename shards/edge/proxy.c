@@ -77,7 +77,7 @@ bool proxy_is_refreshing(const struct edge *edge, const struct session *session)
 
 bool proxy_holds(const struct edge *edge, const struct session *session)
 {
-    return find_call(edge, session, true) != NULL;
+    return session->awaits_keys || find_call(edge, session, true) != NULL;
 }
 
 /* ---- headers ---- */

@@ -66,7 +66,7 @@ void proxy_refresh(struct edge *edge, struct session *session);
 
 /* True while its connection's refresh is under way. */
 bool proxy_is_refreshing(const struct edge *edge, const struct session *session);
-/* True while a command is under way, so that nothing is read. */
+/* True while a command is under way, or waits for keys (key_source.h), so that nothing is read. */
 bool proxy_holds(const struct edge *edge, const struct session *session);
 
 /* What of a handshake's headers proxies will want; and those that a client puts into its connect

@@ -39,7 +39,7 @@ enum proxy_step proxy_connect(struct edge *edge, struct session *session,
         }
     }
     *who = answer.has_result ? auth_connect_by_proxy(edge, session, &answer)
-                             : auth_connect(edge, connect, session_user(session), scratch);
+                             : auth_connect(edge, session, connect, session_user(session), scratch);
     return PROXY_GRANTED;
 }
 

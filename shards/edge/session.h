@@ -64,6 +64,7 @@ struct session {
     bool is_in_directory : 1;  /* USER_REMOVE is owed when it ends. */
     bool awaits_directory : 1; /* USER_ADDED decides whether it may connect. */
     bool has_expiring_subscriptions : 1;
+    bool awaits_keys : 1;     /* Its command's token waits for a key set (key_source.h). */
     bool has_frame_pings : 1; /* Pings and pongs are WebSocket's own, not the protocol's. */
 };
 

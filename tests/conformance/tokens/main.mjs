@@ -2,8 +2,10 @@
 // Runs the cases of tokens, each against a node of its own.
 import { Report } from '../support/report.mjs';
 import { add_algorithms } from './algorithms.mjs';
+import { add_key_sets } from './key_sets.mjs';
 
 const report = new Report();
 add_algorithms(report);
+add_key_sets(report);
 await report.run({ concurrency: 3 });
 report.exit();

@@ -60,8 +60,6 @@ static void test_a_cluster_of_many_features_is_refused_by_name(void **state)
         "websocket: {write_timeout: 2s}\n",
         "roost.yaml:2:3: http_server.tls: known to Centrifugo, not supported by roost yet\n"
         "roost.yaml:3:1: engine: known to Centrifugo, not supported by roost yet\n"
-        "roost.yaml:7:11: client.token.jwks_public_endpoint: known to Centrifugo, not supported by "
-        "roost yet\n"
         "roost.yaml:10:59: client.proxy.refresh.grpc_metadata: known to Centrifugo, not supported "
         "by roost yet\n"
         "roost.yaml:12:11: channel.proxy.subscribe_stream: known to Centrifugo, not supported by "

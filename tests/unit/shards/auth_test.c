@@ -29,8 +29,8 @@ static struct bench bench;
 
 static struct client_options *setup(void)
 {
-    verifier_destroy(&bench.edge.connection_tokens);
-    verifier_destroy(&bench.edge.subscription_tokens);
+    verifier_destroy(&bench.edge.verifiers[KEYS_OF_CONNECTIONS]);
+    verifier_destroy(&bench.edge.verifiers[KEYS_OF_SUBSCRIPTIONS]);
     memset(&bench, 0, sizeof(bench));
     node_options_init(&bench.options);
     bench.options.client.token.hmac_secret_key = secret;
@@ -45,13 +45,12 @@ static struct client_options *setup(void)
 static void prepare(void)
 {
     const struct client_options *client = &bench.options.client;
-    verifier_destroy(&bench.edge.connection_tokens);
-    verifier_destroy(&bench.edge.subscription_tokens);
-    assert_true(verifier_init(&bench.edge.connection_tokens, &client->token,
+    verifier_destroy(&bench.edge.verifiers[KEYS_OF_CONNECTIONS]);
+    verifier_destroy(&bench.edge.verifiers[KEYS_OF_SUBSCRIPTIONS]);
+    assert_true(verifier_init(&bench.edge.verifiers[KEYS_OF_CONNECTIONS], &client->token,
                               client->insecure_skip_token_signature_verify));
-    assert_true(verifier_init(&bench.edge.subscription_tokens,
-                              client->subscription_token_enabled ? &client->subscription_token
-                                                                 : &client->token,
+    assert_true(verifier_init(&bench.edge.verifiers[KEYS_OF_SUBSCRIPTIONS],
+                              &client->subscription_token,
                               client->insecure_skip_token_signature_verify));
     bench.scratch = scratch_of(bench.room, sizeof(bench.room));
 }
@@ -60,7 +59,7 @@ static struct auth_result connect(const char *token, const char *header)
 {
     const struct client_connect_request request = {.token = span_of_text(token)};
     prepare();
-    return auth_connect(&bench.edge, &request, span_of_text(header), &bench.scratch);
+    return auth_connect(&bench.edge, NULL, &request, span_of_text(header), &bench.scratch);
 }
 
 static void assert_user(struct auth_result result, const char *user)
@@ -221,7 +220,7 @@ static void a_user_id_has_a_limit(void **state)
 static struct auth_result refresh(const char *token, const char *user)
 {
     prepare();
-    return auth_refresh(&bench.edge, span_of_text(token), span_of_text(user), &bench.scratch);
+    return auth_refresh(&bench.edge, NULL, span_of_text(token), span_of_text(user), &bench.scratch);
 }
 
 static void a_refresh_is_for_the_same_user(void **state)

@@ -137,11 +137,12 @@ static size_t request_len(const struct backend_peer *peer, size_t *head_len)
     const char *at = peer->in.at == NULL ? "" : peer->in.at + peer->heard;
     const char *end = strstr(at, "\r\n\r\n");
     const char *length = strstr(at, "Content-Length: ");
-    if (end == NULL || length == NULL) {
+    if (end == NULL) {
         return 0;
     }
     *head_len = (size_t)(end - at) + 4;
-    const size_t len = *head_len + strtoul(length + 16, NULL, 10);
+    const bool has_body = length != NULL && length < end;
+    const size_t len = *head_len + (has_body ? strtoul(length + 16, NULL, 10) : 0);
     return peer->in.len - peer->heard >= len ? len : 0;
 }
 
