@@ -109,13 +109,14 @@ def roost_fuzz_test(source):
         }.get(module, []),
     )
 
-def roost_simulator(name, sources, headers):
+def roost_simulator(name, sources, headers, data = []):
     """The simulator as one program: run by `bazel test` with its default seeds, by `bazel run` with any.
 
     Args:
       name: of the target.
       sources: C files, one of them with the main function.
       headers: what they include from each other.
+      data: files that it reads.
     """
     if not sources:
         return
@@ -123,6 +124,7 @@ def roost_simulator(name, sources, headers):
         name = name,
         size = "medium",
         srcs = sources + headers,
+        data = data,
         deps = [
             "//bazel/libs:cmocka",
             "//codec",

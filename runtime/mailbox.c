@@ -99,6 +99,7 @@ struct mailbox {
 
 struct mailbox_matrix {
     uint32_t shards;
+    struct mailbox_limits limits;
     struct mailbox *mailboxes;
     struct ring **rings; /* [target * shards + sender]; atomic, NULL until the first message. */
 };
@@ -148,16 +149,16 @@ static struct ring *ring_of(const struct mailbox_matrix *matrix, uint32_t sender
     return __atomic_load_n(ring_place(matrix, sender, target), __ATOMIC_ACQUIRE);
 }
 
-static struct ring *ring_create(void)
+static struct ring *ring_create(uint32_t depth)
 {
     struct ring *ring = aligned_alloc(64, sizeof *ring);
-    struct message *slots = aligned_alloc(64, RING_DEPTH * sizeof *slots);
+    struct message *slots = aligned_alloc(64, depth * sizeof *slots);
     if (ring == NULL || slots == NULL) {
         free(ring);
         free(slots);
         return NULL;
     }
-    ck_ring_init(&ring->ck, RING_DEPTH);
+    ck_ring_init(&ring->ck, depth);
     ring->room_wanted = 0;
     ring->slots = slots;
     return ring;
@@ -194,6 +195,7 @@ struct mailbox_matrix *mailbox_matrix_create(uint32_t shards)
     }
     memset(matrix->mailboxes, 0, shards * sizeof *matrix->mailboxes);
     matrix->shards = shards;
+    mailbox_matrix_limit(matrix, &(struct mailbox_limits){0});
     for (uint32_t i = 0; i < shards; i++) {
         if (!mailbox_init(&matrix->mailboxes[i], matrix, i)) {
             mailbox_matrix_destroy(matrix);
@@ -201,6 +203,23 @@ struct mailbox_matrix *mailbox_matrix_create(uint32_t shards)
         }
     }
     return matrix;
+}
+
+void mailbox_matrix_limit(struct mailbox_matrix *matrix, const struct mailbox_limits *limits)
+{
+    const uint32_t depth = limits->ring_depth == 0 ? RING_DEPTH : limits->ring_depth;
+    BUG_IF(depth > RING_DEPTH || depth < 4 || (depth & (depth - 1)) != 0);
+    matrix->limits = (struct mailbox_limits){
+        .ring_depth = depth,
+        .staged_requests_max = limits->staged_requests_max == 0 ? MAILBOX_STAGED_REQUESTS_MAX
+                                                                : limits->staged_requests_max,
+        .staged_max = limits->staged_max == 0 ? MAILBOX_STAGED_MAX : limits->staged_max,
+    };
+}
+
+const struct mailbox_limits *mailbox_limits_of(const struct mailbox *mailbox)
+{
+    return &mailbox->matrix->limits;
 }
 
 static void mailbox_clear(struct mailbox *mailbox)
@@ -256,8 +275,9 @@ void mailbox_disclaim(struct mailbox *mailbox)
 uint32_t mailbox_room(const struct mailbox *mailbox, uint32_t target, enum message_class class)
 {
     BUG_IF(target >= mailbox->matrix->shards);
+    const struct mailbox_limits *limits = &mailbox->matrix->limits;
     const uint32_t max =
-        class == MESSAGE_REQUEST ? MAILBOX_STAGED_REQUESTS_MAX : MAILBOX_STAGED_MAX;
+        class == MESSAGE_REQUEST ? limits->staged_requests_max : limits->staged_max;
     const uint32_t count = mailbox->staging[target].count;
     return count < max ? max - count : 0;
 }
@@ -301,7 +321,7 @@ static void mailbox_flush_to(struct mailbox *mailbox, uint32_t target)
     }
     struct ring *ring = ring_of(matrix, mailbox->id, target);
     if (ring == NULL) {
-        ring = ring_create();
+        ring = ring_create(matrix->limits.ring_depth);
         if (ring == NULL) {
             return; /* Memory is out: they stay staged, and this is tried again. */
         }
@@ -453,7 +473,7 @@ uint32_t mailbox_drain(struct mailbox *mailbox, uint32_t budget, mailbox_functio
 static bool mailbox_ring_has_room(const struct mailbox *mailbox, uint32_t target)
 {
     const struct ring *ring = ring_of(mailbox->matrix, mailbox->id, target);
-    return ring == NULL || ck_ring_size(&ring->ck) < RING_DEPTH - 1;
+    return ring == NULL || ck_ring_size(&ring->ck) < mailbox->matrix->limits.ring_depth - 1;
 }
 
 bool mailbox_has_work(const struct mailbox *mailbox)
@@ -529,6 +549,8 @@ size_t mailbox_memory(const struct mailbox *mailbox)
     for (uint32_t sender = 0; sender < shards; sender++) {
         rings += ring_of(mailbox->matrix, sender, mailbox->id) != NULL;
     }
-    return rings * (sizeof(struct ring) + RING_DEPTH * sizeof(struct message)) +
-           mailbox->chunks.chunks * sizeof(struct staged_chunk) + shards * sizeof(struct staging);
+    const size_t ring_bytes =
+        sizeof(struct ring) + mailbox->matrix->limits.ring_depth * sizeof(struct message);
+    return rings * ring_bytes + mailbox->chunks.chunks * sizeof(struct staged_chunk) +
+           shards * sizeof(struct staging);
 }

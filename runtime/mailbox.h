@@ -44,8 +44,21 @@ struct mailbox;        /* One shard's: inbound rings, staging, counters. */
 struct mailbox_matrix; /* All mailboxes of one node. */
 struct poller;
 
+/* Zero in any of them: as in limits.h. Small ones are for simulations of what is full. */
+struct mailbox_limits {
+    uint32_t ring_depth;          /* Of a pair; a power of two, at most RING_DEPTH. */
+    uint32_t staged_requests_max; /* As MAILBOX_STAGED_REQUESTS_MAX, and at most that. */
+    uint32_t staged_max;          /* As MAILBOX_STAGED_MAX, and at most that. */
+};
+
 /* For shards 0 .. shards-1, at most SHARDS_MAX. NULL: memory is out. */
 MUST_CHECK struct mailbox_matrix *mailbox_matrix_create(uint32_t shards);
+
+/* Before the first message. */
+void mailbox_matrix_limit(struct mailbox_matrix *matrix, const struct mailbox_limits *limits);
+
+/* Those in effect. */
+const struct mailbox_limits *mailbox_limits_of(const struct mailbox *mailbox);
 
 /* After the threads have ended. What was still under way is dropped unread: payloads that messages
  * point to are not freed. */

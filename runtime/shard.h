@@ -110,6 +110,7 @@ struct shard_set;
 
 struct shard_set_options {
     uint32_t count;                 /* The router shard included. */
+    struct mailbox_limits mailbox;  /* Zero: as in limits.h. */
     const char *congestion_control; /* See poller_use_congestion_control. */
     bool io_uring;                  /* Sends leave by the batch where the kernel allows it. */
     bool pin; /* Shard i to the i-th allowed core, modulo; the router shard is left free. */

@@ -273,6 +273,7 @@ static bool shard_set_prepare(struct shard_set *set)
         sched_getaffinity(0, sizeof set->cores, &set->cores) != 0) {
         return false;
     }
+    mailbox_matrix_limit(set->matrix, &options->mailbox);
     for (uint32_t i = 0; i < options->count; i++) {
         struct shard_thread *thread = &set->threads[i];
         thread->set = set;

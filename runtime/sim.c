@@ -166,6 +166,7 @@ static bool node_live(struct sim *sim, uint32_t number, const struct shard_set_o
     node->matrix = mailbox_matrix_create(options->count);
     node->shards = calloc(options->count, sizeof(*node->shards));
     BUG_IF(node->matrix == NULL || node->shards == NULL);
+    mailbox_matrix_limit(node->matrix, &options->mailbox);
 
     if (!node_create_actors(node, options)) {
         node_stop_actors(sim, node);
@@ -244,6 +245,9 @@ static bool is_paused(const struct sim *sim, const struct sim_node *node)
 
 static bool is_runnable(const struct sim *sim, const struct sim_shard *at)
 {
+    if (at->busy_until_ms > sim_now_ms(sim)) {
+        return false;
+    }
     return at->next_ms <= sim_now_ms(sim) || mailbox_has_work(at->shard->mailbox) ||
            sim_poller_has_events(at->shard->poller);
 }
@@ -270,7 +274,12 @@ static size_t collect_runnable(struct sim *sim)
 
 static void step(struct sim *sim, struct sim_shard *at)
 {
-    at->next_ms = shard_step(at->shard, sim_clock(sim, &sim->nodes[at->node]));
+    const struct sim_node *node = &sim->nodes[at->node];
+    at->next_ms = shard_step(at->shard, sim_clock(sim, node));
+    if (node->slow_until_ms > sim_now_ms(sim)) {
+        at->busy_until_ms = sim_now_ms(sim) + node->turn_ms;
+        sim->network.faults[SIM_FAULT_SLOW]++;
+    }
     sim_network_note(&sim->network, at->next_ms ^ (uint64_t)at->shard->id << 56);
     write_log(sim, at->shard);
 }
@@ -295,6 +304,16 @@ bool sim_settle(struct sim *sim)
     }
 }
 
+/* When the shard may have something to do. */
+static uint64_t shard_next_ms(const struct sim *sim, const struct sim_node *node,
+                              const struct sim_shard *at)
+{
+    if (is_paused(sim, node)) {
+        return node->paused_until_ms;
+    }
+    return at->busy_until_ms > sim_now_ms(sim) ? at->busy_until_ms : at->next_ms;
+}
+
 /* When something happens next: on the network, or to a shard that waits for its time. */
 static uint64_t next_ns(const struct sim *sim)
 {
@@ -302,8 +321,7 @@ static uint64_t next_ns(const struct sim *sim)
     for (uint32_t n = 0; n < sim->nodes_len; n++) {
         const struct sim_node *node = &sim->nodes[n];
         for (uint32_t i = 0; node->shards != NULL && i < node->count; i++) {
-            const uint64_t wants_ms = node->shards[i].next_ms;
-            const uint64_t ms = is_paused(sim, node) ? node->paused_until_ms : wants_ms;
+            const uint64_t ms = shard_next_ms(sim, node, &node->shards[i]);
             if (ms < UINT64_MAX / CLOCK_NS_A_MS && ms * CLOCK_NS_A_MS < next) {
                 next = ms * CLOCK_NS_A_MS;
             }
@@ -322,6 +340,14 @@ void sim_advance_ms(struct sim *sim, uint64_t ms)
     }
     sim->network.now_ns = end_ns;
     sim_settle(sim);
+}
+
+uint64_t sim_quiet_ms(const struct sim *sim, uint64_t ms_max)
+{
+    const uint64_t now_ns = sim->network.now_ns;
+    const uint64_t next = next_ns(sim);
+    const uint64_t ms = next > now_ns ? (next - now_ns + CLOCK_NS_A_MS - 1) / CLOCK_NS_A_MS : 1;
+    return ms < ms_max ? ms : ms_max;
 }
 
 /* ---- what goes wrong ---- */
@@ -354,13 +380,28 @@ void sim_pause_node(struct sim *sim, uint32_t node, uint64_t for_ms)
     sim->nodes[node].paused_until_ms = sim_now_ms(sim) + for_ms;
 }
 
+void sim_slow_node(struct sim *sim, uint32_t node, uint64_t turn_ms, uint64_t for_ms)
+{
+    BUG_IF(node >= sim->nodes_len || for_ms == SIM_FOR_EVER);
+    sim->nodes[node].turn_ms = turn_ms;
+    sim->nodes[node].slow_until_ms = sim_now_ms(sim) + for_ms;
+}
+
+void sim_change(struct sim *sim, const struct sim_options *options)
+{
+    BUG_IF(options->step_skip_percent > STEP_SKIP_PERCENT_MAX);
+    const uint32_t buffer_bytes = sim->network.options.socket_buffer_bytes;
+    sim->network.options = *options;
+    sim->network.options.socket_buffer_bytes = buffer_bytes;
+}
+
 void sim_jump_wall_clock(struct sim *sim, uint32_t node, int64_t by_ms)
 {
     BUG_IF(node >= sim->nodes_len);
     sim->nodes[node].wall_ahead_ms += by_ms;
 }
 
-uint64_t sim_faults(const struct sim *sim)
+uint64_t sim_faults(const struct sim *sim, enum sim_fault fault)
 {
-    return sim->network.faults;
+    return sim->network.faults[fault];
 }

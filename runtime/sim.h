@@ -81,6 +81,10 @@ bool sim_settle(struct sim *sim);
 /* Lets time pass, stepping whatever falls due at its time; settled at the end. */
 void sim_advance_ms(struct sim *sim, uint64_t ms);
 
+/* How many ms pass before something happens by itself: 1 or more, at most `ms_max`. For who looks
+ * after each ms in which anything may have happened, and would not look at the others. */
+uint64_t sim_quiet_ms(const struct sim *sim, uint64_t ms_max);
+
 /* The test's own end of a connection to a listening address of a node: to one of the shards that
  * listen there, as the seed chooses, when the connection has travelled to it. -1: nobody listens
  * there now. */
@@ -123,11 +127,28 @@ void sim_heal(struct sim *sim);
 /* The node is not run for a while, as by SIGSTOP or a machine that is starved. Its sockets fill. */
 void sim_pause_node(struct sim *sim, uint32_t node, uint64_t for_ms);
 
+/* For a while each turn of its shards takes so long, as on a machine that is short of processors;
+ * 0 ms: it is as fast as ever. */
+void sim_slow_node(struct sim *sim, uint32_t node, uint64_t turn_ms, uint64_t for_ms);
+
+/* The network is like this from now on, but for the seed and the size of sockets' buffers. */
+void sim_change(struct sim *sim, const struct sim_options *options);
+
 /* Its wall clock is set that much forward or back. */
 void sim_jump_wall_clock(struct sim *sim, uint32_t node, int64_t by_ms);
 
-/* How often something of this has hurt: datagrams lost, doubled, late; arrivals held back. */
-uint64_t sim_faults(const struct sim *sim);
+/* How often something of this has hurt. */
+enum sim_fault {
+    SIM_FAULT_LOST,  /* Datagrams: by chance, or on a way that was cut, */
+    SIM_FAULT_TWICE, /* doubled, */
+    SIM_FAULT_LATE,  /* late by chance, or on a way that was clogged. */
+    SIM_FAULT_HELD,  /* Arrivals at connections that had to wait. */
+    SIM_FAULT_FULL,  /* Sends that found a socket full, or were cut short. */
+    SIM_FAULT_SLOW,  /* Turns that took their time. */
+    SIM_FAULT_SPLIT, /* Sends that arrive in pieces. */
+    SIM_FAULTS_LEN
+};
+uint64_t sim_faults(const struct sim *sim, enum sim_fault fault);
 
 /* A digest of everything that happened (events, bytes, order): equal for equal seeds. */
 uint64_t sim_digest(const struct sim *sim);

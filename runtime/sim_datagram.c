@@ -110,7 +110,7 @@ static void send_off(struct sim_network *network, struct sim_socket *socket,
     uint64_t at_ns = network->now_ns + sim_network_latency_ns(network);
     if (sim_network_chance(network, options->datagram_late_percent)) {
         at_ns += random_below(network->random, options->datagram_late_us * 1000 + 1);
-        network->faults++;
+        network->faults[SIM_FAULT_LATE]++;
     }
     const struct sim_event event = {
         .at_ns = at_ns,
@@ -129,12 +129,12 @@ ssize_t sim_datagram_send(struct sim_network *network, struct sim_socket *socket
     }
     sim_network_note_bytes(network, bytes.iov_base, bytes.iov_len);
     if (sim_network_chance(network, network->options.datagram_lost_percent)) {
-        network->faults++;
+        network->faults[SIM_FAULT_LOST]++;
         return (ssize_t)bytes.iov_len;
     }
     send_off(network, socket, to, bytes);
     if (sim_network_chance(network, network->options.datagram_twice_percent)) {
-        network->faults++;
+        network->faults[SIM_FAULT_TWICE]++;
         send_off(network, socket, to, bytes);
     }
     return (ssize_t)bytes.iov_len;
@@ -163,7 +163,7 @@ void sim_datagram_arrive(struct sim_network *network, struct sim_datagram *datag
     const uint64_t clogged_ns = sim_network_clogged_until_ns(network, datagram->from_node, node);
     const bool is_cut = sim_network_is_cut(network, datagram->from_node, node);
     if (!is_cut && clogged_ns > 0 && clogged_ns < UINT64_MAX) {
-        network->faults++;
+        network->faults[SIM_FAULT_LATE]++;
         const struct sim_event event = {
             .at_ns = clogged_ns + sim_network_latency_ns(network),
             .datagram = datagram,
@@ -176,7 +176,7 @@ void sim_datagram_arrive(struct sim_network *network, struct sim_datagram *datag
     struct sim_socket *socket = socket_at(network, node, &datagram->to);
     const bool is_lost = is_cut || clogged_ns > 0;
     if (is_lost || socket == NULL || socket->datagrams_len == DATAGRAMS_KEPT_MAX) {
-        network->faults += is_lost;
+        network->faults[SIM_FAULT_LOST] += is_lost;
         free(datagram);
         return;
     }

@@ -109,7 +109,7 @@ bool sim_socket_hold(struct sim_network *network, const struct sim_event *event)
     BUG_IF(held == NULL);
     held->event = *event;
     list_append(&socket->held, &held->link);
-    network->faults++;
+    network->faults[SIM_FAULT_HELD]++;
     if (!others_wait) {
         schedule_retry(network, socket);
     }

@@ -262,6 +262,7 @@ ssize_t sim_socket_send(struct sim_network *network, struct sim_socket *socket,
     const size_t fits = cut_write(network, socket, offered < room ? offered : room);
     if (fits < offered) {
         socket->wants_room = true;
+        network->faults[SIM_FAULT_FULL]++;
     }
     if (fits == 0) {
         return offered > 0 ? POLLER_AGAIN : 0;
@@ -274,6 +275,7 @@ ssize_t sim_socket_send(struct sim_network *network, struct sim_socket *socket,
         const size_t part = cut ? 1 + (size_t)random_below(network->random, left) : left;
         send_off(network, peer, SIM_EVENT_BYTES, part);
         left -= part;
+        network->faults[SIM_FAULT_SPLIT] += left > 0;
     }
     return (ssize_t)fits;
 }

@@ -122,7 +122,7 @@ struct sim_network {
     struct list datagram_sockets;
     struct sim_path **paths; /* By the sender, then by the receiver; NULL where all is well. */
     uint32_t paths_len;      /* Senders, and receivers of each. */
-    uint64_t faults;
+    uint64_t faults[SIM_FAULTS_LEN];
     struct sim_socket **sockets; /* By number; NULL where free. */
     int sockets_end;
     int lowest_free; /* No number below it is free. */

@@ -9,8 +9,9 @@ struct sim_shard {
     struct shard *shard;
     uint32_t node;
     const struct shard_actor *ops;
-    void *actor;      /* NULL once stopped. */
-    uint64_t next_ms; /* When it wants its next turn at the latest. */
+    void *actor;            /* NULL once stopped. */
+    uint64_t next_ms;       /* When it wants its next turn at the latest, */
+    uint64_t busy_until_ms; /* and until when it is in one. */
 };
 
 struct sim_node {
@@ -18,6 +19,8 @@ struct sim_node {
     struct sim_shard *shards; /* NULL once removed. */
     uint32_t count;
     uint64_t paused_until_ms;
+    uint64_t slow_until_ms; /* Until then a turn takes turn_ms. */
+    uint64_t turn_ms;
     int64_t wall_ahead_ms;
 };
 

@@ -68,12 +68,17 @@ enum {
 
     /* Messages of the class REPLY that wait in one shard's outbox for their targets' mailboxes: of
      * all targets together, and the number for one target beyond which it gets no more join and
-     * leave pushes (answers still find room). */
+     * leave pushes (answers still find room): half of what a mailbox takes. */
     OUTBOX_MESSAGES_MAX = 1 << 20,
-    OUTBOX_DELIVERIES_MAX = 1 << 14,
+    OUTBOX_DELIVERIES_MAX = MAILBOX_STAGED_MAX / 2,
     /* Of a target's room for REPLYs, what a home leaves to answers and clean-up: a publication
      * that would eat into it is refused. */
-    HOME_ROOM_RESERVED = 8192,
+    HOME_ROOM_RESERVED = MAILBOX_STAGED_MAX / 4,
+
+    /* How often users are told of again after a change of the placement, and after how long. */
+    USERS_AGAIN = 2,
+    USERS_AGAIN_MS_MIN = 5 * 1000,
+    USERS_AGAIN_MS_MAX = 30 * 1000,
 
     /* Unfinished input (heads, bodies, messages in pieces) that all peers of a shard together may
      * pin: those that have not authenticated, and everybody. */

@@ -274,7 +274,8 @@ struct message_user_add {
 
 /* handle: the connection. */
 struct message_user_added {
-    /* 0, or a disconnect code (3504 connection limit, 3004 no room): nothing was registered. */
+    /* 0; 111 (the directory was not asked, or is another: it is to be told again); or a disconnect
+     * code (3504 connection limit, 3004 no room). */
     uint32_t error;
 };
 

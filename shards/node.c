@@ -143,6 +143,7 @@ struct shard_set_options node_shard_set_options(struct node *node)
 {
     return (struct shard_set_options){
         .count = node->shards + 1,
+        .mailbox = node->options->mailbox,
         .actor_ops = node_actor_ops,
         .actor_create = node_actor_create,
         .context = node,

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "codec/gossip_seal.h"
+#include "runtime/mailbox.h"
 #include "runtime/poller.h"
 #include "shards/transport.h"
 
@@ -230,6 +231,7 @@ struct cluster_options {
     struct tls_context *tls;       /* Of links; NULL: in clear. Outlives the node. */
     const char *zone;
     uint32_t weight;            /* Its share of the slots, beside that of others. */
+    uint32_t link_queue_bytes;  /* What may wait for another node; 0: links.c's own. */
     const char *client_address; /* Where it is reached by clients, for people to see. */
 };
 
@@ -239,6 +241,7 @@ struct node_options {
     struct socket_address listen;
     uint32_t shards; /* Without the router shard. */
     uint64_t shutdown_timeout_ms;
+    struct mailbox_limits mailbox; /* Zero: those of runtime/limits.h. */
 
     struct cluster_options cluster;
     struct client_options client;

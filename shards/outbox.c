@@ -132,6 +132,20 @@ uint32_t outbox_room(const struct outbox *outbox, uint32_t target)
                : mailbox_room(outbox->shard->mailbox, target, MESSAGE_REPLY);
 }
 
+bool outbox_takes_delivery(const struct outbox *outbox, uint32_t target)
+{
+    const struct mailbox_limits *limits = mailbox_limits_of(outbox->shard->mailbox);
+    return outbox_waiting(outbox, target) <
+           limits->staged_max / (MAILBOX_STAGED_MAX / OUTBOX_DELIVERIES_MAX);
+}
+
+bool outbox_takes_publication(const struct outbox *outbox, uint32_t target)
+{
+    const struct mailbox_limits *limits = mailbox_limits_of(outbox->shard->mailbox);
+    return outbox_room(outbox, target) >
+           limits->staged_max / (MAILBOX_STAGED_MAX / HOME_ROOM_RESERVED);
+}
+
 void outbox_on_turn_end(struct outbox *outbox)
 {
     if (outbox->waiting == 0) {

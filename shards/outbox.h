@@ -27,6 +27,12 @@ uint32_t outbox_waiting(const struct outbox *outbox, uint32_t target);
 /* How many REPLYs the target's mailbox takes now, without any having to wait; 0 while some wait. */
 uint32_t outbox_room(const struct outbox *outbox, uint32_t target);
 
+/* May a delivery that its receiver can miss, and then notices, still wait for the target? */
+bool outbox_takes_delivery(const struct outbox *outbox, uint32_t target);
+
+/* Has the target, beside what answers and clean-up need, room for a publication now? */
+bool outbox_takes_publication(const struct outbox *outbox, uint32_t target);
+
 /* Sends what waits, as far as there is room. Once a turn. */
 void outbox_on_turn_end(struct outbox *outbox);
 

@@ -41,7 +41,7 @@ static void homes_deliver(struct homes *homes, struct channel *channel,
     }
     for (uint32_t i = 0; i < len; i++) {
         body.frames = is_router(homes, &interests[i]) ? delivery->values : delivery->body.frames;
-        if (outbox_waiting(outbox, interests[i].shard) >= OUTBOX_DELIVERIES_MAX) {
+        if (!outbox_takes_delivery(outbox, interests[i].shard)) {
             /* The shard sees the gap in the sequence. */
             buf_release(body.frames);
             actors_count(homes->actors, COUNTER_OUTBOX_LOST);
@@ -113,7 +113,7 @@ static bool homes_has_room(const struct homes *homes, struct channel *channel)
 {
     const struct interest *interests = channel_interests(channel);
     for (uint32_t i = 0; i < channel->interests_len; i++) {
-        if (outbox_room(homes->actors->outbox, interests[i].shard) <= HOME_ROOM_RESERVED) {
+        if (!outbox_takes_publication(homes->actors->outbox, interests[i].shard)) {
             return false;
         }
     }

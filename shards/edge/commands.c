@@ -43,20 +43,19 @@ static const struct verdict verdict_done;
 
 /* ---- connect ---- */
 
-/* Registers the user's session with the directory. False: its ring is full. */
+/* Registers the user's session with the directory. False: its ring is full, or what it is told of
+ * the user's other sessions waits for it. */
 static bool enter_directory(struct edge *edge, struct session *session)
 {
     const struct message_user_add body = {.user = session->account->user->id};
-    const bool waits = edge->options->client.user_connection_limit > 0;
+    const uint32_t home = actors_home_of(edge->actors, session_user(session));
     buf_share(body.user, 1);
-    if (!message_send_user_add(edge->shard->mailbox,
-                               actors_home_of(edge->actors, session_user(session)), session->handle,
-                               &body)) {
+    if (edge_is_congested(edge, home) ||
+        !message_send_user_add(edge->shard->mailbox, home, session->handle, &body)) {
         buf_release(body.user);
         return false;
     }
-    session->awaits_directory = waits;
-    session->is_in_directory = !waits;
+    session->awaits_directory = true;
     return true;
 }
 
@@ -94,7 +93,8 @@ static struct verdict on_connect(struct edge *edge, struct session *session,
     if (!span_is_empty(session_user(session)) && !enter_directory(edge, session)) {
         return VERDICT_DISCONNECT(TOO_MANY_REQUESTS);
     }
-    if (session->awaits_directory || server_subs_wait(session)) {
+    const bool asks_first = edge->options->client.user_connection_limit > 0;
+    if ((session->awaits_directory && asks_first) || server_subs_wait(session)) {
         session->state = SESSION_JOINING;
         session->account->connect_id = command->id;
         return verdict_done;

@@ -180,6 +180,17 @@ static void edge_close_all(struct edge *edge)
     }
 }
 
+/* Those that only wait for their directory. */
+static void edge_end_sessions(struct edge *edge)
+{
+    uint32_t cursor = 0;
+    uint32_t handle;
+    struct session *session;
+    while ((session = pool_next(edge->sessions, &cursor, &handle)) != NULL) {
+        session_close(edge, session);
+    }
+}
+
 void edge_destroy(struct edge *edge)
 {
     if (edge == NULL) {
@@ -188,10 +199,12 @@ void edge_destroy(struct edge *edge)
     edge->is_ending = true;
     timer_stop(edge->shard->timers, &edge->stop_timer);
     timer_stop(edge->shard->timers, &edge->moves_timer);
+    timer_stop(edge->shard->timers, &edge->users_timer);
     if (edge->connections != NULL && edge->hub != NULL) {
         listener_close(edge);
         edge_close_all(edge);
         edge_free_closed(edge, edge->closed.len);
+        edge_end_sessions(edge);
     }
     broadcast_destroy(edge);
     backends_destroy(edge->backends);
@@ -223,6 +236,9 @@ void edge_destroy(struct edge *edge)
 
 bool edge_start(struct edge *edge)
 {
+    if (edge->options->cluster.enabled) {
+        users_on_placement(edge); /* Other nodes may not know of this one yet. */
+    }
     return edge->listener >= 0 || listener_open(edge);
 }
 

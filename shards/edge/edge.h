@@ -60,6 +60,9 @@ struct edge {
     struct list users_told;   /* struct local_user: their directories know of them, */
     struct list users_due;    /* may be others since the placement changed, */
     struct list users_unsure; /* or have changed more than once. */
+    struct timer users_timer; /* The users told since users_since_ms are told again: */
+    uint64_t users_since_ms;  /* 0: there is no need. */
+    uint32_t users_again;     /* So many times more. */
     struct list moves;        /* Hub channels to be registered again; see hub_moves.c. */
     struct list retries;      /* The same, a little later. */
     uint64_t retries_due_ms;

@@ -376,13 +376,14 @@ void hub_unsubscribe_push(struct edge *edge, struct subscription *subscription, 
 
 /* ---- answers of homes ---- */
 
+/* Whoever brought the shard's registration may have left meanwhile, so the last one ends it. */
 static void subscription_fail(struct edge *edge, struct subscription *subscription, uint32_t error)
 {
     struct session *session = subscription->conn->session;
     const uint32_t command_id = subscription->command_id;
     const bool is_server_side = subscription->is_server_side;
     session_on_answered(edge, subscription);
-    hub_forget(edge, session, subscription);
+    hub_leave(edge, session, subscription, false);
     if (is_server_side) {
         server_subs_on_failure(edge, session, error);
     } else {

@@ -88,13 +88,16 @@ void session_on_user_added(struct edge *edge, const struct message *message)
         return;
     }
     session->awaits_directory = false;
-    session->is_in_directory = body.error == 0;
+    const bool was_asked = body.error != CLIENT_ERROR_TOO_MANY_REQUESTS;
+    session->is_in_directory = body.error == 0 || !was_asked;
     if (session->is_in_directory) {
-        users_on_added(edge, session);
+        users_on_added(edge, session, was_asked);
     }
     if (session->conn == NULL) {
         session_close(edge, session);
-    } else if (body.error != 0) {
+    } else if (session->state != SESSION_JOINING) {
+        return; /* It has not waited. */
+    } else if (!session->is_in_directory) {
         session_disconnect(edge, session, body.error, SPAN_EMPTY);
     } else if (!server_subs_wait(session)) {
         session_on_joined(edge, session);

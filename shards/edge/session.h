@@ -23,7 +23,8 @@ struct local_user {
     struct list accounts;
     struct buf *id;
     struct list link;   /* In one of the edge's lists of users. */
-    uint64_t directory; /* The tenure of the directory that was told of it. */
+    uint64_t directory; /* The tenure of the directory that was told of it, */
+    uint64_t told_ms;   /* and when it last was. */
     uint32_t sessions;  /* That the directory has registered. */
     bool moved;         /* It has had more than one directory. */
 };
@@ -62,7 +63,7 @@ struct session {
     uint8_t state;
     bool owes_pong : 1;
     bool is_in_directory : 1;  /* USER_REMOVE is owed when it ends. */
-    bool awaits_directory : 1; /* USER_ADDED decides whether it may connect. */
+    bool awaits_directory : 1; /* USER_ADDED is to come. */
     bool has_expiring_subscriptions : 1;
     bool awaits_keys : 1;     /* Its command's token waits for a key set (key_source.h). */
     bool has_frame_pings : 1; /* Pings and pongs are WebSocket's own, not the protocol's. */

@@ -75,16 +75,19 @@ bool users_set(struct edge *edge, struct session *session, struct span id)
 static void user_tell(struct edge *edge, struct local_user *user)
 {
     const struct message_user_set body = {.user = user->id, .sessions = user->sessions};
+    user->told_ms = edge->shard->now_ms;
     buf_share(body.user, 1);
     OUTBOX_SEND(edge->actors->outbox,
                 actors_home_of(edge->actors, span_of(user->id->bytes, user->id->len)), user_set, 0,
                 &body);
 }
 
-void users_on_added(struct edge *edge, struct session *session)
+void users_on_added(struct edge *edge, struct session *session, bool was_asked)
 {
     struct local_user *user = session->account->user;
     user->sessions++;
+    user->told_ms = edge->shard->now_ms;
+    user->moved = user->moved || !was_asked;
     if (user->moved) {
         user_tell(edge, user); /* The one that answered may not be its directory any more. */
     }
@@ -142,12 +145,31 @@ static void splice(struct list *from, struct list *to)
     }
 }
 
+static void users_on_timer(struct timer *timer, void *actor)
+{
+    struct edge *edge = CONTAINER_OF(timer, struct edge, users_timer);
+    (void)actor;
+    splice(&edge->users_told, &edge->users_due);
+    edge->users_again--;
+    if (edge->users_again > 0) {
+        timer_set(edge->shard->timers, timer, edge->shard->now_ms + USERS_AGAIN_MS_MAX,
+                  users_on_timer);
+    }
+}
+
 /* Those that were not looked at since the change before may have had another directory in between,
  * so that they are told in any case. */
 void users_on_placement(struct edge *edge)
 {
     splice(&edge->users_due, &edge->users_unsure);
     splice(&edge->users_told, &edge->users_due);
+    if (edge->users_since_ms == 0) {
+        const uint64_t now_ms = edge->shard->now_ms;
+        edge->users_since_ms = now_ms > USERS_AGAIN_MS_MAX ? now_ms - USERS_AGAIN_MS_MAX : 1;
+    }
+    edge->users_again = USERS_AGAIN;
+    timer_set(edge->shard->timers, &edge->users_timer, edge->shard->now_ms + USERS_AGAIN_MS_MIN,
+              users_on_timer);
 }
 
 void users_on_turn_end(struct edge *edge)
@@ -158,11 +180,15 @@ void users_on_turn_end(struct edge *edge)
         struct local_user *user = CONTAINER_OF(link, struct local_user, link);
         const uint64_t directory = directory_of(edge, user);
         list_append(&edge->users_told, link);
-        if (is_unsure || directory != user->directory) {
+        if (is_unsure || directory != user->directory ||
+            (edge->users_since_ms != 0 && user->told_ms >= edge->users_since_ms)) {
             user->directory = directory;
             user->moved = true;
             user_tell(edge, user);
         }
+    }
+    if (edge->users_again == 0 && !users_has_work(edge)) {
+        edge->users_since_ms = 0;
     }
 }
 

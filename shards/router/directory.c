@@ -286,9 +286,9 @@ static uint32_t directory_add_session(struct directory *directory, const struct 
 void directory_on_user_add(struct directory *directory, const struct message *message)
 {
     const struct message_user_add body = message_as_user_add(message);
-    struct message_user_added answer = {0};
-    /* Where this is not the home (any more), the session is let in: its shard registers it again
-     * where that is. */
+    /* Where this is not the home (any more, or yet), the session is let in: its shard registers it
+     * again where that is. */
+    struct message_user_added answer = {.error = CLIENT_ERROR_TOO_MANY_REQUESTS};
     if (directory_is_home(directory, span_of(body.user->bytes, body.user->len))) {
         answer.error = directory_add_session(directory, body.user,
                                              directory_place(directory, message, body.place));
@@ -350,6 +350,19 @@ void directory_on_user_command(struct directory *directory, const struct message
         actors_count_many(directory->actors, COUNTER_SENT_CONTROL, places.len);
     }
     message_release(message);
+}
+
+void directory_visit(const struct directory *directory, directory_visitor *visit, void *context)
+{
+    size_t cursor = 0;
+    struct user *user;
+    while ((user = map_next(directory->users, &cursor)) != NULL) {
+        const struct places places = user_places(user);
+        for (uint32_t i = 0; i < places.len; i++) {
+            visit(context, span_of(user->name, user->name_len), places.at[i].place,
+                  places.at[i].sessions);
+        }
+    }
 }
 
 /* ---- what is forgotten ---- */

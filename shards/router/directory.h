@@ -26,6 +26,10 @@ void directory_on_user_remove(struct directory *directory, const struct message 
 void directory_on_user_set(struct directory *directory, const struct message *message);
 void directory_on_user_command(struct directory *directory, const struct message *message);
 
+/* For who looks at it: the sessions of each user in each place (message_place()). */
+typedef void directory_visitor(void *context, struct span user, uint32_t place, uint32_t sessions);
+void directory_visit(const struct directory *directory, directory_visitor *visit, void *context);
+
 /* ORIGIN_GONE. */
 void directory_on_origin_gone(struct directory *directory, const struct message *message);
 

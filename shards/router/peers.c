@@ -159,6 +159,11 @@ struct peers *peers_create(struct node *node, struct shard *shard, struct gossip
     options.protocol_max = LINK_PROTOCOL;
     options.tls = cluster->tls;
     options.seal = (struct links_seal){gossiper, seal_hello, open_hello};
+    if (cluster->link_queue_bytes != 0) {
+        options.queue_bytes_max = cluster->link_queue_bytes;
+        options.queue_requests_bytes_max = cluster->link_queue_bytes / 4;
+        options.message_len_max = cluster->link_queue_bytes / 8;
+    }
     peers->node = node;
     peers->shard = shard;
     peers->gossiper = gossiper;

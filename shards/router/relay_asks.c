@@ -60,13 +60,13 @@ static enum link_message_kind answer_kind(enum link_message_kind request)
 }
 
 /* An answer in which nothing is but the error. Where the directory cannot be asked, the session is
- * let in all the same: its shard registers it again when there is one. */
+ * let in all the same (USER_ADDED): its shard registers it again. */
 static struct link_message refusal(enum link_message_kind kind, uint32_t flags, uint32_t error)
 {
     return (struct link_message){
         .kind = answer_kind(kind),
         .flags = flags,
-        .error = kind == LINK_MESSAGE_USER_ADD ? 0 : error,
+        .error = kind == LINK_MESSAGE_USER_ADD ? (uint32_t)CLIENT_ERROR_TOO_MANY_REQUESTS : error,
     };
 }
 

@@ -232,6 +232,15 @@ static struct buf *far_make_frames(struct relay_channel *channel,
     return push_frames_make(&read.push, protocols, protobuf_at);
 }
 
+/* The shard has missed a publication, and registers again to see it, as no other one may come. */
+static void far_lose(struct relay *relay, struct relay_channel *channel, struct relay_end *end)
+{
+    const struct message_moved moved = {0};
+    relay_count(relay, COUNTER_RELAY_LOST);
+    OUTBOX_SEND(relay->options.outbox, end->id, moved, end->handle, &moved);
+    relay_end_remove(channel, end);
+}
+
 void relay_far_on_publication(struct relay *relay, const struct relay_peer *peer,
                               const struct link_message *publication, struct span payload)
 {
@@ -243,10 +252,6 @@ void relay_far_on_publication(struct relay *relay, const struct relay_peer *peer
     const uint64_t age_ns = publication->age_us * 1000;
     uint32_t protobuf_at = 0;
     struct buf *frames = far_make_frames(channel, publication, payload, &protobuf_at);
-    if (frames == NULL) {
-        relay_count(relay, COUNTER_RELAY_LOST); /* The shards see the gap. */
-        return;
-    }
     const struct message_publication body = {
         .frames = frames,
         .sequence = publication->sequence,
@@ -256,19 +261,20 @@ void relay_far_on_publication(struct relay *relay, const struct relay_peer *peer
         .kind = (uint16_t)publication->what,
         .flags = (uint16_t)publication->flags,
     };
-    for (uint32_t i = 0; i < channel->ends_len; i++) {
-        const struct relay_end *end = &relay_ends(channel)[i];
+    for (uint32_t i = channel->ends_len; i-- > 0;) {
+        struct relay_end *end = &relay_ends(channel)[i];
         if (!end->is_active) {
             continue;
         }
-        if (outbox_waiting(relay->options.outbox, end->id) >= OUTBOX_DELIVERIES_MAX) {
-            relay_count(relay, COUNTER_OUTBOX_LOST); /* The shard sees the gap. */
+        if (frames == NULL || !outbox_takes_delivery(relay->options.outbox, end->id)) {
+            far_lose(relay, channel, end);
             continue;
         }
         buf_share(frames, 1);
         OUTBOX_SEND(relay->options.outbox, end->id, publication, end->handle, &body);
     }
     buf_release(frames);
+    relay_far_settle(relay, channel, NULL);
 }
 
 void relay_far_on_moved(struct relay *relay, const struct relay_peer *peer, uint32_t handle)

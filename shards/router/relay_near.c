@@ -188,6 +188,18 @@ void relay_near_on_unsubscribe(struct relay *relay, struct relay_peer *peer,
     }
 }
 
+/* The node has missed a publication. It would see the gap with the next one, which may never come:
+ * so it registers again, and compares. */
+static void near_lose(struct relay *relay, struct relay_channel *channel, struct relay_end *end,
+                      struct relay_peer *peer)
+{
+    const struct link_message moved = {.kind = LINK_MESSAGE_MOVED, .handle = end->handle};
+    relay_count(relay, COUNTER_RELAY_LOST);
+    peer->given_up++;
+    (void)relay_send(relay, peer, &moved, NULL);
+    relay_near_remove_end(relay, channel, end);
+}
+
 void relay_near_on_publication(struct relay *relay, const struct message *message)
 {
     const struct message_publication body = message_as_publication(message);
@@ -202,16 +214,18 @@ void relay_near_on_publication(struct relay *relay, const struct message *messag
         .age_us =
             relay->shard->now_ns > body.sent_ns ? (relay->shard->now_ns - body.sent_ns) / 1000 : 0,
     };
-    for (uint32_t i = 0; channel != NULL && i < channel->ends_len; i++) {
-        const struct relay_end *end = &relay_ends(channel)[i];
-        const struct relay_peer *peer = relay_peer_of(relay, end->id);
+    for (uint32_t i = channel == NULL ? 0 : channel->ends_len; i-- > 0;) {
+        struct relay_end *end = &relay_ends(channel)[i];
+        struct relay_peer *peer = relay_peer_of(relay, end->id);
         publication.handle = end->handle;
         if (end->is_active && peer != NULL && !relay_send(relay, peer, &publication, body.frames)) {
-            relay_count(relay, COUNTER_RELAY_LOST); /* The node's shards see the gap. */
+            near_lose(relay, channel, end, peer);
         }
     }
     if (channel == NULL) {
         relay_count(relay, COUNTER_STALE_MESSAGES);
+    } else if (channel->ends_len == 0) {
+        relay_near_close(relay, channel);
     }
     message_release(message);
 }

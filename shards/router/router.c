@@ -60,6 +60,11 @@ struct router *router_create(struct node *node)
     return router;
 }
 
+const struct relay *router_relay(const struct router *router)
+{
+    return router->relay;
+}
+
 static struct router *router_of(void *context)
 {
     return context;

@@ -31,6 +31,11 @@ struct router;
 
 /* Before the shard's thread runs; its ops' stop frees it. NULL: memory is out. */
 MUST_CHECK struct router *router_create(struct node *node);
+
+/* For who looks at it. NULL: the node is no part of a cluster. */
+struct relay;
+const struct relay *router_relay(const struct router *router);
+
 const struct shard_actor *router_actor_ops(void);
 
 #endif

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The client protocol as a client sees it, in the few forms that the simulator's worlds use. */
+/* A client's connection and what it sends; what it hears is in fake_words.c. */
 #include "tests/sim/fake_client.h"
 
+#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "codec/base64.h"
+
+enum { PADDING_MAX = 1024 };
 
 static void client_put(struct fake_client *client, const void *at, size_t len)
 {
@@ -15,7 +19,7 @@ static void client_put(struct fake_client *client, const void *at, size_t len)
     }
 }
 
-static void client_put_text(struct fake_client *client, const char *text)
+void fake_client_say(struct fake_client *client, const char *text)
 {
     uint8_t frame[WEBSOCKET_HEADER_LEN_MAX];
     const uint8_t mask[4] = {0x12, 0x34, 0x56, 0x78};
@@ -35,21 +39,40 @@ static void client_put_text(struct fake_client *client, const char *text)
     client_put(client, payload, len);
 }
 
-static const char *channel_prefix(uint32_t channel)
+const char *fake_channel_name(uint32_t channel)
 {
-    return fake_channel_is_kept(channel) ? "r:" : "";
+    static const char *const names[CHANNELS_MAX] = {"r:c0", "c1", "r:c2", "c3",
+                                                    "r:c4", "c5", "r:c6", "c7"};
+    return names[channel];
 }
 
-bool fake_client_open(struct fake_client *client, struct sim *sim, uint32_t node,
+void fake_client_init(struct fake_client *client, struct sim *sim, struct truth *truth,
+                      uint32_t number)
+{
+    client->sim = sim;
+    client->truth = truth;
+    client->number = number;
+}
+
+/* ---- the connection ---- */
+
+bool fake_client_open(struct fake_client *client, uint32_t node,
                       const struct socket_address *address)
 {
-    struct fake_place places[CHANNELS_MAX];
-    memcpy(places, client->places, sizeof(places));
-    memset(client, 0, sizeof(*client));
-    memcpy(client->places, places, sizeof(places));
-    client->sim = sim;
+    memset(client->subscriptions, 0, sizeof(client->subscriptions));
+    client->is_paused = false;
+    client->is_mute = false;
+    client->is_garbling = false;
+    client->close_code = 0;
+    client->publishes_len = 0;
+    client->presence.id = 0;
+    client->history.id = 0;
+    client->out_len = 0;
+    client->in_len = 0;
+    client->message_len = 0;
+    client->id[0] = '\0';
     client->node = node;
-    client->socket = sim_client_connect(sim, node, address);
+    client->socket = sim_client_connect(client->sim, node, address);
     if (client->socket < 0) {
         return false;
     }
@@ -64,22 +87,31 @@ bool fake_client_open(struct fake_client *client, struct sim *sim, uint32_t node
     return true;
 }
 
+/* What was published and not answered may have arrived. */
 static void client_end(struct fake_client *client)
 {
     client->state = FAKE_ENDED;
     for (uint32_t i = 0; i < CHANNELS_MAX; i++) {
         if (client->subscriptions[i].run != NULL) {
-            client->subscriptions[i].run->is_open = false;
+            truth_close(client->subscriptions[i].run);
         }
         client->subscriptions[i] = (struct fake_subscription){0};
     }
+    for (uint32_t i = 0; i < client->publishes_len; i++) {
+        truth_refuse(client->truth, client->publishes[i].publication, false);
+    }
+    client->publishes_len = 0;
+    truth_note(client->truth, CHANNEL_NONE, "client %u: its connection to node %u ends, code %u",
+               client->number, client->node, client->close_code);
 }
 
 void fake_client_close(struct fake_client *client, bool reset)
 {
     if (client->state != FAKE_UNUSED) {
         sim_client_close(client->sim, client->socket, reset);
-        client_end(client);
+        if (client->state != FAKE_ENDED) {
+            client_end(client);
+        }
         client->state = FAKE_UNUSED;
     }
 }
@@ -90,6 +122,31 @@ void fake_client_pause(struct fake_client *client, bool paused)
     sim_client_pause(client->sim, client->socket, paused);
 }
 
+/* ---- commands ---- */
+
+/* A token that nobody has signed: nodes of the simulator do not look. Users' names have five
+ * letters, so that no padding is needed. */
+static void client_connect(struct fake_client *client)
+{
+    char text[256];
+    char claims[32];
+    uint8_t room[64];
+    if (client->user[0] == '\0') {
+        fake_client_say(client, "{\"id\":1,\"connect\":{}}");
+        return;
+    }
+    struct writer encoded = writer_of(room, sizeof(room));
+    const int len = snprintf(claims, sizeof(claims), "{\"sub\":\"%s\"}", client->user);
+    BUG_IF(len % 3 != 0);
+    base64_encode(&encoded, span_of(claims, (size_t)len));
+    const struct span payload = writer_written(&encoded);
+    (void)snprintf(text, sizeof(text),
+                   "{\"id\":1,\"connect\":{\"token\":\"eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9."
+                   "%.*s.AAAA\"}}",
+                   (int)payload.len, (const char *)payload.at);
+    fake_client_say(client, text);
+}
+
 void fake_client_subscribe(struct fake_client *client, uint8_t channel)
 {
     struct fake_subscription *subscription = &client->subscriptions[channel];
@@ -98,16 +155,17 @@ void fake_client_subscribe(struct fake_client *client, uint8_t channel)
     char text[256];
     subscription->state = FAKE_ASKED;
     subscription->command_id = client->next_id++;
+    subscription->has_recovered = place->is_known;
     if (place->is_known) {
         /* Some would rather have an error than begin anew. */
         const unsigned flag = subscription->command_id % 4 == 0 ? 2 : 0;
         (void)snprintf(recover, sizeof(recover),
-                       ",\"recover\":true,\"offset\":%llu,\"epoch\":\"%s\",\"flag\":%u",
-                       (unsigned long long)place->offset, place->epoch, flag);
+                       ",\"recover\":true,\"offset\":%" PRIu64 ",\"epoch\":\"%s\",\"flag\":%u",
+                       place->offset, place->epoch, flag);
     }
-    (void)snprintf(text, sizeof(text), "{\"id\":%u,\"subscribe\":{\"channel\":\"%sc%u\"%s}}",
-                   subscription->command_id, channel_prefix(channel), channel, recover);
-    client_put_text(client, text);
+    (void)snprintf(text, sizeof(text), "{\"id\":%u,\"subscribe\":{\"channel\":\"%s\"%s}}",
+                   subscription->command_id, fake_channel_name(channel), recover);
+    fake_client_say(client, text);
 }
 
 void fake_client_unsubscribe(struct fake_client *client, uint8_t channel)
@@ -116,44 +174,53 @@ void fake_client_unsubscribe(struct fake_client *client, uint8_t channel)
     char text[128];
     subscription->state = FAKE_LEAVING;
     subscription->command_id = client->next_id++;
-    (void)snprintf(text, sizeof(text), "{\"id\":%u,\"unsubscribe\":{\"channel\":\"%sc%u\"}}",
-                   subscription->command_id, channel_prefix(channel), channel);
-    client_put_text(client, text);
+    (void)snprintf(text, sizeof(text), "{\"id\":%u,\"unsubscribe\":{\"channel\":\"%s\"}}",
+                   subscription->command_id, fake_channel_name(channel));
+    fake_client_say(client, text);
 }
 
-bool fake_client_publish(struct fake_client *client, uint8_t channel, uint32_t publication,
-                         uint32_t padding)
+void fake_client_forget(struct fake_client *client, uint8_t channel)
 {
-    if (client->publishes_len == sizeof(client->publishes) / sizeof(client->publishes[0])) {
+    client->places[channel].is_known = false;
+}
+
+bool fake_client_publish(struct fake_client *client, uint8_t channel, uint32_t padding)
+{
+    char text[2048];
+    char filler[PADDING_MAX + 1];
+    if (client->publishes_len == sizeof(client->publishes) / sizeof(client->publishes[0]) ||
+        client->out_len + sizeof(text) > sizeof(client->out)) {
         return false;
     }
-    char text[2048];
-    char filler[1025];
-    padding = padding < sizeof(filler) ? padding : (uint32_t)sizeof(filler) - 1;
+    padding = padding < PADDING_MAX ? padding : PADDING_MAX;
     memset(filler, 'x', padding);
     filler[padding] = '\0';
-    const int len =
-        snprintf(text, sizeof(text),
-                 "{\"id\":%u,\"publish\":{\"channel\":\"%sc%u\",\"data\":{\"n\":%u,"
-                 "\"p\":\"%s\"}}}",
-                 client->next_id, channel_prefix(channel), channel, publication, filler);
-    if (client->out_len + (size_t)len + WEBSOCKET_HEADER_LEN_MAX > sizeof(client->out)) {
-        return false;
-    }
+    const uint32_t publication = truth_send(client->truth, channel);
+    (void)snprintf(text, sizeof(text),
+                   "{\"id\":%u,\"publish\":{\"channel\":\"%s\",\"data\":{\"n\":%u,\"p\":\"%s\"}}}",
+                   client->next_id, fake_channel_name(channel), publication, filler);
     client->publishes[client->publishes_len++] =
         (struct fake_publish){.command_id = client->next_id++, .publication = publication};
-    client_put_text(client, text);
+    fake_client_say(client, text);
     return true;
 }
 
 void fake_client_ask_presence(struct fake_client *client, uint8_t channel)
 {
     char text[128];
-    client->asked_clients = UINT64_MAX;
-    client->asked_id = client->next_id++;
-    (void)snprintf(text, sizeof(text), "{\"id\":%u,\"presence_stats\":{\"channel\":\"%sc%u\"}}",
-                   client->asked_id, channel_prefix(channel), channel);
-    client_put_text(client, text);
+    client->presence = (struct fake_question){client->next_id++, channel, client->truth->now};
+    (void)snprintf(text, sizeof(text), "{\"id\":%u,\"presence\":{\"channel\":\"%s\"}}",
+                   client->presence.id, fake_channel_name(channel));
+    fake_client_say(client, text);
+}
+
+void fake_client_ask_history(struct fake_client *client, uint8_t channel, uint32_t limit)
+{
+    char text[128];
+    client->history = (struct fake_question){client->next_id++, channel, ++client->truth->now};
+    (void)snprintf(text, sizeof(text), "{\"id\":%u,\"history\":{\"channel\":\"%s\",\"limit\":%u}}",
+                   client->history.id, fake_channel_name(channel), limit);
+    fake_client_say(client, text);
 }
 
 void fake_client_send_garbage(struct fake_client *client, struct random *random)
@@ -163,151 +230,13 @@ void fake_client_send_garbage(struct fake_client *client, struct random *random)
     for (size_t i = 0; i < len; i++) {
         bytes[i] = (uint8_t)random_next(random);
     }
+    client->is_garbling = true;
     client_put(client, bytes, len);
 }
 
-void fake_run_add(struct fake_run *run, uint32_t id)
-{
-    if (run->len == run->room) {
-        run->room = run->room == 0 ? 16 : run->room * 2;
-        run->ids = realloc(run->ids, run->room * sizeof(*run->ids));
-        BUG_IF(run->ids == NULL);
-    }
-    run->ids[run->len++] = id;
-}
+/* ---- what arrives ---- */
 
-/* ---- what the node says ---- */
-
-static uint32_t number_behind(const char *text, const char *key)
-{
-    const char *at = strstr(text, key);
-    return at == NULL ? 0 : (uint32_t)strtoul(at + strlen(key), NULL, 10);
-}
-
-/* The publication in the text is the one after what the client has. */
-static void client_moves_on(struct fake_client *client, const struct fake_listener *listener,
-                            uint32_t channel, const char *text)
-{
-    if (number_behind(text, "\"offset\":") != ++client->places[channel].offset) {
-        listener->violation(listener->context, "an offset is not the next one");
-    }
-}
-
-static void client_on_push(struct fake_client *client, const struct fake_listener *listener,
-                           const char *text)
-{
-    const bool is_kept = strstr(text, "\"channel\":\"r:c") != NULL;
-    const uint32_t channel = number_behind(text, is_kept ? "\"channel\":\"r:c" : "\"channel\":\"c");
-    if (channel >= CHANNELS_MAX) {
-        return;
-    }
-    struct fake_subscription *subscription = &client->subscriptions[channel];
-    if (strstr(text, "\"unsubscribe\":{") != NULL && subscription->run != NULL) {
-        subscription->run->is_open = false;
-        if (subscription->state != FAKE_LEAVING) { /* Else the command has crossed the push. */
-            *subscription = (struct fake_subscription){0};
-        }
-    }
-    if (strstr(text, "\"pub\":") == NULL) {
-        return;
-    }
-    if (subscription->run == NULL) {
-        listener->violation(listener->context, "a publication outside of any subscription");
-        return;
-    }
-    fake_run_add(subscription->run, number_behind(text, "\"n\":"));
-    if (is_kept) {
-        client_moves_on(client, listener, channel, text);
-    }
-}
-
-/* Takes what was missed; or, where that cannot be had any more, begins a new run. */
-static struct fake_run *client_resume(struct fake_client *client,
-                                      const struct fake_listener *listener, uint8_t channel,
-                                      const char *text)
-{
-    struct fake_place *place = &client->places[channel];
-    const bool is_recovered = strstr(text, "\"recovered\":true") != NULL;
-    if (place->is_known) {
-        listener->recovered(listener->context, is_recovered);
-    }
-    if (is_recovered) {
-        for (const char *at = text; (at = strstr(at, "\"n\":")) != NULL; at++) {
-            fake_run_add(place->run, number_behind(at, "\"n\":"));
-            client_moves_on(client, listener, channel, at);
-        }
-        place->run->is_open = true;
-        return place->run;
-    }
-    const char *epoch = strstr(text, "\"epoch\":\"");
-    if (epoch == NULL || strstr(text, "\"publications\"") != NULL) {
-        listener->violation(listener->context, "a subscribe reply without its position");
-        return listener->open_run(listener->context, client, channel);
-    }
-    epoch += strlen("\"epoch\":\"");
-    place->is_known = true;
-    place->offset = number_behind(text, "\"offset\":");
-    (void)snprintf(place->epoch, sizeof(place->epoch), "%.*s", (int)strcspn(epoch, "\""), epoch);
-    place->run = listener->open_run(listener->context, client, channel);
-    return place->run;
-}
-
-static void client_on_subscription_reply(struct fake_client *client,
-                                         const struct fake_listener *listener, uint8_t channel,
-                                         const char *text)
-{
-    const bool is_error = strstr(text, "\"error\":") != NULL;
-    struct fake_subscription *subscription = &client->subscriptions[channel];
-    subscription->command_id = 0;
-    if (subscription->state == FAKE_LEAVING) {
-        subscription->run->is_open = false;
-        *subscription = (struct fake_subscription){0};
-    } else if (is_error) {
-        subscription->state = FAKE_NONE;
-        if (strstr(text, "\"code\":112") != NULL) {
-            client->places[channel].is_known = false;
-        }
-    } else if (fake_channel_is_kept(channel)) {
-        subscription->state = FAKE_SUBSCRIBED;
-        subscription->run = client_resume(client, listener, channel, text);
-    } else {
-        subscription->state = FAKE_SUBSCRIBED;
-        subscription->run = listener->open_run(listener->context, client, channel);
-    }
-}
-
-static void client_on_reply(struct fake_client *client, const struct fake_listener *listener,
-                            const char *text, uint32_t id)
-{
-    const bool is_error = strstr(text, "\"error\":") != NULL;
-    if (client->state == FAKE_CONNECTING) {
-        if (is_error || strstr(text, "\"connect\":") == NULL) {
-            listener->violation(listener->context, "connect was not answered");
-        }
-        client->state = FAKE_CONNECTED;
-        return;
-    }
-    if (id == client->asked_id) {
-        client->asked_clients = number_behind(text, "\"num_clients\":");
-        return;
-    }
-    for (uint8_t channel = 0; channel < CHANNELS_MAX; channel++) {
-        if (client->subscriptions[channel].command_id == id) {
-            client_on_subscription_reply(client, listener, channel, text);
-            return;
-        }
-    }
-    for (uint32_t i = 0; i < client->publishes_len; i++) {
-        if (client->publishes[i].command_id == id) {
-            listener->published(listener->context, client->publishes[i].publication, !is_error);
-            client->publishes[i] = client->publishes[--client->publishes_len];
-            return;
-        }
-    }
-    listener->violation(listener->context, "a reply to nothing that was asked");
-}
-
-static void client_on_message(struct fake_client *client, const struct fake_listener *listener)
+static void client_on_message(struct fake_client *client)
 {
     client->message[client->message_len] = '\0';
     char *line = (char *)client->message;
@@ -316,21 +245,17 @@ static void client_on_message(struct fake_client *client, const struct fake_list
         if (next != NULL) {
             *next++ = '\0';
         }
-        if (strcmp(line, "{}") == 0) {
-            if (!client->is_mute) {
-                client_put_text(client, "{}");
-            }
-        } else if (strncmp(line, "{\"push\"", 7) == 0) {
-            client_on_push(client, listener, line);
-        } else {
-            client_on_reply(client, listener, line, number_behind(line, "{\"id\":"));
+        if (strcmp(line, "{}") != 0) {
+            fake_client_hear(client, line);
+        } else if (!client->is_mute) {
+            fake_client_say(client, "{}");
         }
         line = next;
     }
 }
 
 /* Takes the response's head; false: it is not whole yet. */
-static bool client_take_handshake(struct fake_client *client, const struct fake_listener *listener)
+static bool client_take_handshake(struct fake_client *client)
 {
     client->in[client->in_len] = '\0';
     const char *end = strstr((const char *)client->in, "\r\n\r\n");
@@ -338,17 +263,37 @@ static bool client_take_handshake(struct fake_client *client, const struct fake_
         return false;
     }
     if (strncmp((const char *)client->in, "HTTP/1.1 101 ", 13) != 0) {
-        listener->violation(listener->context, "the upgrade was refused");
+        truth_fail(client->truth, CHANNEL_NONE, "the upgrade of client %u was refused",
+                   client->number);
     }
     const size_t len = (size_t)(end + 4 - (const char *)client->in);
     memmove(client->in, client->in + len, client->in_len - len);
     client->in_len -= len;
     client->state = FAKE_CONNECTING;
-    client_put_text(client, "{\"id\":1,\"connect\":{}}");
+    client_connect(client);
     return true;
 }
 
-static void client_take_frames(struct fake_client *client, const struct fake_listener *listener)
+static void client_on_close(struct fake_client *client, uint16_t code)
+{
+    static const uint8_t close[] = {0x88, 0x80, 0, 0, 0, 0};
+    client->close_code = code;
+    client_put(client, close, sizeof(close));
+    const bool is_told = code >= 4500; /* By the server API. */
+    bool is_right = client->is_garbling || code == 3001 || code == 3008 || code == 3012 ||
+                    code == 3013 || code == 3502;
+    for (uint32_t i = 0; is_told && i < client->truth->commands_len; i++) {
+        const struct user_command *command = &client->truth->commands[i];
+        is_right = is_right || (command->channel == CHANNEL_NONE && command->code == code &&
+                                strcmp(command->user, client->user) == 0);
+    }
+    if (!is_right) {
+        truth_fail(client->truth, CHANNEL_NONE, "client %u of user \"%s\" was ended with code %u",
+                   client->number, client->user, code);
+    }
+}
+
+static void client_take_frames(struct fake_client *client)
 {
     uint8_t *at = client->in;
     uint8_t *end = client->in + client->in_len;
@@ -359,13 +304,12 @@ static void client_take_frames(struct fake_client *client, const struct fake_lis
             break;
         }
         if (result == WEBSOCKET_ERROR) {
-            listener->violation(listener->context, "the node broke the WebSocket protocol");
+            truth_fail(client->truth, CHANNEL_NONE, "client %u: a broken WebSocket frame",
+                       client->number);
             break;
         }
         if (result == WEBSOCKET_CLOSE) {
-            client->close_code = event.close_code;
-            const uint8_t close[] = {0x88, 0x80, 0, 0, 0, 0};
-            client_put(client, close, sizeof(close));
+            client_on_close(client, event.close_code);
             at = end;
             break;
         }
@@ -379,23 +323,24 @@ static void client_take_frames(struct fake_client *client, const struct fake_lis
         memcpy(client->message + client->message_len, event.payload.at, event.payload.len);
         client->message_len += event.payload.len;
         if (event.is_last) {
-            client_on_message(client, listener);
+            client_on_message(client);
         }
     }
     client->in_len = (size_t)(end - at);
     memmove(client->in, at, client->in_len);
 }
 
-bool fake_client_poll(struct fake_client *client, const struct fake_listener *listener)
+bool fake_client_poll(struct fake_client *client)
 {
     if (client->state == FAKE_UNUSED || client->state == FAKE_ENDED) {
         return false;
     }
-    const size_t taken = client->out_len == 0 ? 0
-                                              : sim_client_send(client->sim, client->socket,
-                                                                client->out, client->out_len);
-    memmove(client->out, client->out + taken, client->out_len - taken);
-    client->out_len -= taken;
+    size_t taken = 0;
+    if (client->out_len > 0) {
+        taken = sim_client_send(client->sim, client->socket, client->out, client->out_len);
+        memmove(client->out, client->out + taken, client->out_len - taken);
+        client->out_len -= taken;
+    }
     const ssize_t got =
         client->is_paused
             ? 0
@@ -406,9 +351,11 @@ bool fake_client_poll(struct fake_client *client, const struct fake_listener *li
         return true;
     }
     client->in_len += (size_t)got;
-    if (client->state == FAKE_HANDSHAKE && !client_take_handshake(client, listener)) {
+    if (client->state == FAKE_HANDSHAKE && !client_take_handshake(client)) {
         return taken > 0 || got > 0;
     }
-    client_take_frames(client, listener);
+    if (got > 0) {
+        client_take_frames(client);
+    }
     return taken > 0 || got > 0;
 }

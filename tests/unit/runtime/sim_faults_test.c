@@ -216,7 +216,9 @@ static void nodes_talk(void **state)
     assert_int_equal(sim_node_connections(sim, 0), 1);
     assert_int_equal(sim_node_connections(sim, 1), 1);
     assert_int_equal(sim_node_connections(sim, 2), 0);
-    assert_int_equal(sim_faults(sim), 0);
+    for (uint32_t fault = 0; fault < SIM_FAULTS_LEN; fault++) {
+        assert_int_equal(sim_faults(sim, (enum sim_fault)fault), 0);
+    }
     sim_destroy(sim);
 }
 
@@ -242,7 +244,8 @@ static void a_cut_way_holds_back_one_direction(void **state)
     assert_int_equal(talkers[1]->heard_len, 111);
     assert_true(talkers[1]->is_over);
     assert_int_equal(talkers[1]->datagrams_heard[1], 0);
-    assert_true(sim_faults(sim) >= 3);
+    assert_true(sim_faults(sim, SIM_FAULT_HELD) >= 2);
+    assert_int_equal(sim_faults(sim, SIM_FAULT_LOST), 1);
     sim_destroy(sim);
 }
 
@@ -306,7 +309,7 @@ static void datagrams_get_lost(void **state)
     const uint32_t once = throw_many(sim, 0, 1, &twice);
     assert_true(once > 100 && once < 190);
     assert_int_equal(twice, 0);
-    assert_int_equal(sim_faults(sim), 200 - once);
+    assert_int_equal(sim_faults(sim, SIM_FAULT_LOST), 200 - once);
     sim_destroy(sim);
 }
 

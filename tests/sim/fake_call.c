@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* HTTP as a backend speaks it: one request, one response with its length, the end. */
+#include "tests/sim/fake_call.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/sim/fake_client.h"
+
+enum { PADDING_MAX = 1024, CODE_FIRST = 4500 };
+
+void fake_call_init(struct fake_call *call, struct sim *sim, struct truth *truth)
+{
+    call->sim = sim;
+    call->truth = truth;
+    call->socket = -1;
+}
+
+static bool call_begin(struct fake_call *call, const struct fake_target *to,
+                       enum fake_call_kind kind)
+{
+    BUG_IF(call->socket >= 0);
+    call->kind = kind;
+    call->asked_at = ++call->truth->now;
+    call->is_answered = false;
+    call->in_len = 0;
+    call->out_len = 0;
+    call->socket = sim_client_connect(call->sim, to->node, to->address);
+    return call->socket >= 0;
+}
+
+static void call_say(struct fake_call *call, const char *method, const char *body)
+{
+    call->out_len = (size_t)snprintf(call->out, sizeof(call->out),
+                                     "POST /api/%s HTTP/1.1\r\nHost: sim\r\nContent-Type: "
+                                     "application/json\r\nContent-Length: %zu\r\n\r\n%s",
+                                     method, strlen(body), body);
+    BUG_IF(call->out_len >= sizeof(call->out));
+}
+
+void fake_call_publish(struct fake_call *call, const struct fake_target *to, uint8_t channel,
+                       uint32_t padding)
+{
+    char body[PADDING_MAX + 256];
+    char filler[PADDING_MAX + 1];
+    if (!call_begin(call, to, CALL_PUBLISH)) {
+        return;
+    }
+    padding = padding < PADDING_MAX ? padding : PADDING_MAX;
+    memset(filler, 'x', padding);
+    filler[padding] = '\0';
+    call->channel = channel;
+    call->publication = truth_send(call->truth, channel);
+    (void)snprintf(body, sizeof(body), "{\"channel\":\"%s\",\"data\":{\"n\":%u,\"p\":\"%s\"}}",
+                   fake_channel_name(channel), call->publication, filler);
+    call_say(call, "publish", body);
+}
+
+void fake_call_history(struct fake_call *call, const struct fake_target *to, uint8_t channel)
+{
+    char body[64];
+    if (call_begin(call, to, CALL_HISTORY)) {
+        call->channel = channel;
+        (void)snprintf(body, sizeof(body), "{\"channel\":\"%s\",\"limit\":-1}",
+                       fake_channel_name(channel));
+        call_say(call, "history", body);
+    }
+}
+
+void fake_call_channels(struct fake_call *call, const struct fake_target *to)
+{
+    if (call_begin(call, to, CALL_CHANNELS)) {
+        call_say(call, "channels", "{}");
+    }
+}
+
+/* A command that somebody may obey from now on. */
+static uint32_t add_command(struct truth *truth, uint8_t channel, const char *user)
+{
+    struct user_command *command = &truth->commands[truth->commands_len];
+    command->channel = channel;
+    command->code = (uint16_t)(CODE_FIRST + truth->commands_len);
+    memcpy(command->user, user, strlen(user) + 1);
+    return truth->commands_len++;
+}
+
+void fake_call_disconnect(struct fake_call *call, const struct fake_target *to, const char *user)
+{
+    char body[128];
+    if (call->truth->commands_len < USER_COMMANDS_MAX && call_begin(call, to, CALL_DISCONNECT)) {
+        const uint32_t command = add_command(call->truth, CHANNEL_NONE, user);
+        (void)snprintf(body, sizeof(body),
+                       "{\"user\":\"%s\",\"disconnect\":{\"code\":%u,\"reason\":\"told\"}}", user,
+                       call->truth->commands[command].code);
+        call_say(call, "disconnect", body);
+    }
+}
+
+void fake_call_unsubscribe(struct fake_call *call, const struct fake_target *to, uint8_t channel,
+                           const char *user)
+{
+    char body[128];
+    if (call->truth->commands_len < USER_COMMANDS_MAX && call_begin(call, to, CALL_UNSUBSCRIBE)) {
+        (void)add_command(call->truth, channel, user);
+        (void)snprintf(body, sizeof(body), "{\"user\":\"%s\",\"channel\":\"%s\"}", user,
+                       fake_channel_name(channel));
+        call_say(call, "unsubscribe", body);
+    }
+}
+
+/* ---- the answer ---- */
+
+static void call_end(struct fake_call *call)
+{
+    sim_client_close(call->sim, call->socket, false);
+    call->socket = -1;
+}
+
+void fake_call_abort(struct fake_call *call)
+{
+    if (call->socket >= 0) {
+        if (call->kind == CALL_PUBLISH) {
+            truth_refuse(call->truth, call->publication, false);
+        }
+        call_end(call);
+    }
+}
+
+static void on_history(struct fake_call *call, const char *body)
+{
+    char epoch[EPOCH_TEXT_SIZE];
+    const char *behind = body;
+    for (const char *at = body; (at = strstr(at, "\"epoch\":\"")) != NULL; at++) {
+        behind = at;
+    }
+    fake_text_behind(behind, "\"epoch\":\"", epoch, sizeof(epoch));
+    struct told_stream *stream = truth_stream(call->truth, call->channel, epoch);
+    fake_note_publications(call->truth, call->channel, stream, body);
+    truth_check_end(call->truth, stream, fake_number_behind(behind, "\"offset\":"), call->asked_at);
+}
+
+static void on_published(struct fake_call *call, const char *body)
+{
+    char epoch[EPOCH_TEXT_SIZE];
+    const uint64_t offset = fake_number_behind(body, "\"offset\":");
+    fake_text_behind(body, "\"epoch\":\"", epoch, sizeof(epoch));
+    if ((offset != 0) != channel_is_kept(call->channel)) {
+        truth_fail(call->truth, call->channel, "publish was answered with %s", body);
+    }
+    truth_acknowledge(call->truth, call->publication, offset == 0 ? NULL : epoch, offset);
+    truth_note(call->truth, call->channel, "%u is published in %s at %" PRIu64 " of %s",
+               call->publication, fake_channel_name(call->channel), offset, epoch);
+}
+
+/* Errors of the server API do not tell whether anything has happened. */
+static void on_response(struct fake_call *call, const char *body)
+{
+    call->is_answered = strstr(body, "\"error\":") == NULL;
+    if (!call->is_answered && fake_number_behind(body, "\"code\":") != 100) {
+        truth_fail(call->truth, call->channel, "a call was answered with %s", body);
+    }
+    if (call->kind == CALL_PUBLISH && call->is_answered) {
+        on_published(call, body);
+    } else if (call->kind == CALL_PUBLISH) {
+        truth_refuse(call->truth, call->publication, false);
+    } else if (call->kind == CALL_HISTORY && call->is_answered) {
+        on_history(call, body);
+    }
+    call_end(call);
+}
+
+bool fake_call_poll(struct fake_call *call)
+{
+    if (call->socket < 0) {
+        return false;
+    }
+    size_t taken = 0;
+    if (call->out_len > 0) {
+        taken = sim_client_send(call->sim, call->socket, call->out, call->out_len);
+        memmove(call->out, call->out + taken, call->out_len - taken);
+        call->out_len -= taken;
+    }
+    const ssize_t got = sim_client_receive(call->sim, call->socket, call->in + call->in_len,
+                                           sizeof(call->in) - 1 - call->in_len);
+    if (got < 0) {
+        fake_call_abort(call);
+        return true;
+    }
+    call->in_len += (size_t)got;
+    call->in[call->in_len] = '\0';
+    const char *body = strstr(call->in, "\r\n\r\n");
+    if (body != NULL) {
+        const uint64_t len = fake_number_behind(call->in, "ontent-Length: ");
+        body += 4;
+        if (call->in_len - (size_t)(body - call->in) >= len) {
+            on_response(call, body);
+        }
+    }
+    return taken > 0 || got > 0;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A call of the server API, by a backend that connects for it alone. */
+#ifndef ROOST_TESTS_SIM_FAKE_CALL_H
+#define ROOST_TESTS_SIM_FAKE_CALL_H
+
+#include "runtime/sim.h"
+#include "tests/sim/truth.h"
+
+enum fake_call_kind {
+    CALL_PUBLISH,
+    CALL_HISTORY,
+    CALL_DISCONNECT,
+    CALL_UNSUBSCRIBE,
+    CALL_CHANNELS,
+};
+
+struct fake_call {
+    struct sim *sim;
+    struct truth *truth;
+    int socket; /* -1: none is under way. */
+    enum fake_call_kind kind;
+    uint8_t channel;
+    uint32_t publication;
+    uint64_t asked_at; /* In the truth's count. */
+    bool is_answered;  /* The newest one was, and without an error. */
+    size_t out_len;
+    size_t in_len;
+    char out[2048];
+    char in[64 * 1024];
+};
+
+static inline bool fake_call_is_free(const struct fake_call *call)
+{
+    return call->socket < 0;
+}
+
+/* Of a zeroed call, once. */
+void fake_call_init(struct fake_call *call, struct sim *sim, struct truth *truth);
+
+/* Where a node listens. */
+struct fake_target {
+    uint32_t node;
+    const struct socket_address *address;
+};
+
+/* Of a call that is free. Nothing happens when nobody listens there. */
+void fake_call_publish(struct fake_call *call, const struct fake_target *to, uint8_t channel,
+                       uint32_t padding);
+void fake_call_history(struct fake_call *call, const struct fake_target *to, uint8_t channel);
+void fake_call_channels(struct fake_call *call, const struct fake_target *to);
+/* Every client of the user is ended, each with a code of this command alone. */
+void fake_call_disconnect(struct fake_call *call, const struct fake_target *to, const char *user);
+void fake_call_unsubscribe(struct fake_call *call, const struct fake_target *to, uint8_t channel,
+                           const char *user);
+
+void fake_call_abort(struct fake_call *call);
+
+/* True while it made progress. */
+bool fake_call_poll(struct fake_call *call);
+
+#endif
