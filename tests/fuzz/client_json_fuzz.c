@@ -148,6 +148,9 @@ static void decode(struct span line)
     struct client_connect_request connect;
     struct scratch other = scratch_of(buf, line.len);
     MUST(client_json_decode_connect(line, &other, &connect) != JSON_ERROR_SPACE);
+    struct client_emulation_request emulation;
+    struct scratch third = scratch_of(buf, line.len);
+    MUST(client_json_decode_emulation(line, &third, &emulation) != JSON_ERROR_SPACE);
     free(walk_buf);
     free(buf);
 }

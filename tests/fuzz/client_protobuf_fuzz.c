@@ -121,6 +121,19 @@ static void check_message(struct span message)
         compare(read);
         roost__client__command__free_unpacked(read, NULL);
     }
+    struct client_emulation_request emulation;
+    Roost__Client__EmulationRequest *other =
+        roost__client__emulation_request__unpack(NULL, message.len, copy);
+    const enum protobuf_result emulated =
+        client_protobuf_decode_emulation(span_of(copy, message.len), &emulation);
+    if (emulated == PROTOBUF_OK) {
+        FUZZ_CHECK(other != NULL && other->data.len == emulation.data.len);
+    } else {
+        FUZZ_CHECK(other == NULL || is_strictness(emulated));
+    }
+    if (other != NULL) {
+        roost__client__emulation_request__free_unpacked(other, NULL);
+    }
     free(room);
     free(copy);
 }

@@ -103,6 +103,22 @@ static const char binary_request_pinged[] =
     "GET /connection/websocket?format=protobuf&cf_ws_frame_ping_pong=true HTTP/1.1\r\n" UPGRADE
     "\r\n";
 
+/* What asks for an HTTP stream, or for a unidirectional WebSocket. */
+#define POST(target, type, len, body) \
+    "POST " target " HTTP/1.1\r\n" HOST type "Content-Length: " len "\r\n\r\n" body
+#define BOTH "{\"id\":1,\"connect\":{}}\n{\"id\":2,\"subscribe\":{\"channel\":\"a\"}}"
+#define OCTETS "Content-Type: application/octet-stream\r\n"
+static const char *const stream_requests[] = {
+    POST("/connection/http_stream", "", "58", BOTH),
+    POST("/connection/sse", "", "58", BOTH),
+    "GET /connection/sse?cf_connect=%7B%22id%22:1,%22connect%22:%7B%7D%7D HTTP/1.1\r\n" HOST "\r\n",
+    POST("/connection/http_stream", OCTETS, "5", "\x04\x08\x01\x22" /* and a 0 */),
+    POST("/connection/uni_http_stream", "", "26", "{\"subs\":{\"a\":{},\"r:a\":{}}}"),
+    "GET /connection/uni_sse HTTP/1.1\r\n" HOST "Origin: http://x\r\n\r\n",
+    "GET /connection/uni_websocket?cf_connect=%7B%7D HTTP/1.1\r\n" UPGRADE "\r\n",
+    "OPTIONS /emulation HTTP/1.1\r\n" HOST "\r\n",
+};
+
 #define LEN_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 struct fuzz_peer {
@@ -125,6 +141,8 @@ static char heard[HEARD_MAX];
 static size_t heard_len;
 static size_t heard_at; /* Up to here it was looked at. */
 static uint64_t time_ms;
+/* As the last client of a stream was told: session and node. */
+static char names[2][37];
 
 static uint8_t next_byte(struct fuzz_input *input)
 {
@@ -171,10 +189,24 @@ static bool send_some(struct fuzz_peer *peer)
     return sent > 0;
 }
 
+static void find_name(const void *at, size_t len, const char *key, char name[37])
+{
+    const char *found = memmem(at, len, key, strlen(key));
+    if (found != NULL && found + strlen(key) + 36 <= (const char *)at + len) {
+        memcpy(name, found + strlen(key), 36);
+    }
+}
+
 static bool receive_some(const struct fuzz_peer *peer)
 {
-    static uint8_t ignored[16384];
-    return peer->socket >= 0 && sim_client_receive(sim, peer->socket, ignored, sizeof(ignored)) > 0;
+    static uint8_t bytes[16384];
+    const ssize_t got =
+        peer->socket < 0 ? 0 : sim_client_receive(sim, peer->socket, bytes, sizeof(bytes));
+    if (got > 0) {
+        find_name(bytes, (size_t)got, "\"session\":\"", names[0]);
+        find_name(bytes, (size_t)got, "\"node\":\"", names[1]);
+    }
+    return got > 0;
 }
 
 /* The good client keeps what it hears and answers each ping. */
@@ -296,6 +328,11 @@ static void open_world(struct node_options *options, uint8_t flags, uint8_t seed
     static struct channel_options kept;
     open_histories(options, &kept, flags);
     options->echo.enabled = true;
+    for (uint32_t i = TRANSPORT_WEBSOCKET + 1; i < TRANSPORTS; i++) {
+        options->transports[i].enabled = true;
+    }
+    options->fallback_memory_limit = 32 * 1024;
+    options->emulation.max_request_body_size = 1024;
     options->http_api.key = "k";
     options->health_enabled = options->prometheus_enabled = true;
     random_init_seeded(&random, seed);
@@ -311,6 +348,7 @@ static void open_world(struct node_options *options, uint8_t flags, uint8_t seed
     }
     heard_len = heard_at = 0;
     time_ms = 0;
+    memset(names, 0, sizeof(names));
     open_peer(&good);
     say(&good, requests[0], strlen(requests[0]));
     pass(100);
@@ -381,6 +419,50 @@ static void say_in_protobuf(struct fuzz_peer *peer, uint8_t detail)
     }
 }
 
+/* A command for the client of a stream, by a request of its own. */
+static void emulate(struct fuzz_peer *peer, uint8_t detail)
+{
+    char body[1024];
+    char head[256];
+    const char *command = commands[detail % LEN_OF(commands)];
+    int len = snprintf(body, sizeof(body), "{\"session\":\"%s\",\"node\":\"%s\",\"data\":\"",
+                       names[0], names[1]);
+    for (; *command != '\0'; command++) {
+        if (*command == '"' || *command == '\n') {
+            body[len++] = '\\';
+        }
+        body[len++] = *command == '\n' ? 'n' : *command;
+    }
+    body[len++] = '"';
+    body[len++] = '}';
+    FUZZ_CHECK((size_t)len < sizeof(body));
+    const int head_len =
+        snprintf(head, sizeof(head),
+                 "POST /emulation HTTP/1.1\r\n" HOST "Content-Length: %d\r\n\r\n", len);
+    say(peer, head, (size_t)head_len);
+    say(peer, body, (size_t)len);
+}
+
+static void say_of_streams(struct fuzz_peer *peer, uint8_t detail)
+{
+    if (detail % 2 == 0) {
+        emulate(peer, detail / 2);
+        return;
+    }
+    const char *request = stream_requests[detail / 2 % LEN_OF(stream_requests)];
+    const bool is_binary = strstr(request, OCTETS) != NULL;
+    say(peer, request, strlen(request) + (is_binary ? 1 : 0));
+}
+
+/* Two of them, with a ping between. */
+static void say_in_fragments(struct fuzz_peer *peer, const char *command)
+{
+    const size_t cut = strlen(command) / 2;
+    say_frame(peer, 0x01, command, cut);
+    say_frame(peer, 0x89, command, cut % 126);
+    say_frame(peer, 0x80, command + cut, strlen(command) - cut);
+}
+
 static void take_step(struct fuzz_input *input)
 {
     const uint8_t step = next_byte(input);
@@ -421,14 +503,9 @@ static void take_step(struct fuzz_input *input)
         say_frame(peer, 0x81, command, strlen(command));
         break;
     }
-    case 8: { /* The same in two fragments, with a ping between. */
-        const char *command = commands[detail % LEN_OF(commands)];
-        const size_t cut = strlen(command) / 2;
-        say_frame(peer, 0x01, command, cut);
-        say_frame(peer, 0x89, command, cut % 126);
-        say_frame(peer, 0x80, command + cut, strlen(command) - cut);
+    case 8:
+        say_in_fragments(peer, commands[detail % LEN_OF(commands)]);
         break;
-    }
     case 9:
         (void)send_some(peer);
         close_peer(peer, detail % 2 == 0);
@@ -444,6 +521,9 @@ static void take_step(struct fuzz_input *input)
         break;
     case 13:
         say_in_protobuf(peer, detail);
+        break;
+    case 14:
+        say_of_streams(peer, detail);
         break;
     default:
         settle();

@@ -12,6 +12,7 @@ import { add_server_subs } from './server_subs.mjs';
 import { add_streams } from './streams.mjs';
 import { add_subscribing } from './subscribing.mjs';
 import { add_tailored } from './tailored.mjs';
+import { add_unidirectional } from './unidirectional.mjs';
 import { add_wire } from './wire.mjs';
 
 const report = new Report();
@@ -26,6 +27,7 @@ add_streams(report, node);
 add_tailored(report, node);
 add_server_subs(report, node);
 add_wire(report, node);
+add_unidirectional(report, node);
 add_protobuf(report, node);
 await report.run({ concurrency: 6 });
 // The cases of npm centrifuge once more, with its Protobuf client.
