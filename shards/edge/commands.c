@@ -421,6 +421,9 @@ static struct verdict on_sub_refresh(struct edge *edge, struct session *session,
     if (kept == NULL) {
         return VERDICT_ERROR(PERMISSION_DENIED);
     }
+    if (subscription->channel->options->sub_refresh_proxy != NULL) {
+        return VERDICT_DISCONNECT(BAD_REQUEST);
+    }
     if (span_is_empty(command->sub_refresh.token)) {
         return VERDICT_ERROR(BAD_REQUEST);
     }

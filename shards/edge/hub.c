@@ -173,7 +173,7 @@ static void subscription_activate(struct edge *edge, struct subscription *subscr
     if (grant != NULL) {
         data = grant->data;
         grant->data = NULL;
-        reply.subscribe.expires = grant->expire_at_s != 0;
+        reply.subscribe.expires = hub_expires(subscription, grant);
         reply.subscribe.ttl_s = reply.subscribe.expires ? auth_ttl_s(edge, grant->expire_at_s) : 0;
         reply.subscribe.data = data == NULL ? SPAN_EMPTY : span_of(data->bytes, data->len);
     }

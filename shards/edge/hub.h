@@ -15,7 +15,7 @@ enum subscription_state {
     SUBSCRIPTION_WAITS_FOR_CHANNEL, /* Another subscriber's first SUBSCRIBE is under way. */
     SUBSCRIPTION_WAITS_FOR_ANSWER,  /* Its own SUBSCRIBE is under way. */
     SUBSCRIPTION_ACTIVE,            /* Answered; it gets publications. */
-    SUBSCRIPTION_HELD, /* The same, but they wait for the connect command's answer. */
+    SUBSCRIPTION_HELD,              /* The same, but they wait for the connect command's answer. */
 };
 
 /* What a subscription token brings, and a tags filter; most subscriptions have none. */
@@ -25,7 +25,8 @@ struct subscription_grant {
     int64_t expire_at_s;          /* Unix time; 0: never. */
     struct shared_filter *filter; /* NULL: none. */
     bool overrides_emits;
-    uint32_t emits; /* Then: what others are told of it, hub_emits_of(). */
+    bool is_refreshing; /* Its backend is asked whether it goes on. */
+    uint32_t emits;     /* Then: what others are told of it, hub_emits_of(). */
 };
 
 /* 32 bytes, since clients subscribe to many channels: what it leads to seldom is a handle. */
@@ -85,6 +86,13 @@ struct hub_channel {
  * By the options, as the subscription may override them; and of one that exists. */
 uint32_t hub_emits_of(const struct channel_options *options);
 uint32_t hub_emits(const struct edge *edge, const struct subscription *subscription);
+
+/* Has the client to see to it that it goes on? Where a backend is asked, it need not know. */
+static inline bool hub_expires(const struct subscription *subscription,
+                               const struct subscription_grant *grant)
+{
+    return grant->expire_at_s != 0 && subscription->channel->options->sub_refresh_proxy == NULL;
+}
 
 struct hub_channel *hub_find(const struct edge *edge, struct span channel);
 struct subscription *hub_find_subscription(const struct edge *edge, const struct session *session,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shards/edge/hub.h"
 #include "shards/edge/transports.h"
 #include "shards/edge/uni.h"
 
@@ -18,7 +19,8 @@ enum {
 struct proxy_call {
     struct session *session;
     const struct proxy_options *options;
-    uint8_t *text; /* Of the answer. */
+    struct buf *channel; /* Of a subscription's refresh. */
+    uint8_t *text;       /* Of the answer. */
     size_t len;
     uint64_t started_ns;
     uint32_t next; /* Of the session. */
@@ -38,11 +40,11 @@ struct pool *proxy_pool_create(void)
 
 /* ---- calls of a session ---- */
 
-static struct proxy_call *find_call(const struct edge *edge, const struct session *session,
-                                    bool is_command)
+/* That of its command. */
+static struct proxy_call *find_call(const struct edge *edge, const struct session *session)
 {
     struct proxy_call *call = pool_get(edge->proxy_calls, session->proxy_calls);
-    while (call != NULL && call->is_command != is_command) {
+    while (call != NULL && !call->is_command) {
         call = pool_get(edge->proxy_calls, call->next);
     }
     return call;
@@ -59,6 +61,7 @@ static void call_end(struct edge *edge, struct proxy_call *call)
     backends_cancel(edge->backends, call->request);
     actors_gauge_add(edge->actors, COUNTER_PROXY_INFLIGHT_CONNECT + call->kind, -1);
     free(call->text);
+    buf_release(call->channel);
     pool_put(edge->proxy_calls, call->handle);
 }
 
@@ -72,12 +75,16 @@ void proxy_cancel(struct edge *edge, struct session *session)
 
 bool proxy_is_refreshing(const struct edge *edge, const struct session *session)
 {
-    return find_call(edge, session, false) != NULL;
+    const struct proxy_call *call = pool_get(edge->proxy_calls, session->proxy_calls);
+    while (call != NULL && call->kind != PROXY_REFRESH) {
+        call = pool_get(edge->proxy_calls, call->next);
+    }
+    return call != NULL;
 }
 
 bool proxy_holds(const struct edge *edge, const struct session *session)
 {
-    return session->awaits_keys || find_call(edge, session, true) != NULL;
+    return session->awaits_keys || find_call(edge, session) != NULL;
 }
 
 /* ---- headers ---- */
@@ -411,7 +418,7 @@ static enum proxy_step begin_command(struct edge *edge, struct session *session,
 enum proxy_step proxy_consult(struct edge *edge, struct session *session,
                               struct proxy_question *question, struct proxy_answer *answer)
 {
-    struct proxy_call *call = find_call(edge, session, true);
+    struct proxy_call *call = find_call(edge, session);
     if (call != NULL &&
         (call->command_id != question->command_id || call->kind != question->kind)) {
         call_end(edge, call); /* Of a command that was given up. */
@@ -474,6 +481,58 @@ static void on_refreshed(struct edge *edge, struct proxy_call *call)
     }
 }
 
+void proxy_sub_refresh(struct edge *edge, struct subscription *subscription)
+{
+    struct session *session = subscription->conn->session;
+    struct hub_channel *channel = subscription->channel;
+    struct subscription_grant *grant = hub_grant_of(edge, subscription);
+    struct proxy_request request = {.channel = span_of_buf(channel->name)};
+    if (grant->is_refreshing) {
+        return;
+    }
+    if (!call_begin(edge, session, channel->options->sub_refresh_proxy, PROXY_SUB_REFRESH,
+                    &request)) {
+        grant->expire_at_s = edge->shard->wall_ms / 1000 + REFRESH_EXTENSION_S;
+        return;
+    }
+    struct proxy_call *call = pool_get(edge->proxy_calls, session->proxy_calls);
+    buf_share(channel->name, 1);
+    call->channel = channel->name;
+    grant->is_refreshing = true;
+}
+
+static void on_sub_refreshed(struct edge *edge, struct proxy_call *call)
+{
+    struct session *session = call->session;
+    struct connection *conn = session->conn;
+    struct proxy_answer answer;
+    const int64_t now_s = edge->shard->wall_ms / 1000;
+    const bool is_decided = read_answer(edge, call, &answer);
+    struct subscription *subscription =
+        hub_find_subscription(edge, session, span_of_buf(call->channel));
+    struct subscription_grant *grant =
+        subscription == NULL ? NULL : hub_grant_of(edge, subscription);
+    take_text(edge, call);
+    call_end(edge, call);
+    if (grant == NULL || !grant->is_refreshing) {
+        return; /* It has ended meanwhile. */
+    }
+    grant->is_refreshing = false;
+    if (!is_decided || answer.has_error) {
+        grant->expire_at_s = now_s + REFRESH_EXTENSION_S;
+    } else if (answer.has_disconnect) {
+        session_disconnect(edge, session, answer.disconnect_code, answer.disconnect_reason);
+    } else if (!answer.has_result || answer.expired ||
+               (answer.expire_at_s != 0 && answer.expire_at_s <= now_s)) {
+        hub_unsubscribe_push(edge, subscription, CLIENT_UNSUBSCRIBE_EXPIRED);
+    } else {
+        grant->expire_at_s = answer.expire_at_s;
+    }
+    if (conn->state == CONNECTION_SESSION) {
+        connection_schedule(edge, conn);
+    }
+}
+
 /* ---- answers ---- */
 
 void proxy_on_answer(struct edge *edge, uint32_t handle, const struct backend_answer *answer)
@@ -497,8 +556,10 @@ void proxy_on_answer(struct edge *edge, uint32_t handle, const struct backend_an
     hist_record(edge->shard->stats->hists[HIST_PROXY_NS], edge->shard->now_ns - call->started_ns);
     if (call->is_command) {
         connection_resume(edge, call->session->conn);
-    } else {
+    } else if (call->kind == PROXY_REFRESH) {
         on_refreshed(edge, call);
+    } else {
+        on_sub_refreshed(edge, call);
     }
 }
 

@@ -64,6 +64,9 @@ MUST_CHECK enum proxy_step proxy_rpc(struct edge *edge, struct session *session,
 /* Asks whether the connection may go on after its expiry; the session is told later. */
 void proxy_refresh(struct edge *edge, struct session *session);
 
+/* The same for a subscription, which has a grant. */
+void proxy_sub_refresh(struct edge *edge, struct subscription *subscription);
+
 /* True while its connection's refresh is under way. */
 bool proxy_is_refreshing(const struct edge *edge, const struct session *session);
 /* True while a command is under way, or waits for keys (key_source.h), so that nothing is read. */

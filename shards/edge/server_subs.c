@@ -487,7 +487,7 @@ static bool tell_one(struct edge *edge, struct subscription *at, struct message_
     if (grant != NULL) {
         told->data = grant->data;
         grant->data = NULL;
-        sub->result.expires = grant->expire_at_s != 0;
+        sub->result.expires = hub_expires(at, grant);
         sub->result.ttl_s = sub->result.expires ? auth_ttl_s(edge, grant->expire_at_s) : 0;
         sub->result.data =
             told->data == NULL ? SPAN_EMPTY : span_of(told->data->bytes, told->data->len);

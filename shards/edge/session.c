@@ -293,6 +293,14 @@ static uint64_t due_at_unix_ms(const struct edge *edge, int64_t unix_ms)
     return left_ms <= 0 ? edge->shard->now_ms : edge->shard->now_ms + (uint64_t)left_ms;
 }
 
+/* How long after its expiry a subscription ends, or its backend is asked. */
+static int64_t expiry_grace_ms(const struct edge *edge, const struct subscription *subscription)
+{
+    return subscription->channel->options->sub_refresh_proxy != NULL
+               ? 0
+               : (int64_t)edge->options->client.expired_sub_close_delay_ms;
+}
+
 static uint64_t expiry_due_ms(const struct edge *edge, const struct session *session)
 {
     const struct client_options *options = &edge->options->client;
@@ -309,10 +317,9 @@ static uint64_t expiry_due_ms(const struct edge *edge, const struct session *ses
     const struct subscription *at = hub_first_of(edge, session);
     for (; at != NULL; at = hub_next_of(edge, at)) {
         const struct subscription_grant *grant = hub_grant_of(edge, at);
-        if (grant != NULL && grant->expire_at_s != 0) {
+        if (grant != NULL && grant->expire_at_s != 0 && !grant->is_refreshing) {
             const uint64_t ends_ms =
-                due_at_unix_ms(edge, grant->expire_at_s * 1000 +
-                                         (int64_t)options->expired_sub_close_delay_ms);
+                due_at_unix_ms(edge, grant->expire_at_s * 1000 + expiry_grace_ms(edge, at));
             due_ms = ends_ms < due_ms ? ends_ms : due_ms;
         }
     }
@@ -366,14 +373,18 @@ static void session_ping(struct edge *edge, struct session *session)
 /* Ends the subscriptions whose grace is over. */
 static void session_expire_subscriptions(struct edge *edge, struct session *session)
 {
-    const int64_t grace_ms = (int64_t)edge->options->client.expired_sub_close_delay_ms;
     struct connection *conn = session->conn;
     struct subscription *next;
     for (struct subscription *at = hub_first_of(edge, session); at != NULL; at = next) {
         next = hub_next_of(edge, at);
         const struct subscription_grant *grant = hub_grant_of(edge, at);
-        if (at->state == SUBSCRIPTION_ACTIVE && grant != NULL && grant->expire_at_s != 0 &&
-            grant->expire_at_s * 1000 + grace_ms <= edge->shard->wall_ms) {
+        if (at->state != SUBSCRIPTION_ACTIVE || grant == NULL || grant->expire_at_s == 0 ||
+            grant->expire_at_s * 1000 + expiry_grace_ms(edge, at) > edge->shard->wall_ms) {
+            continue;
+        }
+        if (at->channel->options->sub_refresh_proxy != NULL) {
+            proxy_sub_refresh(edge, at);
+        } else {
             hub_unsubscribe_push(edge, at, CLIENT_UNSUBSCRIBE_EXPIRED);
             if (conn->state != CONNECTION_SESSION) {
                 return;

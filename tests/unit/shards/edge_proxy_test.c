@@ -433,6 +433,43 @@ static void a_backend_prolongs_a_connection(void **state)
     stop_rig();
 }
 
+static void a_backend_prolongs_a_subscription(void **state)
+{
+    (void)state;
+    init_rig();
+    rig.options.connect_proxy = &proxy;
+    rig.options.without_namespace.subscribe_proxy = &proxy;
+    rig.options.without_namespace.sub_refresh_proxy = &proxy;
+    start_rig();
+    struct peer *peer = connect_user();
+    char answer[128];
+    peer_say(peer, "{\"id\":2,\"subscribe\":{\"channel\":\"c\"}}");
+    uint32_t at = backend_hear(&backend, asked(",\"user\":\"u\",\"channel\":\"c\""));
+    (void)snprintf(answer, sizeof(answer), "{\"result\":{\"expire_at\":%lld}}",
+                   (long long)edge_rig_now_s(&rig) + 10);
+    backend_answer(&backend, at, answer);
+    peer_hear(peer, "{\"id\":2,\"subscribe\":{}}");
+    await_request(11000);
+    at = backend_hear(&backend, asked(",\"user\":\"u\",\"channel\":\"c\""));
+    backend_answer(&backend, at, "{\"error\":{\"code\":500,\"message\":\"later\"}}");
+    edge_rig_advance(&rig, 58000);
+    backend_hears_nothing(&backend);
+    await_request(3000);
+    at = backend_hear(&backend, asked(",\"user\":\"u\",\"channel\":\"c\""));
+    (void)snprintf(answer, sizeof(answer), "{\"result\":{\"expire_at\":%lld}}",
+                   (long long)edge_rig_now_s(&rig) + 20);
+    backend_answer(&backend, at, answer);
+    edge_rig_advance(&rig, 18000);
+    backend_hears_nothing(&backend);
+    await_request(3000);
+    at = backend_hear(&backend, asked(",\"user\":\"u\",\"channel\":\"c\""));
+    peer_hear_nothing(peer);
+    backend_answer(&backend, at, "{\"result\":{\"expired\":true}}");
+    peer_hear(peer, "{\"push\":{\"channel\":\"c\",\"unsubscribe\":{\"code\":2501,"
+                    "\"reason\":\"subscription expired\"}}}");
+    stop_rig();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -449,6 +486,7 @@ int main(void)
         cmocka_unit_test(a_backend_says_what_is_published),
         cmocka_unit_test(bytes_go_as_base64),
         cmocka_unit_test(a_backend_prolongs_a_connection),
+        cmocka_unit_test(a_backend_prolongs_a_subscription),
     };
     return EDGE_RIG_RUN_IN_BOTH(tests);
 }
