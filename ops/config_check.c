@@ -166,7 +166,8 @@ static void check_boundaries(struct config *config, struct config_report *report
     }
 }
 
-/* What of a namespace's history is at odds. NULL: nothing. *key is the one to look at. */
+/* What of a namespace's history, or of its batches, is at odds. NULL: nothing. *key is the one to
+ * look at. */
 static const char *find_odd_history(const struct node_options *node,
                                     const struct channel_options *options, const char **key)
 {
@@ -199,6 +200,11 @@ static const char *find_odd_history(const struct node_options *node,
     if (options->auto_cache_recover &&
         !(options->force_recovery && options->force_recovery_mode == RECOVERY_CACHE)) {
         return "found true, expected force_recovery and force_recovery_mode \"cache\" beside it";
+    }
+    *key = "batch_max_delay";
+    if (options->batch_max_delay_ms == 0 &&
+        (options->batch_max_size > 0 || options->batch_flush_latest)) {
+        return "found 0s, expected a duration, since another batch option is set";
     }
     return NULL;
 }

@@ -42,8 +42,10 @@
       "Deltas that were made, each for all who take it.") \
     X(DELTAS_NOT_SHORTER, "client_deltas", "outcome=\"whole\"", COUNTER, \
       "Deltas that were made, each for all who take it.") \
-    X(DELTA_KEPT_BYTES, "client_delta_kept_bytes", "", GAUGE, \
-      "Publications kept to tell the next ones against them.") \
+    X(DELTA_KEPT_BYTES, "client_delta_kept_bytes", "", GAUGE, "Kept to make deltas against.") \
+    X(BATCH_WAITING, "broadcast_batch_publications", "", GAUGE, "Publications in batches.") \
+    X(BATCH_DROPPED, "broadcast_batch_dropped_publications", "", COUNTER, \
+      "Publications that gave way to the latest of their batch.") \
     X(TAGS_FILTER_DROPPED, "node_tags_filter_dropped_publications", "", COUNTER, \
       "Publications that a tags filter held back.") \
     X(TAGS_FILTER_BYTES, "client_tags_filter_bytes", "", GAUGE, "What tags filters take.") \

@@ -127,6 +127,9 @@ enum {
     DELTA_PAYLOAD_LEN_MAX = 4 << 20,
     DELTA_KEPT_BYTES_A_SHARD_MAX = 256 << 20,
 
+    /* What of one channel may wait in a batch. */
+    BATCH_BYTES_MAX = 256 * 1024,
+
     /* One compiled tags filter; the different ones of all clients of a shard. */
     FILTER_PROGRAM_LEN_MAX = 16 * 1024,
     FILTER_BYTES_A_SHARD_MAX = 64 << 20,

@@ -95,6 +95,9 @@ struct channel_options {
     unsigned allowed_delta_types; /* A set: 1 << enum delta_type. */
     bool delta_publish;           /* Every publication may be told as a delta. */
     bool allow_tags_filter;
+    uint32_t batch_max_size;     /* Publications; 0: no limit. */
+    uint64_t batch_max_delay_ms; /* 0: publications are not delayed. */
+    bool batch_flush_latest;
     enum publication_data_format publication_data_format;
     /* As they were configured, */
     bool subscribe_proxy_enabled;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shards/edge/batch.h"
 #include "shards/edge/broadcast_frames.h"
 #include "shards/edge/tailored.h"
 
@@ -198,7 +199,7 @@ static uint32_t take_parts(struct edge *edge, uint32_t *at, struct arrival parts
     return parts_len;
 }
 
-void broadcast_flush_channel(struct edge *edge, struct hub_channel *channel)
+static void flush_arrivals(struct edge *edge, struct hub_channel *channel)
 {
     const uint32_t handle = channel->handle;
     const uint32_t parts_max = tailored_parts_max(channel, PARTS_MAX);
@@ -218,6 +219,54 @@ void broadcast_flush_channel(struct edge *edge, struct hub_channel *channel)
     }
 }
 
+/* How many of these leave together, from the first on. */
+static uint32_t parts_of_batch(const struct edge *edge, const struct arrival *items, uint32_t len,
+                               uint32_t parts_max)
+{
+    uint32_t bytes = items[0].frames->len;
+    uint32_t parts_len = 1;
+    while (parts_len < len && parts_len < parts_max &&
+           items[0].frames->len <= MERGE_FRAME_LEN_MAX &&
+           items[parts_len].frames->len <= MERGE_FRAME_LEN_MAX &&
+           bytes + items[parts_len].frames->len <= merged_len_max(edge) &&
+           is_encoded_alike(&items[0], &items[parts_len])) {
+        bytes += items[parts_len++].frames->len;
+    }
+    return parts_len;
+}
+
+static void flush_batch(struct edge *edge, struct hub_channel *channel)
+{
+    const uint32_t handle = channel->handle;
+    const uint32_t parts_max = tailored_parts_max(channel, PARTS_MAX);
+    struct batch *batch = batch_take(edge, channel);
+    if (batch == NULL) {
+        return;
+    }
+    uint32_t len;
+    const struct arrival *items = batch_items(batch, &len);
+    for (uint32_t at = 0; at < len;) {
+        const uint32_t parts_len = parts_of_batch(edge, &items[at], len - at, parts_max);
+        /* Slow consumers may have taken the channel with them. */
+        if (pool_get(edge->hub_channels, handle) != NULL) {
+            send_parts(edge, channel, &items[at], parts_len, PUBLICATION_DATA);
+        }
+        for (uint32_t i = 0; i < parts_len; i++) {
+            buf_release(items[at++].frames);
+        }
+    }
+    batch_free(batch);
+}
+
+void broadcast_flush_channel(struct edge *edge, struct hub_channel *channel)
+{
+    const uint32_t handle = channel->handle;
+    flush_batch(edge, channel);
+    if (pool_get(edge->hub_channels, handle) != NULL) {
+        flush_arrivals(edge, channel);
+    }
+}
+
 void broadcast_flush(struct edge *edge)
 {
     for (uint32_t i = 0; i < edge->arrivals_len; i++) {
@@ -227,7 +276,7 @@ void broadcast_flush(struct edge *edge)
         }
         struct hub_channel *channel = pool_get(edge->hub_channels, arrival->channel);
         if (channel != NULL) {
-            broadcast_flush_channel(edge, channel);
+            flush_arrivals(edge, channel);
         } else {
             buf_release(arrival->frames);
             arrival->frames = NULL;
@@ -274,6 +323,23 @@ static void chain(struct edge *edge, struct hub_channel *channel, const struct a
     channel->last_arrival = edge->arrivals_len;
 }
 
+/* At the end of the turn, or with others that are still to come. Takes it over. */
+static void send_later(struct edge *edge, struct hub_channel *channel,
+                       const struct arrival *arrival)
+{
+    if (channel->options->batch_max_delay_ms > 0) {
+        if (batch_add(edge, channel, arrival)) {
+            return;
+        }
+        channel = pool_get(edge->hub_channels, arrival->channel);
+        if (channel == NULL) {
+            buf_release(arrival->frames);
+            return;
+        }
+    }
+    chain(edge, channel, arrival);
+}
+
 void broadcast_on_publication(struct edge *edge, const struct message *message)
 {
     const struct message_publication body = message_as_publication(message);
@@ -301,7 +367,7 @@ void broadcast_on_publication(struct edge *edge, const struct message *message)
         channel->has_stream = true;
     }
     if (!is_gap && has_room && body.kind == PUBLICATION_DATA) {
-        chain(edge, channel, &arrival);
+        send_later(edge, channel, &arrival);
         return;
     }
     broadcast_flush_channel(edge, channel);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "shards/edge/auth.h"
+#include "shards/edge/batch.h"
 #include "shards/edge/broadcast.h"
 #include "shards/edge/filters.h"
 #include "shards/edge/grants.h"
@@ -69,6 +70,7 @@ static void hub_destroy_channel(struct edge *edge, struct hub_channel *channel)
 {
     list_remove(&channel->move_link);
     map_remove(edge->hub, channel);
+    batch_drop(edge, channel);
     buf_release(channel->name);
     subscribers_clear(&channel->subscribers);
     pool_put(edge->hub_channels, channel->handle);

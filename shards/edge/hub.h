@@ -76,6 +76,7 @@ struct hub_channel {
     uint32_t first_arrival;            /* Of this turn; 0: none. See broadcast.h. */
     uint32_t last_arrival;
     struct tailored *tailored; /* NULL: all subscribers are sent the same (tailored.h). */
+    struct batch *batch;       /* What waits for more to come; NULL: nothing (batch.h). */
     /* After its home has moved (hub_moves.c). */
     bool is_moving;        /* It is to be registered again, or was and is not answered. */
     uint32_t entered;      /* Subscribers up to here are to be entered into presence again. */
