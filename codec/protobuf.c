@@ -320,36 +320,39 @@ enum protobuf_result protobuf_decode_fields(struct span message,
 
 size_t protobuf_varint_len(uint64_t value)
 {
-    size_t len = 1;
-    while (value >= 0x80) {
-        value >>= 7;
-        len++;
+    const size_t bits = 64 - (size_t)__builtin_clzll(value | 1);
+    return (bits + 6) / 7;
+}
+
+/* Tags, lengths and most numbers are of one byte. */
+static inline void put_varint(struct writer *out, uint64_t value)
+{
+    uint8_t *at = writer_claim(out, value < 0x80 ? 1 : protobuf_varint_len(value));
+    if (at == NULL) {
+        return;
     }
-    return len;
+    while (value >= 0x80) {
+        *at++ = (uint8_t)(value | 0x80);
+        value >>= 7;
+    }
+    *at = (uint8_t)value;
 }
 
 void protobuf_put_varint(struct writer *out, uint64_t value)
 {
-    uint8_t bytes[PROTOBUF_VARINT_LEN_MAX];
-    size_t len = 0;
-    while (value >= 0x80) {
-        bytes[len++] = (uint8_t)(value | 0x80);
-        value >>= 7;
-    }
-    bytes[len++] = (uint8_t)value;
-    writer_put(out, span_of(bytes, len));
+    put_varint(out, value);
 }
 
 static void put_tag(struct writer *out, uint32_t number, enum protobuf_wire wire)
 {
-    protobuf_put_varint(out, (uint64_t)number << WIRE_BITS | (uint64_t)wire);
+    put_varint(out, (uint64_t)number << WIRE_BITS | (uint64_t)wire);
 }
 
 void protobuf_put_u64(struct writer *out, uint32_t number, uint64_t value)
 {
     if (value != 0) {
         put_tag(out, number, PROTOBUF_VARINT);
-        protobuf_put_varint(out, value);
+        put_varint(out, value);
     }
 }
 
@@ -373,7 +376,7 @@ void protobuf_put_bytes(struct writer *out, uint32_t number, struct span bytes)
 {
     if (bytes.len > 0) {
         put_tag(out, number, PROTOBUF_BYTES);
-        protobuf_put_varint(out, bytes.len);
+        put_varint(out, bytes.len);
         writer_put(out, bytes);
     }
 }
