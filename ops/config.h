@@ -51,7 +51,7 @@ struct config {
     /* What keys say and node_options holds in another form, or not at all. */
     const char *address;
     uint32_t port;
-    unsigned log_level; /* enum log_level */
+    unsigned log_level; /* enum log_level, or what counts as one of them */
     unsigned http_api_error_mode;
     unsigned publication_data_format; /* Of namespaces that do not say. */
     struct config_list allowed_origins;

@@ -25,7 +25,9 @@ enum {
 #define SIZE_BYTES_MAX (1ull << 30)
 #define MEMORY_BYTES_MAX (1ull << 50)
 
-static const char *const log_levels[] = {"debug", "info", "warn", "error", NULL};
+/* In the order of enum log_level, and then those that Centrifugo has beside them. */
+static const char *const log_levels[] = {"debug", "info",  "warn", "error",
+                                         "trace", "fatal", "none", NULL};
 static const char *const error_modes[] = {"", "transport", NULL};
 /* In the order of enum publication_data_format. */
 static const char *const data_formats[] = {"", "json", "json_object", "binary", NULL};
@@ -135,7 +137,8 @@ const struct config_key config_keys[] = {
          "Send by the batch through io_uring, where the kernel has and allows it."),
     DURATION("shutdown.timeout", NODE(shutdown_timeout_ms), 0, 24ull * HOUR, "30s",
              "How long a stopping node waits for its clients to leave."),
-    CHOICE("log.level", AT(log_level), log_levels, "info", "Least level of the lines of the log."),
+    CHOICE("log.level", AT(log_level), log_levels, "info",
+           "Least level of the lines of the log; trace is debug, fatal and none are error."),
 
     LIST("client.allowed_origins", AT(allowed_origins), 512,
          "Patterns (`*`) of the origins of web pages that may connect; none: no browser."),

@@ -275,6 +275,13 @@ static int serve(struct node *node, const struct config *config, struct log *log
     return EXIT_SUCCESS;
 }
 
+/* Of the choice in the configuration. */
+static enum log_level log_level_of(unsigned choice)
+{
+    static const enum log_level others[] = {LOG_DEBUG, LOG_ERROR, LOG_ERROR};
+    return choice <= LOG_ERROR ? (enum log_level)choice : others[choice - LOG_ERROR - 1];
+}
+
 static int run(struct config *config, const struct config_report *notes)
 {
     char problem[LISTEN_PROBLEM_SIZE];
@@ -284,7 +291,7 @@ static int run(struct config *config, const struct config_report *notes)
     int result = EXIT_FAILURE;
 
     block_signals(&stops);
-    log_set_level((enum log_level)config->log_level);
+    log_set_level(log_level_of(config->log_level));
     struct log *log = log_create("main");
 
     if (log == NULL || !log_writer_start()) {

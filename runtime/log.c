@@ -31,17 +31,6 @@ void log_set_level(enum log_level level)
     __atomic_store_n(&log_level_min, (uint32_t)level, __ATOMIC_RELAXED);
 }
 
-bool log_level_parse(const char *text, enum log_level *out)
-{
-    for (uint32_t i = LOG_DEBUG; i <= LOG_ERROR; i++) {
-        if (strcmp(text, log_level_names[i]) == 0) {
-            *out = (enum log_level)i;
-            return true;
-        }
-    }
-    return false;
-}
-
 struct log *log_create(const char *writer_name)
 {
     struct log *log = aligned_alloc(_Alignof(struct log), sizeof *log);

@@ -45,9 +45,6 @@ struct log_site {
  * threads start. */
 void log_set_level(enum log_level level);
 
-/* "debug", "info", "warn", "error". */
-MUST_CHECK bool log_level_parse(const char *text, enum log_level *out);
-
 /* The time to print, handed in by the loop each turn. Owner only. */
 void log_set_time(struct log *log, int64_t wall_ms);
 

@@ -121,7 +121,6 @@ static bool put_head(struct edge *edge, struct connection *conn,
                               "Connection: close\r\n");
     writer_put(&head, admission_cors(edge, request, cors_room));
     http1_write_head_end(&head);
-    writer_put(&head, span_of_text(transport_shapes[transport].opening));
     BUG_IF(writer_is_overflown(&head));
     const struct span text = writer_written(&head);
     return outq_append_bytes(&conn->outq, text.at, (uint32_t)text.len, 0);

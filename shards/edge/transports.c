@@ -17,18 +17,15 @@ const char *transport_name(enum transport transport)
 }
 
 const struct transport_shape transport_shapes[TRANSPORTS] = {
-    [TRANSPORT_WEBSOCKET] = {.before = "", .after = "", .opening = "", .is_websocket = true},
-    [TRANSPORT_HTTP_STREAM] = {.before = "", .after = "\n", .opening = "", .is_emulated = true},
-    /* The opening makes proxies and browsers pass on the head before the first event. */
-    [TRANSPORT_SSE] = {.before = "data: ", .after = "\n\n", .opening = "\r\n", .is_emulated = true},
-    [TRANSPORT_UNI_WEBSOCKET] =
-        {.before = "", .after = "", .opening = "", .is_websocket = true, .is_unidirectional = true},
-    [TRANSPORT_UNI_HTTP_STREAM] = {.before = "",
-                                   .after = "\n",
-                                   .opening = "",
-                                   .is_unidirectional = true},
-    [TRANSPORT_UNI_SSE] =
-        {.before = "data: ", .after = "\n\n", .opening = "\r\n", .is_unidirectional = true},
+    [TRANSPORT_WEBSOCKET] = {.before = "", .after = "", .is_websocket = true},
+    [TRANSPORT_HTTP_STREAM] = {.before = "", .after = "\n", .is_emulated = true},
+    [TRANSPORT_SSE] = {.before = "data: ", .after = "\n\n", .is_emulated = true},
+    [TRANSPORT_UNI_WEBSOCKET] = {.before = "",
+                                 .after = "",
+                                 .is_websocket = true,
+                                 .is_unidirectional = true},
+    [TRANSPORT_UNI_HTTP_STREAM] = {.before = "", .after = "\n", .is_unidirectional = true},
+    [TRANSPORT_UNI_SSE] = {.before = "data: ", .after = "\n\n", .is_unidirectional = true},
 };
 
 /* `{"push":X}` is X; a ping is itself. */

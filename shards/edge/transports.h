@@ -19,7 +19,6 @@
 struct transport_shape {
     const char *before; /* Each message in JSON; one in Protobuf has its length before it. */
     const char *after;
-    const char *opening; /* What the stream begins with. */
     bool is_websocket;
     bool is_emulated;       /* The client's commands come by requests of their own. */
     bool is_unidirectional; /* None come. It gets pushes as they are, with no reply around them. */

@@ -129,7 +129,7 @@ static void test_wrong_values_are_named(void **state)
                   "to 1073741824, like 65536 or 64KiB\n");
     expect_report("log: {level: loud}\n", "roost.yaml:1:14: log.level: found \"loud\", expected "
                                           "one of \"debug\", \"info\", \"warn\", "
-                                          "\"error\"\n");
+                                          "\"error\", \"trace\", \"fatal\", \"none\"\n");
     expect_report("client: {channel_limit: [1]}\n",
                   "roost.yaml:1:25: client.channel_limit: found a list, expected a whole number "
                   "from 1 to 1048576\n");

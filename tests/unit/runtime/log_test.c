@@ -124,13 +124,6 @@ static void lines_below_the_level_are_not_written(void **state)
     assert_null(strstr(text, "unseen"));
     free(text);
     log_destroy(log);
-    enum log_level level;
-    assert_true(log_level_parse("warn", &level));
-    assert_int_equal(level, LOG_WARN);
-    assert_true(log_level_parse("debug", &level));
-    assert_int_equal(level, LOG_DEBUG);
-    assert_false(log_level_parse("WARN", &level));
-    assert_false(log_level_parse("", &level));
 }
 
 static void a_site_is_limited_each_second(void **state)

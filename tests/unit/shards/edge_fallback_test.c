@@ -55,26 +55,26 @@ static const struct opening openings[] = {
 
     {"GET /connection/sse?cf_connect=%7B%22id%22%3A1%2C%22connect%22%3A%7B%7D%7D HTTP/1.1\r\n" HOST
      "\r\n",
-     "\r\ndata: " CONNECTED "\n\n", 200},
+     "data: " CONNECTED "\n\n", 200},
     {"POST /connection/sse HTTP/1.1\r\n" HOST "Content-Length: 21\r\n\r\n" CONNECT,
-     "\r\ndata: " CONNECTED "\n\n", 200},
+     "data: " CONNECTED "\n\n", 200},
     {"GET /connection/sse?cf_connect=%7B%22id%22%3A1%2C%22connect%22%3A%7B%7D%7D%0A"
      "%7B%22id%22:2,%22subscribe%22:%7B%22channel%22:%22c%22%7D%7D HTTP/1.1\r\n" HOST "\r\n",
-     "\r\ndata: " CONNECTED "\n\ndata: {\"id\":2,\"subscribe\":{}}\n\n", 200},
+     "data: " CONNECTED "\n\ndata: {\"id\":2,\"subscribe\":{}}\n\n", 200},
     {"GET /connection/sse HTTP/1.1\r\n" HOST "\r\n", NULL, 400},
     {"GET /connection/sse?cf_connect= HTTP/1.1\r\n" HOST "\r\n", NULL, 400},
     {"GET /connection/sse?cf_connect=%zz HTTP/1.1\r\n" HOST "\r\n", NULL, 400},
     {"OPTIONS /connection/sse HTTP/1.1\r\n" HOST "\r\n", NULL, 405},
     {"HEAD /connection/sse HTTP/1.1\r\n" HOST "\r\n", NULL, 405},
 
-    {"GET /connection/uni_sse HTTP/1.1\r\n" HOST "\r\n", "\r\ndata: " UNI_CONNECTED "\n\n", 200},
+    {"GET /connection/uni_sse HTTP/1.1\r\n" HOST "\r\n", "data: " UNI_CONNECTED "\n\n", 200},
     {"GET /connection/uni_sse?cf_connect=%7B%7D HTTP/1.1\r\n" HOST "\r\n",
-     "\r\ndata: " UNI_CONNECTED "\n\n", 200},
+     "data: " UNI_CONNECTED "\n\n", 200},
     {"GET /connection/uni_sse?cf_connect=null HTTP/1.1\r\n" HOST "\r\n",
-     "\r\ndata: " UNI_CONNECTED "\n\n", 200},
+     "data: " UNI_CONNECTED "\n\n", 200},
     {"GET /connection/uni_sse?cf_connect=%7B HTTP/1.1\r\n" HOST "\r\n", NULL, 400},
     {"POST /connection/uni_sse HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\n{}",
-     "\r\ndata: " UNI_CONNECTED "\n\n", 200},
+     "data: " UNI_CONNECTED "\n\n", 200},
     {"POST /connection/uni_http_stream HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\n{}",
      UNI_CONNECTED "\n", 200},
     {"POST /connection/uni_http_stream HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\n[]", NULL, 400},
@@ -226,7 +226,7 @@ static void everybody_hears_publications_in_the_form_of_its_transport(void **sta
     struct peer *events =
         http_stream_open(&rig, "/connection/sse",
                          CONNECT "\n{\"id\":2,\"subscribe\":{\"channel\":\"c\"}}",
-                         "\r\ndata: " CONNECTED "\n\ndata: {\"id\":2,\"subscribe\":{}}\n\n");
+                         "data: " CONNECTED "\n\ndata: {\"id\":2,\"subscribe\":{}}\n\n");
     struct peer *websocket = peer_open(&rig);
     peer_connect(websocket);
     peer_subscribe(websocket, "c");
@@ -291,7 +291,7 @@ static void the_end_is_a_push(void **state)
     edge_rig_start(&rig);
     struct peer *lines = http_stream_open(&rig, "/connection/http_stream", CONNECT, CONNECTED "\n");
     struct peer *events =
-        http_stream_open(&rig, "/connection/uni_sse", "{}", "\r\ndata: " UNI_CONNECTED "\n\n");
+        http_stream_open(&rig, "/connection/uni_sse", "{}", "data: " UNI_CONNECTED "\n\n");
     /* Who has to answer pings and does not is gone; who need not stays. */
     edge_rig_advance(&rig, 33 * 1000);
     peer_hear_bytes(lines,
@@ -345,9 +345,9 @@ static void streams_beyond_the_memory_limit_get_503(void **state)
     rig.options.fallback_memory_limit = 3 * FALLBACK_STREAM_BYTES + 100;
     edge_rig_start(&rig);
     struct peer *first =
-        http_stream_open(&rig, "/connection/uni_sse", "{}", "\r\ndata: " UNI_CONNECTED "\n\n");
+        http_stream_open(&rig, "/connection/uni_sse", "{}", "data: " UNI_CONNECTED "\n\n");
     (void)http_stream_open(&rig, "/connection/http_stream", CONNECT, CONNECTED "\n");
-    (void)http_stream_open(&rig, "/connection/sse", CONNECT, "\r\ndata: " CONNECTED "\n\n");
+    (void)http_stream_open(&rig, "/connection/sse", CONNECT, "data: " CONNECTED "\n\n");
     assert_int_equal(edge_rig_count(&rig, COUNTER_FALLBACK_BYTES), 3 * FALLBACK_STREAM_BYTES);
     struct peer *late = peer_open(&rig);
     peer_post(late, "/connection/http_stream", CONNECT);
