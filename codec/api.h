@@ -17,6 +17,7 @@
 #define API_ERRORS(X) \
     X(INTERNAL, 100, "internal server error", 500) \
     X(UNKNOWN_CHANNEL, 102, "unknown channel", 404) \
+    X(PERMISSION_DENIED, 103, "permission denied", 403) \
     X(NOT_FOUND, 104, "not found", 404) \
     X(BAD_REQUEST, 107, "bad request", 400) \
     X(NOT_AVAILABLE, 108, "not available", 400) \

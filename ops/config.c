@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ops/config_api_keys.h"
 #include "ops/config_check.h"
 #include "ops/config_cluster.h"
 #include "ops/config_scope.h"
@@ -296,6 +297,7 @@ void config_finish(struct config *config, struct config_report *report)
     config_derive_cluster(config, report);
     derive_congestion_control(config, report);
     config_derive_proxies(config, report);
+    config_derive_api_keys(config, report);
     derive_channels(config, report);
     derive_web_files(config, report);
     options->client.allowed_origins = config->allowed_origins.items;

@@ -94,6 +94,7 @@ enum counter counter_of_api_error(uint32_t code)
 {
     switch (code) {
         COUNTER_CASE(API_ERROR, 102)
+        COUNTER_CASE(API_ERROR, 103)
         COUNTER_CASE(API_ERROR, 104)
         COUNTER_CASE(API_ERROR, 107)
         COUNTER_CASE(API_ERROR, 108)

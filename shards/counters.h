@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+#include "shards/hists.h"
 #include "shards/transport.h"
 
 /* X(id, name, labels, kind, help) */
@@ -89,10 +90,9 @@
       GAUGE, "Sessions that are connected.") \
     X(INFLIGHT_UNI_SSE, "client_connections_inflight", "transport=\"uni_sse\"", GAUGE, \
       "Sessions that are connected.") \
-    X(TOKEN_KEY_SETS, "token_key_set_fetch_count", "result=\"taken\"", COUNTER, \
-      "Key sets of identity providers that shards asked for.") \
+    X(TOKEN_KEY_SETS, "token_key_set_fetch_count", "result=\"taken\"", COUNTER, "Key sets.") \
     X(TOKEN_KEY_SETS_FAILED, "token_key_set_fetch_count", "result=\"failed\"", COUNTER, \
-      "Key sets of identity providers that shards asked for.") \
+      "Key sets.") \
     X(SENT_PUBLICATION, "node_messages_sent_count", "type=\"publication\"", COUNTER, \
       "Messages sent to subscribers' shards.") \
     X(SENT_JOIN, "node_messages_sent_count", "type=\"join\"", COUNTER, \
@@ -322,6 +322,8 @@
     X(API_ERROR_100, "api_command_errors_total", "protocol=\"http\",error=\"100\"", COUNTER, \
       "Errors answered to the server API.") \
     X(API_ERROR_102, "api_command_errors_total", "protocol=\"http\",error=\"102\"", COUNTER, \
+      "Errors answered to the server API.") \
+    X(API_ERROR_103, "api_command_errors_total", "protocol=\"http\",error=\"103\"", COUNTER, \
       "Errors answered to the server API.") \
     X(API_ERROR_104, "api_command_errors_total", "protocol=\"http\",error=\"104\"", COUNTER, \
       "Errors answered to the server API.") \
@@ -583,15 +585,6 @@ struct counter_description {
 };
 
 extern const struct counter_description counter_descriptions[COUNTERS_LEN];
-
-/* Histograms of a shard. */
-enum shard_hist {
-    HIST_PUB_SUB_LAG_NS, /* From a home's acceptance to a shard's fan-out. */
-    HIST_PING_PONG_NS,   /* From a server ping to its pong. */
-    HIST_API_NS,         /* One call of the server API. */
-    HIST_PROXY_NS,       /* One request of a proxy. */
-    HISTS_LEN
-};
 
 /* The counter of a code. A code that is none of ours counts as: a custom disconnect, error 100,
  * unsubscribe 2000, close 1011, API error 100. */

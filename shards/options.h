@@ -191,10 +191,20 @@ struct echo_options {
     const char *path;
 };
 
+/* A key of the server API that may not do everything. */
+struct api_key_options {
+    const char *key;
+    uint32_t methods;              /* A bit each enum api_method; 0: all. */
+    const char *const *namespaces; /* Whose channels it may name; "": those without one. */
+    size_t namespaces_len;         /* 0: all, and methods that are not about channels too. */
+};
+
 struct http_api_options {
     bool disabled;
     const char *handler_prefix; /* "/api" */
-    const char *key;            /* "": nobody may call. */
+    const char *key;            /* May do everything; "": nobody has it. */
+    const struct api_key_options *keys;
+    size_t keys_len;
     bool insecure;
     bool error_mode_transport;
     uint32_t max_request_body_size; /* Bytes. */

@@ -2,11 +2,10 @@
 /* The server API: PROTOCOL 22 over HTTP. A call asks homes, shards or the router and answers when
  * all of them have. */
 #include "shards/edge/api.h"
+#include "shards/edge/api_keys.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#include <openssl/mem.h>
 
 #include "codec/api_json.h"
 #include "shards/edge/api_series.h"
@@ -15,8 +14,6 @@
 #include "shards/edge/permissions.h"
 #include "shards/edge/streams.h"
 #include "shards/payloads.h"
-
-enum { API_KEY_LEN_MAX = 512 };
 
 static const enum counter method_counters[API_METHOD_COUNT] = {
     [API_METHOD_PUBLISH] = COUNTER_API_PUBLISH,
@@ -40,35 +37,6 @@ struct pool *api_pool_create(void)
     return pool_create(sizeof(struct call), API_CALLS_A_SHARD_MAX);
 }
 
-/* ---- authorization ---- */
-
-static bool is_key(const struct http_api_options *options, struct span given)
-{
-    const struct span key = span_of_text(options->key);
-    return !span_is_empty(key) && key.len == given.len &&
-           CRYPTO_memcmp(key.at, given.at, key.len) == 0;
-}
-
-bool api_is_authorized(const struct node_options *options, const struct http1_request *request)
-{
-    if (options->http_api.insecure) {
-        return true;
-    }
-    struct span value;
-    if (http1_find_header(request, "X-API-Key", &value)) {
-        return is_key(&options->http_api, value);
-    }
-    const struct span scheme = SPAN_LITERAL("apikey ");
-    if (http1_find_header(request, "Authorization", &value) && value.len > scheme.len &&
-        span_equal_ignore_case(span_of(value.at, scheme.len), scheme)) {
-        return is_key(&options->http_api, span_skip(value, scheme.len));
-    }
-    uint8_t room[API_KEY_LEN_MAX];
-    struct writer key = writer_of(room, sizeof(room));
-    return http1_find_query(request->query, SPAN_LITERAL("api_key"), &key) == HTTP1_QUERY_FOUND &&
-           is_key(&options->http_api, writer_written(&key));
-}
-
 bool api_wants_transport_errors(const struct node_options *options,
                                 const struct http1_request *request)
 {
@@ -85,7 +53,8 @@ static enum api_error publish_one(struct edge *edge, struct call *call, struct s
                                   const struct api_publish_request *request, uint32_t cookie)
 {
     const struct channel_options *channel_options;
-    const enum api_error error = call_judge_channel(edge->options, channel, &channel_options);
+    const enum api_error error =
+        call_judge_channel(edge->options, call->key, channel, &channel_options);
     if (error != API_ERROR_NONE) {
         return error;
     }
@@ -203,7 +172,7 @@ static enum json_result call_presence(struct edge *edge, struct call *call, stru
         return result;
     }
     const struct channel_options *channel_options;
-    call->error = call_judge_channel(edge->options, request.channel, &channel_options);
+    call->error = call_judge_channel(edge->options, call->key, request.channel, &channel_options);
     if (call->error != API_ERROR_NONE) {
         return JSON_OK;
     }
@@ -426,9 +395,10 @@ static enum json_result call_subscribe(struct edge *edge, struct call *call, str
     if (result != JSON_OK) {
         return result;
     }
-    call->error = has_address(request.user, request.client, request.session)
-                      ? call_judge_channel(edge->options, request.channel, &channel_options)
-                      : API_ERROR_BAD_REQUEST;
+    call->error =
+        has_address(request.user, request.client, request.session)
+            ? call_judge_channel(edge->options, call->key, request.channel, &channel_options)
+            : API_ERROR_BAD_REQUEST;
     if (call->error == API_ERROR_NONE) {
         send_command(edge, call,
                      &(struct session_command){.kind = SESSION_SUBSCRIBE,
@@ -500,7 +470,7 @@ static enum json_result call_start(struct edge *edge, struct call *call, struct 
 
 /* A call of that method, started: what waits for it may be set. NULL: there is no room. */
 static struct call *call_open(struct edge *edge, enum api_method method, struct span body,
-                              enum json_result *result)
+                              uint16_t key, enum json_result *result)
 {
     actors_count(edge->actors, method_counters[method]);
     uint32_t handle;
@@ -517,9 +487,15 @@ static struct call *call_open(struct edge *edge, enum api_method method, struct 
     }
     call->handle = handle;
     call->method = method;
+    call->key = key;
     call->started_ns = edge->shard->now_ns;
     struct scratch scratch = scratch_of(decoded, room);
-    *result = call_start(edge, call, body, &scratch);
+    *result = JSON_OK;
+    if (api_keys_allow_method(&edge->options->http_api, key, method)) {
+        *result = call_start(edge, call, body, &scratch);
+    } else {
+        call->error = API_ERROR_PERMISSION_DENIED;
+    }
     free(decoded);
     return call;
 }
@@ -531,7 +507,7 @@ void api_call(struct edge *edge, struct connection *conn, const struct api_reque
         api_series_begin(edge, conn, request);
         return;
     }
-    struct call *call = call_open(edge, request->method, request->body, &result);
+    struct call *call = call_open(edge, request->method, request->body, request->key, &result);
     if (call == NULL) {
         http_respond_error(edge, conn, 503, "too many calls are under way");
         return;
@@ -548,11 +524,11 @@ void api_call(struct edge *edge, struct connection *conn, const struct api_reque
     }
 }
 
-bool api_call_in_series(struct edge *edge, const struct api_command *command, uint32_t series,
-                        uint32_t index)
+bool api_call_in_series(struct edge *edge, const struct api_command *command, uint16_t key,
+                        uint32_t series, uint32_t index)
 {
     enum json_result result;
-    struct call *call = call_open(edge, command->method, command->params, &result);
+    struct call *call = call_open(edge, command->method, command->params, key, &result);
     if (call == NULL) {
         return false;
     }

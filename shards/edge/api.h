@@ -7,9 +7,6 @@
 #include "codec/api.h"
 #include "shards/edge/connection.h"
 
-/* May this request call (header, Authorization or query)? */
-bool api_is_authorized(const struct node_options *options, const struct http1_request *request);
-
 /* Does the request ask for errors as HTTP statuses? */
 bool api_wants_transport_errors(const struct node_options *options,
                                 const struct http1_request *request);
@@ -17,6 +14,7 @@ bool api_wants_transport_errors(const struct node_options *options,
 struct api_request {
     enum api_method method;
     bool error_by_transport;
+    uint16_t key; /* Who calls (api_keys.h). */
     struct span body;
 };
 

@@ -25,7 +25,7 @@ enum json_result call_history(struct edge *edge, struct call *call, struct span 
         return result;
     }
     const struct channel_options *channel_options;
-    call->error = call_judge_channel(edge->options, request.channel, &channel_options);
+    call->error = call_judge_channel(edge->options, call->key, request.channel, &channel_options);
     if (call->error == API_ERROR_NONE && !streams_has_history(channel_options)) {
         call->error = API_ERROR_NOT_AVAILABLE;
     }

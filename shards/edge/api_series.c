@@ -21,6 +21,7 @@ struct series {
     uint32_t len;
     uint32_t begun;
     uint32_t answered;
+    uint16_t key;
     bool has_lines;
     bool is_parallel;
     bool is_driven; /* Further up the stack: an answer that comes at once drives nothing. */
@@ -195,7 +196,7 @@ static void begin_one(struct edge *edge, struct series *series)
         actors_count(edge->actors, COUNTER_API_UNKNOWN);
         keep_error(edge, series, index,
                    series->has_lines ? API_ERROR_NOT_FOUND : API_ERROR_BAD_REQUEST);
-    } else if (!api_call_in_series(edge, command, series->handle, index)) {
+    } else if (!api_call_in_series(edge, command, series->key, series->handle, index)) {
         keep_error(edge, series, index, API_ERROR_INTERNAL);
     }
 }
@@ -247,6 +248,7 @@ void api_series_begin(struct edge *edge, struct connection *conn, const struct a
     }
     *series = (struct series){.handle = handle, .connection = conn->handle, .text = text};
     series->has_lines = request->method == API_METHOD_COUNT;
+    series->key = request->key;
     conn->call = handle;
     struct scratch scratch = scratch_of(text + len, len + 64);
     const enum json_result result = series->has_lines

@@ -20,6 +20,6 @@ void api_series_on_answer(struct edge *edge, uint32_t series, uint32_t index, st
 
 /* Makes a call that answers to a series, maybe at once. False: there is no room for it. */
 MUST_CHECK bool api_call_in_series(struct edge *edge, const struct api_command *command,
-                                   uint32_t series, uint32_t index);
+                                   uint16_t key, uint32_t series, uint32_t index);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "codec/api_json.h"
 #include "shards/edge/api_series.h"
+#include "shards/edge/api_keys.h"
 #include "shards/edge/connection.h"
 #include "shards/edge/http.h"
 #include "shards/edge/permissions.h"
@@ -194,14 +195,20 @@ void call_free(struct edge *edge, struct call *call)
     pool_put(edge->calls, call->handle);
 }
 
-enum api_error call_judge_channel(const struct node_options *options, struct span channel,
+enum api_error call_judge_channel(const struct node_options *options, uint16_t key,
+                                  struct span channel,
                                   const struct channel_options **channel_options)
 {
     if (!permissions_is_channel_name(options, channel)) {
         return API_ERROR_BAD_REQUEST;
     }
     *channel_options = permissions_find_channel(options, channel);
-    return *channel_options == NULL ? API_ERROR_UNKNOWN_CHANNEL : API_ERROR_NONE;
+    if (*channel_options == NULL) {
+        return API_ERROR_UNKNOWN_CHANNEL;
+    }
+    return api_keys_allow_channel(&options->http_api, key, *channel_options)
+               ? API_ERROR_NONE
+               : API_ERROR_PERMISSION_DENIED;
 }
 
 struct call *call_of_handle(struct edge *edge, uint32_t handle)

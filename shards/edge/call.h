@@ -24,6 +24,7 @@ struct call {
     uint32_t series; /* Whose command it is, and which; POOL_HANDLE_NONE: it is a connection's. */
     uint32_t series_index;
     bool error_by_transport;
+    uint16_t key; /* Who calls (api_keys.h). */
     uint32_t outcomes_len;
     struct call_outcome *outcomes; /* publish, broadcast */
     struct buf **surveys;          /* channels: one a shard */
@@ -33,8 +34,8 @@ struct call {
     struct stream_publications publications; /* Of its page, once the call is finished. */
 };
 
-/* Is the channel one that may be named? Then its options. */
-MUST_CHECK enum api_error call_judge_channel(const struct node_options *options,
+/* Is the channel one that may be named, with this key? Then its options. */
+MUST_CHECK enum api_error call_judge_channel(const struct node_options *options, uint16_t key,
                                              struct span channel,
                                              const struct channel_options **channel_options);
 

@@ -131,6 +131,7 @@ struct receive {
     uint8_t opcode;
     bool is_compressed;
     bool is_chunked;
+    uint16_t api_key; /* api_keys.h */
     bool is_error_by_transport;
     uint8_t account; /* enum receive_account */
 };

@@ -7,6 +7,7 @@
 
 #include "shards/edge/admission.h"
 #include "shards/edge/api.h"
+#include "shards/edge/api_keys.h"
 #include "shards/edge/emulation.h"
 #include "shards/edge/metrics.h"
 #include "shards/edge/uni.h"
@@ -315,7 +316,8 @@ static void http_begin_api(struct edge *edge, struct connection *conn,
         http_respond_method_not_allowed(edge, conn, "POST");
         return;
     }
-    if (!api_is_authorized(options, request)) {
+    uint16_t key;
+    if (!api_keys_find(&options->http_api, request, &key)) {
         actors_count(edge->actors, COUNTER_REFUSED_API_KEY);
         http_respond_error(edge, conn, 401, "unauthorized");
         return;
@@ -338,6 +340,7 @@ static void http_begin_api(struct edge *edge, struct connection *conn,
     if (receive == NULL) {
         return;
     }
+    receive->api_key = key;
     receive->is_error_by_transport = api_wants_transport_errors(options, request);
     http_begin_body(edge, conn, request,
                     &(struct http_body){.kind = BODY_API, .detail = method, .len_max = limit});
@@ -352,6 +355,7 @@ static void http_begin_nodes(struct edge *edge, struct connection *conn)
     }
     receive->body_kind = BODY_API;
     receive->route_detail = API_METHOD_INFO;
+    receive->api_key = API_KEY_ALL;
     receive->is_error_by_transport = true;
     receive->is_chunked = false;
     receive->body_left = 0;
@@ -493,6 +497,7 @@ static void http_body_is_complete(struct edge *edge, struct connection *conn)
         api_call(edge, conn,
                  &(struct api_request){.method = (enum api_method)detail,
                                        .error_by_transport = receive->is_error_by_transport,
+                                       .key = receive->api_key,
                                        .body = text});
         break;
     case BODY_STREAM:
