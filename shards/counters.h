@@ -39,16 +39,12 @@
       "Subscriptions that asked to recover.") \
     X(UNRECOVERED, "client_recover", "recovered=\"no\"", COUNTER, \
       "Subscriptions that asked to recover.") \
-    X(DELTAS_MADE, "client_deltas", "outcome=\"made\"", COUNTER, \
-      "Deltas that were made, each for all who take it.") \
-    X(DELTAS_NOT_SHORTER, "client_deltas", "outcome=\"whole\"", COUNTER, \
-      "Deltas that were made, each for all who take it.") \
+    X(DELTAS_MADE, "client_deltas", "outcome=\"made\"", COUNTER, "Deltas, and what was whole.") \
+    X(DELTAS_WHOLE, "client_deltas", "outcome=\"whole\"", COUNTER, "Deltas, and what was whole.") \
     X(DELTA_KEPT_BYTES, "client_delta_kept_bytes", "", GAUGE, "Kept to make deltas against.") \
     X(BATCH_WAITING, "broadcast_batch_publications", "", GAUGE, "Publications in batches.") \
-    X(BATCH_DROPPED, "broadcast_batch_dropped_publications", "", COUNTER, \
-      "Publications that gave way to the latest of their batch.") \
-    X(TAGS_FILTER_DROPPED, "node_tags_filter_dropped_publications", "", COUNTER, \
-      "Publications that a tags filter held back.") \
+    X(BATCH_DROPPED, "broadcast_batch_dropped_publications", "", COUNTER, "Not the latest.") \
+    X(TAGS_FILTER_DROPPED, "node_tags_filter_dropped_publications", "", COUNTER, "Held back.") \
     X(TAGS_FILTER_BYTES, "client_tags_filter_bytes", "", GAUGE, "What tags filters take.") \
     X(RECEIVE_PINNED_BYTES, "transport_receive_pinned_bytes", "", GAUGE, \
       "Bytes of unfinished input held for peers.") \

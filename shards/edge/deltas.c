@@ -44,7 +44,7 @@ static struct told delta_or_whole(struct edge *edge, enum client_protocol protoc
         told.is_delta = true;
         actors_count(edge->actors, COUNTER_DELTAS_MADE);
     } else {
-        actors_count(edge->actors, COUNTER_DELTAS_NOT_SHORTER);
+        actors_count(edge->actors, COUNTER_DELTAS_WHOLE);
         free(told.memory);
         told.memory = NULL;
     }
