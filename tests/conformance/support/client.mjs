@@ -9,6 +9,9 @@ import { TOKEN_KEY } from './node.mjs';
 import { CLOSE, PING, PONG, RawWebSocket, TEXT } from './raw_websocket.mjs';
 import { check, check_equal, eventually, within } from './report.mjs';
 
+// What npm centrifuge dials with.
+export { WebSocket };
+
 const WAIT_MS_MAX = 5000;
 
 function base64url(value) {

@@ -63,11 +63,13 @@ export class Node {
   #folder;
   exit = null; // What the process ended with, once it did.
 
-  // Starts a node and waits until it answers. `options`: shards, port, program, wrap (a command
-  // line that the node's is appended to), env, flags (instead of a configuration file).
+  // Starts a node and waits until it answers. `options`: shards, host (where it is reached), port,
+  // program, wrap (a command line that the node's is appended to), env, flags (instead of a
+  // configuration file).
   static async start(config, options = {}) {
     const node = new Node();
     node.shards = options.shards ?? 4;
+    node.host = options.host ?? '127.0.0.1';
     node.port = options.port ?? (await free_port());
     node.#folder = mkdtempSync(path.join(os.tmpdir(), 'roost-test-'));
     const file = path.join(node.#folder, 'config.json');
@@ -125,7 +127,7 @@ export class Node {
   }
 
   get url() {
-    return `ws://127.0.0.1:${this.port}/connection/websocket`;
+    return `ws://${this.host}:${this.port}/connection/websocket`;
   }
 
   kill(signal) {
@@ -154,7 +156,7 @@ export class Node {
   request(method, target, { headers = {}, body = null, ms_max = 10_000, agent = false } = {}) {
     const answer = new Promise((resolve, reject) => {
       const request = http.request(
-        { host: '127.0.0.1', port: this.port, method, path: target, headers, agent },
+        { host: this.host, port: this.port, method, path: target, headers, agent },
         (response) => {
           const parts = [];
           response.on('data', (bytes) => parts.push(bytes));
@@ -174,11 +176,12 @@ export class Node {
   api_key = API_KEY;
 
   // A call of the server API as a backend makes it; returns the parsed answer.
-  async api(method, params = {}, agent = false) {
+  async api(method, params = {}, agent = false, ms_max = 10_000) {
     const answer = await this.request('POST', `/api/${method}`, {
       headers: { 'X-API-Key': this.api_key, 'Content-Type': 'application/json' },
       body: JSON.stringify(params),
       agent,
+      ms_max,
     });
     check(answer.status === 200, `${method} answered ${answer.status}: ${answer.body}`);
     return JSON.parse(answer.body);
