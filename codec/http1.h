@@ -11,9 +11,9 @@
 #include <stdint.h>
 
 enum http1_limit {
-    HTTP1_HEAD_LEN_MAX = 8192, /* request line, headers and the empty line */
+    HTTP1_HEAD_LEN_MAX = 16 * 1024, /* request line, headers and the empty line */
     HTTP1_METHOD_LEN_MAX = 32,
-    HTTP1_TARGET_LEN_MAX = 4096,
+    HTTP1_TARGET_LEN_MAX = 12 * 1024, /* an EventSource connects by its query, with its tokens */
     HTTP1_HEADERS_MAX = 64,
     HTTP1_CHUNK_SIZE_DIGITS_MAX = 16,
     HTTP1_CHUNKED_EXTRA_MAX = 4096, /* chunk extensions and trailers of one body together */

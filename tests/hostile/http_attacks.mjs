@@ -151,7 +151,7 @@ function add_garbage(attacks) {
 }
 
 function add_heads(attacks) {
-  const long = 'x'.repeat(9000);
+  const long = 'x'.repeat(17_000);
   const many = Array.from({ length: 100 }, (_, i) => `X-${i}: 1\r\n`).join('');
   const heads = {
     'a long cookie': [`GET / HTTP/1.1\r\nHost: a\r\nCookie: ${long}\r\n\r\n`, [431]],

@@ -133,6 +133,26 @@ static void each_request_opens_its_stream_however_it_is_cut(void **state)
     edge_rig_stop(&rig);
 }
 
+/* The query of an EventSource has its token, and the tokens of what it subscribes to. */
+static void a_long_query_connects(void **state)
+{
+    (void)state;
+    static struct edge_rig rig;
+    http_streams_init(&rig, 1);
+    edge_rig_start(&rig);
+    char filler[10001];
+    memset(filler, 'x', sizeof(filler) - 1);
+    filler[sizeof(filler) - 1] = '\0';
+    struct peer *peer = peer_open(&rig);
+    peer_put_text(peer,
+                  "GET /connection/sse?cf_connect=%7B%22id%22:1,%22connect%22:%7B%22name%22:%22");
+    peer_put_text(peer, filler);
+    peer_send(peer, "%22%7D%7D HTTP/1.1\r\n" HOST "\r\n");
+    peer_hear_head(peer, 200);
+    peer_hear_bytes(peer, "data: " CONNECTED "\n\n");
+    edge_rig_stop(&rig);
+}
+
 static void what_is_switched_off_is_not_found(void **state)
 {
     (void)state;
@@ -404,6 +424,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_request_opens_its_stream_however_it_is_cut),
+        cmocka_unit_test(a_long_query_connects),
         cmocka_unit_test(what_is_switched_off_is_not_found),
         cmocka_unit_test(pages_of_allowed_origins_may_read),
         cmocka_unit_test(everybody_hears_publications_in_the_form_of_its_transport),
