@@ -7,7 +7,8 @@
 #include "codec/protobuf.h"
 
 /* Of Reply, Push, Publication and a member of its tags (client.proto). */
-enum { REPLY_PUSH = 4, PUSH_PUB = 4, PUB_DATA = 4, PUB_TAGS = 7, PUB_DELTA = 8 };
+enum { REPLY_PUSH = 4, PUSH_PUB = 4, PUB_DATA = 4, PUB_INFO = 5, PUB_TAGS = 7, PUB_DELTA = 8 };
+enum { INFO_CLIENT = 2 };
 
 /* ---- JSON ---- */
 
@@ -74,6 +75,25 @@ static enum filter_result read_json_tags(struct span after, struct scratch *scra
         }
     }
     return filter_read_tags(tags, scratch, out);
+}
+
+static struct span json_publisher(struct span after)
+{
+    struct json_reader reader = {.at = after.at, .end = after.at + after.len, .depth = 1};
+    struct json_value value;
+    struct span key;
+    while (json_next_member(&reader, &key) == JSON_OK &&
+           json_read_value(&reader, &value) == JSON_OK) {
+        if (span_equal(key, SPAN_LITERAL("info"))) {
+            struct json_reader info;
+            json_reader_begin(&info, value.raw);
+            return find_member(&info, SPAN_LITERAL("client")) &&
+                           json_read_value(&info, &value) == JSON_OK && value.raw.len > 2
+                       ? span_of(value.raw.at + 1, value.raw.len - 2)
+                       : SPAN_EMPTY;
+        }
+    }
+    return SPAN_EMPTY;
 }
 
 /* ---- Protobuf ---- */
@@ -226,4 +246,17 @@ enum filter_result client_push_read_tags(enum client_protocol protocol,
 {
     return protocol == CLIENT_PROTOBUF ? read_protobuf_tags(parts->after, scratch, out)
                                        : read_json_tags(parts->after, scratch, out);
+}
+
+struct span client_push_publisher(enum client_protocol protocol,
+                                  const struct client_push_parts *parts)
+{
+    struct around info;
+    struct around client;
+    if (protocol == CLIENT_JSON) {
+        return json_publisher(parts->after);
+    }
+    return find_field(parts->after, PUB_INFO, &info) && find_field(info.field, INFO_CLIENT, &client)
+               ? client.field
+               : SPAN_EMPTY;
 }

@@ -40,4 +40,8 @@ CODEC_MUST_CHECK enum filter_result client_push_read_tags(enum client_protocol p
                                                           struct scratch *scratch,
                                                           struct filter_tags *out);
 
+/* The client that published it, as text; empty: no client did. A slice of the message. */
+struct span client_push_publisher(enum client_protocol protocol,
+                                  const struct client_push_parts *parts);
+
 #endif

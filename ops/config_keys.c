@@ -424,6 +424,7 @@ const struct config_key config_channel_keys[] = {
     OPTION(delta_publish,
            "They get them of every publication, not of those alone that the server API says."),
     OPTION(allow_tags_filter, "Subscribers may ask for the publications with certain tags alone."),
+    OPTION(publish_without_echo, "A client does not get what it publishes itself."),
     CHANNEL_DURATION("batch_max_delay", batch_max_delay_ms,
                      "How long a publication may wait for others to leave with; 0s: not at all."),
     CHANNEL_NUMBER(batch_max_size, "How many of them leave at once; 0: any number."),

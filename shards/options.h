@@ -95,6 +95,7 @@ struct channel_options {
     unsigned allowed_delta_types; /* A set: 1 << enum delta_type. */
     bool delta_publish;           /* Every publication may be told as a delta. */
     bool allow_tags_filter;
+    bool publish_without_echo;   /* Who publishes does not get it back. */
     uint32_t batch_max_size;     /* Publications; 0: no limit. */
     uint64_t batch_max_delay_ms; /* 0: publications are not delayed. */
     bool batch_flush_latest;

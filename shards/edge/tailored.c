@@ -4,6 +4,7 @@
 
 #include <stdalign.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "codec/client_push.h"
 #include "shards/edge/broadcast.h"
@@ -107,12 +108,17 @@ void tailored_remove(struct edge *edge, const struct subscription *subscription)
 
 bool tailored_takes(const struct hub_channel *channel, uint32_t kind)
 {
-    return channel->tailored != NULL && (kind == PUBLICATION_DATA || channel->tailored->held > 0);
+    return (channel->tailored != NULL &&
+            (kind == PUBLICATION_DATA || channel->tailored->held > 0)) ||
+           (kind == PUBLICATION_DATA && channel->options->publish_without_echo);
 }
 
 uint32_t tailored_parts_max(const struct hub_channel *channel, uint32_t parts_max)
 {
-    return channel->tailored != NULL && channel->tailored->filtered > 0 ? 1 : parts_max;
+    return channel->options->publish_without_echo ||
+                   (channel->tailored != NULL && channel->tailored->filtered > 0)
+               ? 1
+               : parts_max;
 }
 
 void tailored_keep(struct edge *edge, struct hub_channel *channel, const struct arrival *arrival)
@@ -152,6 +158,8 @@ struct sending {
     struct hub_channel *channel;
     struct broadcast *broadcast;
     const struct filter_tags *tags; /* Of its one part, when somebody has a filter. */
+    bool has_publisher;             /* Of that part, who is not to get it back. */
+    uint8_t publisher[CLIENT_ID_LEN];
     struct encoding deltas[DELTA_FORMS][CLIENT_PROTOCOLS];
 };
 
@@ -251,6 +259,11 @@ static uint64_t send_to_all(struct sending *sending)
         if (!subscription_is_receiver(at, kind)) {
             continue;
         }
+        if (sending->has_publisher &&
+            memcmp(at->conn->session->client_id, sending->publisher, CLIENT_ID_LEN) == 0) {
+            at->has_base = false;
+            continue;
+        }
         if (at->is_filtered && kind == PUBLICATION_DATA &&
             !filters_let_publication_pass(edge, filter_of(edge, at), sending->tags)) {
             at->has_base = false;
@@ -292,6 +305,21 @@ static bool read_tags(const struct arrival *part, struct scratch scratch, uint8_
     return client_push_read_tags(protocol, &parts, &scratch, out) == FILTER_OK;
 }
 
+/* Who published it is not to get it back. */
+static void find_publisher(struct sending *sending)
+{
+    const struct arrival *part = sending->broadcast->parts;
+    const enum client_protocol protocol =
+        span_is_empty(arrival_frame(part, CLIENT_JSON)) ? CLIENT_PROTOBUF : CLIENT_JSON;
+    struct client_push_parts parts;
+    sending->has_publisher =
+        sending->broadcast->kind == PUBLICATION_DATA &&
+        sending->channel->options->publish_without_echo &&
+        client_push_take_apart(protocol, websocket_frame_payload(arrival_frame(part, protocol)),
+                               &parts) &&
+        client_id_parse(client_push_publisher(protocol, &parts), sending->publisher);
+}
+
 uint64_t tailored_send(struct edge *edge, struct hub_channel *channel, struct broadcast *broadcast)
 {
     alignas(struct filter_tag) uint8_t room[2048];
@@ -307,8 +335,10 @@ uint64_t tailored_send(struct edge *edge, struct hub_channel *channel, struct br
     }
     uint64_t sent = 0;
     const bool has_tags =
-        channel->tailored->filtered == 0 || broadcast->kind != PUBLICATION_DATA ||
+        channel->tailored == NULL || channel->tailored->filtered == 0 ||
+        broadcast->kind != PUBLICATION_DATA ||
         read_tags(broadcast->parts, scratch_of(room, sizeof(room)), &larger, &tags);
+    find_publisher(&sending);
     filters_next_publication(edge);
     if (has_tags) {
         sent = send_to_all(&sending);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Subscribers that are not sent what all others are: they take deltas, have a tags filter, or are
- * HELD until their connect command is answered.
+/* Subscribers that are not sent what all others are: they take deltas, have a tags filter, are
+ * HELD until their connect command is answered, or have published it themselves where that is not
+ * to come back (publish_without_echo).
  *
  * Their home knows nothing of them. It sends each publication once, in full, to every shard that
  * wants it; the deltas are made here, once for each protocol that somebody here takes them in, and

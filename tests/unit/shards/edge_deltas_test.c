@@ -316,6 +316,33 @@ static void whatever_happens_all_have_what_was_published(void **state)
     }
 }
 
+/* On whichever shard, and whatever it is told in. */
+static void who_publishes_need_not_hear_it(void **state)
+{
+    (void)state;
+    streams_init(0);
+    streams.namespaces[0].publish_without_echo = true; /* "r" */
+    edge_rig_start(&streams);
+    struct peer *peers[SHARDS];
+    for (uint32_t i = 0; i < SHARDS; i++) {
+        peers[i] = client_at(i / 2);
+        (void)follows(peers[i], "r:c", 0);
+    }
+    for (uint32_t i = 0; i < SHARDS; i++) {
+        peer_say(peers[i], "{\"id\":3,\"publish\":{\"channel\":\"r:c\",\"data\":{\"info\":1}}}");
+        for (uint32_t k = 0; k < SHARDS; k++) {
+            peer_hear_frame(peers[k], 0x81);
+            assert_true((strstr(peers[k]->message.at, "\"push\":") != NULL) == (k != i));
+            peer_hear_nothing(peers[k]);
+        }
+    }
+    publish("r:c", 7);
+    for (uint32_t i = 0; i < SHARDS; i++) {
+        peer_hear_frame(peers[i], 0x81);
+    }
+    edge_rig_stop(&streams);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -323,6 +350,7 @@ int main(void)
         cmocka_unit_test(the_first_is_whole_and_others_follow),
         cmocka_unit_test(who_comes_back_goes_on),
         cmocka_unit_test(a_publication_without_a_place_is_no_base),
+        cmocka_unit_test(who_publishes_need_not_hear_it),
         cmocka_unit_test(whatever_happens_all_have_what_was_published),
     };
     return EDGE_RIG_RUN_IN_BOTH(tests);
