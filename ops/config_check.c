@@ -285,12 +285,27 @@ static void note_open_doors(struct config *config, struct config_report *report)
     }
 }
 
+static void check_metrics(struct config *config, struct config_report *report)
+{
+    const char *prefix = config->options.metrics_prefix;
+    const size_t len = strspn(prefix, "_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                      "0123456789");
+
+    if (prefix[0] == '\0' || prefix[len] != '\0' || (prefix[0] >= '0' && prefix[0] <= '9')) {
+        config_report_error(report, config_origin_of(config, "metrics.prefix"),
+                            "metrics.prefix: found \"%s\", expected letters, digits and '_', the "
+                            "first of them no digit",
+                            prefix);
+    }
+}
+
 void config_check(struct config *config, struct config_report *report)
 {
     check_pings(config, report);
     check_sizes(config, report);
     check_paths(config, report);
     check_boundaries(config, report);
+    check_metrics(config, report);
     check_histories(config, report);
     check_personal_channel(config, report);
     config_check_tokens(config, report);

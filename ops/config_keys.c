@@ -352,6 +352,8 @@ const struct config_key config_keys[] = {
     BOOL("prometheus.enabled", NODE(prometheus_enabled), "false", "Serve metrics for Prometheus."),
     STRING("prometheus.handler_prefix", NODE(prometheus_handler_prefix), PATH_BYTES_MAX, "/metrics",
            "Path of the metrics."),
+    STRING("metrics.prefix", NODE(metrics_prefix), 64, "roost",
+           "What each metric's name begins with; `centrifugo` for dashboards made for that."),
     BOOL("echo.enabled", NODE(echo.enabled), "false",
          "Serve a plain WebSocket echo, for measurements."),
     STRING("echo.path", NODE(echo.path), PATH_BYTES_MAX, "/echo", "Path of the echo."),

@@ -19,6 +19,7 @@ enum {
     IDEMPOTENCY_KEYS_A_SHARD_MAX = 1 << 17,
     USERS_A_SHARD_MAX = 1 << 21,
     API_CALLS_A_SHARD_MAX = 4096,
+    HEALTH_MS_MAX = 1000,       /* How soon all shards have to answer. */
     API_SERIES_LEN_MAX = 16384, /* Commands of one batch. */
 
     /* Requests to backends that are not answered, of a shard and of those that wait for one

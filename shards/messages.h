@@ -304,6 +304,7 @@ struct message_session_command {
 
 enum survey_op {
     SURVEY_CHANNELS, /* Names with local subscribers that match a glob pattern. */
+    SURVEY_ALIVE,    /* Nothing: the answer is that there is one. Not passed on to other nodes. */
 };
 
 /* handle: the asker's call. */

@@ -89,6 +89,7 @@ void node_options_init(struct node_options *options)
     options->http_api.max_request_body_size = 10 << 20;
     options->health_handler_prefix = "/health";
     options->prometheus_handler_prefix = "/metrics";
+    options->metrics_prefix = "roost";
 
     options->channel_max_length = 255;
     options->history_memory_limit = 1ull << 30;

@@ -285,6 +285,7 @@ struct node_options {
     const char *health_handler_prefix; /* "/health" */
     bool prometheus_enabled;
     const char *prometheus_handler_prefix; /* "/metrics" */
+    const char *metrics_prefix;            /* "roost": before each metric's name. */
 
     uint32_t channel_max_length;   /* Bytes of a channel's name. */
     uint64_t history_memory_limit; /* Bytes that histories may take. */

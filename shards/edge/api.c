@@ -251,7 +251,11 @@ void api_on_survey_result(struct edge *edge, const struct message *message)
         buf_release(body.result);
         return;
     }
-    call->surveys[message->from] = body.result;
+    if (call->surveys != NULL) {
+        call->surveys[message->from] = body.result;
+    } else {
+        buf_release(body.result);
+    }
     if (body.error != 0) {
         call->error = API_ERROR_INTERNAL;
     }

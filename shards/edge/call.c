@@ -9,6 +9,7 @@
 #include "shards/edge/api_series.h"
 #include "shards/edge/api_keys.h"
 #include "shards/edge/connection.h"
+#include "shards/edge/health.h"
 #include "shards/edge/http.h"
 #include "shards/edge/permissions.h"
 #include "shards/payloads.h"
@@ -183,6 +184,7 @@ static void encode_error(struct writer *out, const void *what)
 
 void call_free(struct edge *edge, struct call *call)
 {
+    timer_stop(edge->shard->timers, &call->timer);
     for (uint32_t i = 0; call->surveys != NULL && i < call->outcomes_len; i++) {
         buf_release(call->surveys[i]);
     }
@@ -222,7 +224,9 @@ struct call *call_of_handle(struct edge *edge, uint32_t handle)
 
 void call_answered(struct edge *edge, struct call *call)
 {
-    if (--call->pending == 0) {
+    if (--call->pending == 0 && call->is_health) {
+        health_finish(edge, call);
+    } else if (call->pending == 0) {
         call_finish(edge, call);
     }
 }

@@ -24,7 +24,9 @@ struct call {
     uint32_t series; /* Whose command it is, and which; POOL_HANDLE_NONE: it is a connection's. */
     uint32_t series_index;
     bool error_by_transport;
-    uint16_t key; /* Who calls (api_keys.h). */
+    uint16_t key;   /* Who calls (api_keys.h). */
+    bool is_health; /* No call of the API at all (health.h). */
+    struct timer timer;
     uint32_t outcomes_len;
     struct call_outcome *outcomes; /* publish, broadcast */
     struct buf **surveys;          /* channels: one a shard */

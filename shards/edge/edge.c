@@ -264,7 +264,9 @@ static void edge_on_survey(struct edge *edge, const struct message *message)
 {
     const struct message_survey body = message_as_survey(message);
     struct message_survey_result result = {.op = body.op};
-    result.result = hub_survey(edge, body.pattern, &result.error);
+    if (body.op == SURVEY_CHANNELS) {
+        result.result = hub_survey(edge, body.pattern, &result.error);
+    }
     buf_release(body.pattern);
     OUTBOX_SEND(edge->actors->outbox, message->from, survey_result, message->handle, &result);
 }

@@ -9,6 +9,7 @@
 #include "shards/edge/api.h"
 #include "shards/edge/api_keys.h"
 #include "shards/edge/emulation.h"
+#include "shards/edge/health.h"
 #include "shards/edge/metrics.h"
 #include "shards/edge/uni.h"
 #include "shards/edge/upgrade.h"
@@ -430,10 +431,7 @@ static void http_route(struct edge *edge, struct connection *conn,
     if (route == ROUTE_INIT) {
         http_respond_init(edge, conn, request);
     } else if (route == ROUTE_HEALTH) {
-        http_respond(edge, conn,
-                     &(struct http_response){.status = 200,
-                                             .content_type = "application/json",
-                                             .body = SPAN_LITERAL("{}")});
+        health_begin(edge, conn);
     } else if (route == ROUTE_METRICS) {
         http_respond_written(edge, conn, "text/plain; version=0.0.4; charset=utf-8", write_metrics,
                              edge);

@@ -8,9 +8,13 @@
 #include "codec/json_writer.h"
 #include "shards/counters.h"
 
-static const char prefix[] = "roost_";
-
 /* ---- Prometheus ---- */
+
+/* Where all samples go, and what stands before their names. */
+struct metrics {
+    struct writer *out;
+    const char *prefix;
+};
 
 static void put_text(struct writer *out, const char *text)
 {
@@ -28,25 +32,31 @@ static void put_label_value(struct writer *out, const char *text)
     }
 }
 
-static void put_header(struct writer *out, const char *name, const char *help, const char *type)
+static void put_name(struct metrics *to, const char *name)
 {
+    put_text(to->out, to->prefix);
+    writer_put_byte(to->out, '_');
+    put_text(to->out, name);
+}
+
+static void put_header(struct metrics *to, const char *name, const char *help, const char *type)
+{
+    struct writer *out = to->out;
     writer_put_literal(out, "# HELP ");
-    put_text(out, prefix);
-    put_text(out, name);
+    put_name(to, name);
     writer_put_byte(out, ' ');
     put_text(out, help);
     writer_put_literal(out, "\n# TYPE ");
-    put_text(out, prefix);
-    put_text(out, name);
+    put_name(to, name);
     writer_put_byte(out, ' ');
     put_text(out, type);
     writer_put_byte(out, '\n');
 }
 
-static void put_sample(struct writer *out, const char *name, const char *labels, uint64_t value)
+static void put_sample(struct metrics *to, const char *name, const char *labels, uint64_t value)
 {
-    put_text(out, prefix);
-    put_text(out, name);
+    struct writer *out = to->out;
+    put_name(to, name);
     if (labels[0] != '\0') {
         writer_put_byte(out, '{');
         put_text(out, labels);
@@ -71,17 +81,17 @@ static uint64_t nodes_of(const struct node *node)
     return nodes == 0 ? 1 : nodes;
 }
 
-static void write_counters(struct writer *out, const struct node *node)
+static void write_counters(struct metrics *to, const struct node *node)
 {
     const char *last = "";
     for (uint32_t id = 0; id < COUNTERS_LEN; id++) {
         const struct counter_description *about = &counter_descriptions[id];
         if (strcmp(last, about->name) != 0) {
-            put_header(out, about->name, about->help,
+            put_header(to, about->name, about->help,
                        about->kind == COUNTER_KIND_GAUGE ? "gauge" : "counter");
             last = about->name;
         }
-        put_sample(out, about->name, about->labels,
+        put_sample(to, about->name, about->labels,
                    id == COUNTER_NUM_USERS ? users_of(node) : node_sum(node, id));
     }
 }
@@ -116,19 +126,20 @@ static const struct hist_bucket hist_buckets[] = {
     {"5", 5000000000},   {"10", 10000000000},
 };
 
-static void put_hist_name(struct writer *out, const struct hist_description *about,
+static void put_hist_name(struct metrics *to, const struct hist_description *about,
                           const char *suffix)
 {
-    put_text(out, prefix);
-    put_text(out, about->name);
+    struct writer *out = to->out;
+    put_name(to, about->name);
     put_text(out, suffix);
     writer_put_byte(out, '{');
     put_text(out, about->labels);
 }
 
 /* Shards are read as they run; the buckets of one shard are consistent enough for a scrape. */
-static void write_hist(struct writer *out, const struct node *node, enum shard_hist id)
+static void write_hist(struct metrics *to, const struct node *node, enum shard_hist id)
 {
+    struct writer *out = to->out;
     const struct hist_description *about = &hist_descriptions[id];
     uint64_t counts[sizeof(hist_buckets) / sizeof(hist_buckets[0])] = {0};
     uint64_t total = 0;
@@ -145,20 +156,20 @@ static void write_hist(struct writer *out, const struct node *node, enum shard_h
         total += hist_count(hist);
         sum_ns += hist_sum(hist);
     }
-    put_header(out, about->name, about->help, "histogram");
+    put_header(to, about->name, about->help, "histogram");
     for (size_t i = 0; i < sizeof(hist_buckets) / sizeof(hist_buckets[0]); i++) {
-        put_hist_name(out, about, "_bucket");
+        put_hist_name(to, about, "_bucket");
         writer_put_literal(out, ",le=\"");
         put_text(out, hist_buckets[i].label);
         writer_put_literal(out, "\"} ");
         writer_put_u64(out, counts[i]);
         writer_put_byte(out, '\n');
     }
-    put_hist_name(out, about, "_bucket");
+    put_hist_name(to, about, "_bucket");
     writer_put_literal(out, ",le=\"+Inf\"} ");
     writer_put_u64(out, total);
     writer_put_byte(out, '\n');
-    put_hist_name(out, about, "_sum");
+    put_hist_name(to, about, "_sum");
     writer_put_literal(out, "} ");
     writer_put_u64(out, sum_ns / CLOCK_NS_A_S);
     writer_put_byte(out, '.');
@@ -170,7 +181,7 @@ static void write_hist(struct writer *out, const struct node *node, enum shard_h
     }
     writer_put(out, span_of(digits, 9));
     writer_put_byte(out, '\n');
-    put_hist_name(out, about, "_count");
+    put_hist_name(to, about, "_count");
     writer_put_literal(out, "} ");
     writer_put_u64(out, total);
     writer_put_byte(out, '\n');
@@ -178,23 +189,24 @@ static void write_hist(struct writer *out, const struct node *node, enum shard_h
 
 void metrics_write_prometheus(struct writer *out, const struct node *node, int64_t wall_ms)
 {
+    struct metrics to = {out, node->options->metrics_prefix};
     const int64_t up_ms = wall_ms - node->started_wall_ms;
-    put_header(out, "node_build", "The version that runs.", "gauge");
-    put_text(out, prefix);
-    writer_put_literal(out, "node_build{version=\"");
+    put_header(&to, "node_build", "The version that runs.", "gauge");
+    put_name(&to, "node_build");
+    writer_put_literal(out, "{version=\"");
     put_label_value(out, node->options->version);
     writer_put_literal(out, "\"} 1\n");
-    put_header(out, "node_num_nodes", "Members of the cluster.", "gauge");
-    put_sample(out, "node_num_nodes", "", nodes_of(node));
-    put_header(out, "node_num_shards", "Shards that serve clients.", "gauge");
-    put_sample(out, "node_num_shards", "", node->shards);
-    put_header(out, "node_uptime_seconds", "Since the node started.", "gauge");
-    put_sample(out, "node_uptime_seconds", "", up_ms > 0 ? (uint64_t)up_ms / 1000 : 0);
-    put_header(out, "client_subscriptions_inflight", "Subscriptions of sessions.", "gauge");
-    put_sample(out, "client_subscriptions_inflight", "", node_sum(node, COUNTER_NUM_SUBSCRIPTIONS));
-    write_counters(out, node);
+    put_header(&to, "node_num_nodes", "Members of the cluster.", "gauge");
+    put_sample(&to, "node_num_nodes", "", nodes_of(node));
+    put_header(&to, "node_num_shards", "Shards that serve clients.", "gauge");
+    put_sample(&to, "node_num_shards", "", node->shards);
+    put_header(&to, "node_uptime_seconds", "Since the node started.", "gauge");
+    put_sample(&to, "node_uptime_seconds", "", up_ms > 0 ? (uint64_t)up_ms / 1000 : 0);
+    put_header(&to, "client_subscriptions_inflight", "Subscriptions of sessions.", "gauge");
+    put_sample(&to, "client_subscriptions_inflight", "", node_sum(node, COUNTER_NUM_SUBSCRIPTIONS));
+    write_counters(&to, node);
     for (uint32_t id = 0; id < HISTS_LEN; id++) {
-        write_hist(out, node, (enum shard_hist)id);
+        write_hist(&to, node, (enum shard_hist)id);
     }
 }
 

@@ -66,6 +66,8 @@ static const struct exchange exchanges[] = {
     {"POST /api/nothing HTTP/1.1\r\n" HOST KEY "Content-Length: 2\r\n\r\n", 404, NULL, false,
      COUNTER_API_UNKNOWN},
     {"POST /api HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\n", 401, NULL, false, NONE},
+    {"POST /api HTTP/1.1\r\n" HOST KEY "Content-Length: 2\r\n\r\n{}", 200,
+     "{\"error\":{\"code\":104,\"message\":\"not found\"}}", true, COUNTER_API_UNKNOWN},
     {"POST /api/publish HTTP/1.1\r\n" HOST KEY "Content-Length: 1001\r\n\r\n", 413, NULL, false,
      COUNTER_REFUSED_BODY_INVALID},
     {"POST /api/publish HTTP/1.1\r\n" HOST KEY "Transfer-Encoding: chunked\r\n\r\n3e9\r\n", 413,

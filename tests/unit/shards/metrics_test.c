@@ -373,6 +373,53 @@ static void the_demo_page_gets_json_of_each_shard(void **state)
     edge_rig_stop(&rig);
 }
 
+static void names_may_begin_otherwise(void **state)
+{
+    (void)state;
+    static struct edge_rig rig;
+    edge_rig_init(&rig, 1);
+    rig.options.metrics_prefix = "centrifugo";
+    edge_rig_start(&rig);
+    struct scrape *scrape = scrape_node(&rig);
+    for (size_t i = 0; i < scrape->families_len; i++) {
+        assert_memory_equal(scrape->families[i].name, "centrifugo_", 11);
+    }
+    assert_true(value_of(scrape, "centrifugo_node_num_clients", "") == 0);
+    scrape_free(scrape);
+    edge_rig_stop(&rig);
+}
+
+/* A check is answered by every shard, however many ask, and leaves nothing behind. */
+static void health_asks_all_shards(void **state)
+{
+    (void)state;
+    static struct edge_rig rig;
+    edge_rig_init(&rig, 4);
+    edge_rig_start(&rig);
+    struct peer *peers[20];
+    const uint64_t sent = edge_rig_count(&rig, COUNTER_MAILBOX_SENT);
+    for (int i = 0; i < 20; i++) {
+        peers[i] = peer_open(&rig);
+        peer_put_text(peers[i], "GET /health HTTP/1.1\r\nHost: rig\r\n\r\n");
+    }
+    edge_rig_settle(&rig);
+    for (int i = 0; i < 20; i++) {
+        peer_hear_response(peers[i], 200, "{}");
+    }
+    edge_rig_advance(&rig, 1);
+    /* One question at least to each other shard and to the router, and its answer. */
+    const uint64_t now = edge_rig_count(&rig, COUNTER_MAILBOX_SENT);
+    if (now < sent + (uint64_t)20 * 2 * 4) {
+        fail_msg("only %llu messages", (unsigned long long)(now - sent));
+    }
+    peer_send(peers[0], "HEAD /health HTTP/1.1\r\nHost: rig\r\n\r\n");
+    peer_hear_head(peers[0], 200);
+    peer_put_text(peers[1], "GET /health HTTP/1.1\r\nHost: rig\r\n\r\n");
+    peer_reset(peers[1]);
+    edge_rig_advance(&rig, 2000);
+    edge_rig_stop(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -381,6 +428,8 @@ int main(void)
         cmocka_unit_test(histograms_are_cumulative),
         cmocka_unit_test(counters_never_fall),
         cmocka_unit_test(the_demo_page_gets_json_of_each_shard),
+        cmocka_unit_test(names_may_begin_otherwise),
+        cmocka_unit_test(health_asks_all_shards),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
