@@ -94,14 +94,19 @@ static void answer_node(struct relay *relay, const struct relay_ask *ask,
     struct link_message out = *answer;
     out.cookie = ask->cookie;
     out.handle = 0;
-    if (payload != NULL && payload->len > RELAY_ANSWER_BYTES_MAX) {
-        const struct link_message failed = {.kind = answer->kind,
-                                            .cookie = ask->cookie,
-                                            .error = CLIENT_ERROR_LIMIT_EXCEEDED};
-        (void)relay_send(relay, peer, &failed, NULL);
+    if ((payload == NULL || payload->len <= RELAY_ANSWER_BYTES_MAX) &&
+        relay_send(relay, peer, &out, payload)) {
         return;
     }
-    (void)relay_send(relay, peer, &out, payload);
+    /* More than a link carries in one message: who asked must hear something all the same. */
+    if (answer->kind == LINK_MESSAGE_SUBSCRIBED) {
+        out.flags &= ~(uint32_t)SUBSCRIBED_RECOVERED;
+    } else {
+        out = (struct link_message){.kind = answer->kind,
+                                    .cookie = ask->cookie,
+                                    .error = CLIENT_ERROR_LIMIT_EXCEEDED};
+    }
+    (void)relay_send(relay, peer, &out, NULL);
 }
 
 /* What a SUBSCRIBE brought is worth nothing when its registration has ended meanwhile. */

@@ -252,6 +252,10 @@ void relay_far_on_publication(struct relay *relay, const struct relay_peer *peer
     const uint64_t age_ns = publication->age_us * 1000;
     uint32_t protobuf_at = 0;
     struct buf *frames = far_make_frames(channel, publication, payload, &protobuf_at);
+    if (frames == NULL) {
+        relay_count(relay, COUNTER_RELAY_LOST); /* The shards see the gap. */
+        return;
+    }
     const struct message_publication body = {
         .frames = frames,
         .sequence = publication->sequence,
@@ -261,17 +265,17 @@ void relay_far_on_publication(struct relay *relay, const struct relay_peer *peer
         .kind = (uint16_t)publication->what,
         .flags = (uint16_t)publication->flags,
     };
-    for (uint32_t i = channel->ends_len; i-- > 0;) {
+    for (uint32_t i = 0; i < channel->ends_len;) {
         struct relay_end *end = &relay_ends(channel)[i];
-        if (!end->is_active) {
+        if (end->is_active && !outbox_takes_delivery(relay->options.outbox, end->id)) {
+            far_lose(relay, channel, end); /* Another one takes its place. */
             continue;
         }
-        if (frames == NULL || !outbox_takes_delivery(relay->options.outbox, end->id)) {
-            far_lose(relay, channel, end);
-            continue;
+        if (end->is_active) {
+            buf_share(frames, 1);
+            OUTBOX_SEND(relay->options.outbox, end->id, publication, end->handle, &body);
         }
-        buf_share(frames, 1);
-        OUTBOX_SEND(relay->options.outbox, end->id, publication, end->handle, &body);
+        i++;
     }
     buf_release(frames);
     relay_far_settle(relay, channel, NULL);

@@ -214,12 +214,14 @@ void relay_near_on_publication(struct relay *relay, const struct message *messag
         .age_us =
             relay->shard->now_ns > body.sent_ns ? (relay->shard->now_ns - body.sent_ns) / 1000 : 0,
     };
-    for (uint32_t i = channel == NULL ? 0 : channel->ends_len; i-- > 0;) {
+    for (uint32_t i = 0; channel != NULL && i < channel->ends_len;) {
         struct relay_end *end = &relay_ends(channel)[i];
         struct relay_peer *peer = relay_peer_of(relay, end->id);
         publication.handle = end->handle;
         if (end->is_active && peer != NULL && !relay_send(relay, peer, &publication, body.frames)) {
-            near_lose(relay, channel, end, peer);
+            near_lose(relay, channel, end, peer); /* Another one takes its place. */
+        } else {
+            i++;
         }
     }
     if (channel == NULL) {

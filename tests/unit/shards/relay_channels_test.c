@@ -133,18 +133,25 @@ static void each_node_gets_a_payload_once(void **state)
 {
     (void)state;
     const char *channel = name_at(0, 0);
-    const uint32_t registration = node_joins(1, channel, 60, true);
+    uint32_t registration = node_joins(1, channel, 60, true);
     home_publishes(channel, registration, 1);
     node_hears_publication(1, 60, 1);
     assert_int_equal(node_joins(2, channel, 61, false), registration);
     home_publishes(channel, registration, 2);
     node_hears_publication(1, 60, 2);
     node_hears_publication(2, 61, 2);
-    /* What a full link refuses is a gap there; whoever reads the numbers sees it. */
+    /* What a full link refuses is a gap there, of which no later one may tell: they begin anew. */
     wire_is_full = true;
     home_publishes(channel, registration, 3);
     wire_is_full = false;
     assert_int_equal(counted(COUNTER_RELAY_LOST), 2);
+    assert_int_equal(node_hears(1, LINK_MESSAGE_MOVED)->message.handle, 60);
+    assert_int_equal(node_hears(2, LINK_MESSAGE_MOVED)->message.handle, 61);
+    const struct message left = shard_hears(home_of(channel).shard, MESSAGE_UNSUBSCRIBE);
+    message_release(&left);
+    assert_int_equal(counted(COUNTER_RELAY_INTERESTS), 0);
+    registration = node_joins(1, channel, 60, true);
+    assert_int_equal(node_joins(2, channel, 61, false), registration);
     home_publishes(channel, registration, 4);
     node_hears_publication(1, 60, 4);
     node_hears_publication(2, 61, 4);
