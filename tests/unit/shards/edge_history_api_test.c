@@ -19,26 +19,33 @@ static void clients_read_a_history_by_pages(void **state)
     peer_hear_frame(peer, 0x81);
     char epoch[EPOCH_SIZE];
     (void)snprintf(epoch, sizeof(epoch), "%s", epoch_in(peer));
+/* The first of a stream tells the epoch: @. */
+#define FIRST "{\"data\":1,\"offset\":1,\"epoch\":\"@\"}"
 #define PUB(n) "{\"data\":" #n ",\"offset\":" #n "}"
     static const struct {
         const char *request;
         const char *publications;
     } cases[] = {
         {"\"limit\":0", ""},
-        {"\"limit\":2", PUB(1) "," PUB(2)},
-        {"\"limit\":-1", PUB(1) "," PUB(2) "," PUB(3) "," PUB(4)},
-        {"\"limit\":100", PUB(1) "," PUB(2) "," PUB(3) "," PUB(4)},
+        {"\"limit\":2", FIRST "," PUB(2)},
+        {"\"limit\":-1", FIRST "," PUB(2) "," PUB(3) "," PUB(4)},
+        {"\"limit\":100", FIRST "," PUB(2) "," PUB(3) "," PUB(4)},
         {"\"limit\":2,\"reverse\":true", PUB(6) "," PUB(5)},
         {"\"limit\":2,\"since\":{\"offset\":2}", PUB(3) "," PUB(4)},
         {"\"limit\":4,\"since\":{\"offset\":5}", PUB(6)},
         {"\"limit\":4,\"since\":{\"offset\":6}", ""},
-        {"\"limit\":4,\"reverse\":true,\"since\":{\"offset\":3}", PUB(2) "," PUB(1)},
+        {"\"limit\":4,\"reverse\":true,\"since\":{\"offset\":3}", PUB(2) "," FIRST},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         peer_say(peer, "{\"id\":2,\"history\":{\"channel\":\"kept:c\",%s}}", cases[i].request);
+        const char *text = cases[i].publications;
+        const size_t before = strcspn(text, "@");
+        const bool has_first = text[before] == '@';
         peer_hear(peer,
-                  "{\"id\":2,\"history\":{\"publications\":[%s],\"epoch\":\"%s\",\"offset\":6}}",
-                  cases[i].publications, epoch);
+                  "{\"id\":2,\"history\":{\"publications\":[%.*s%s%s],\"epoch\":\"%s\","
+                  "\"offset\":6}}",
+                  (int)before, text, has_first ? epoch : "", has_first ? text + before + 1 : "",
+                  epoch);
     }
     peer_say(peer, "{\"id\":2,\"history\":{\"channel\":\"kept:c\",\"limit\":1,"
                    "\"since\":{\"offset\":2,\"epoch\":\"other\"}}}");
@@ -68,9 +75,9 @@ static void a_publication_of_a_client_is_kept_with_its_name(void **state)
     char wanted[256];
     (void)snprintf(wanted, sizeof(wanted),
                    "{\"id\":3,\"history\":{\"publications\":[{\"data\":{\"a\":1},\"info\":{"
-                   "\"user\":\"\",\"client\":\"<id>\"},\"offset\":1}],\"epoch\":\"%s\","
-                   "\"offset\":1}}",
-                   epoch_in(peer));
+                   "\"user\":\"\",\"client\":\"<id>\"},\"offset\":1,\"epoch\":\"%s\"}],"
+                   "\"epoch\":\"%s\",\"offset\":1}}",
+                   epoch_in(peer), epoch_in(peer));
     assert_true(edge_text_matches(peer->message.at, wanted));
     edge_rig_stop(&streams);
 }
