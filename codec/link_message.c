@@ -5,7 +5,7 @@
 #include <assert.h>
 
 enum { FIELD_COMMAND = 22, FIELD_NODE = 23 };
-enum { ITEM_IDENTITY = 1, ITEM_ENTRY = 2, ITEM_CHANNEL = 3 };
+enum { ITEM_IDENTITY = 1, ITEM_ENTRY = 2, ITEM_CHANNEL = 3, ITEM_TOLD = 4 };
 enum { ENTRY_IDENTITY = 8 };
 
 const char *link_message_result_text(enum link_message_result result)
@@ -69,6 +69,8 @@ static const struct protobuf_slot message_slots[] = {
     PROTOBUF_FIELD(link_message, 21, U64, age_us),
     PROTOBUF_FIELD_OF_NESTED(link_message, FIELD_COMMAND, has_command, &command_fields),
     PROTOBUF_FIELD_OF_NESTED(link_message, FIELD_NODE, has_node, &node_fields),
+    PROTOBUF_FIELD(link_message, 24, U64, version),
+    PROTOBUF_FIELD(link_message, 25, U64, version_epoch),
 };
 static const struct protobuf_fields message_fields = PROTOBUF_FIELDS(message_slots);
 
@@ -82,6 +84,7 @@ static const uint8_t needs[LINK_MESSAGE_KINDS_LEN] = {
     [LINK_MESSAGE_USER_REMOVE] = NEED_NAME,     [LINK_MESSAGE_USER_SET] = NEED_NAME,
     [LINK_MESSAGE_USER_COMMAND] = NEED_COMMAND, [LINK_MESSAGE_SESSION_COMMAND] = NEED_COMMAND,
     [LINK_MESSAGE_CHANNEL_MOVE] = NEED_NAME,    [LINK_MESSAGE_EMULATE] = NEED_NAME,
+    [LINK_MESSAGE_SLOTS_ASK] = NEED_PAYLOAD,    [LINK_MESSAGE_SLOTS_MOVED] = NEED_PAYLOAD,
 };
 
 static enum link_message_result check_message(const struct link_message *message,
@@ -177,6 +180,8 @@ static void encode_head(struct writer *out, const void *value)
     if (message->has_node) {
         protobuf_put_message(out, FIELD_NODE, encode_node, &message->node);
     }
+    protobuf_put_u64(out, 24, message->version);
+    protobuf_put_u64(out, 25, message->version_epoch);
 }
 
 void link_message_encode(struct writer *out, const struct link_message *message)
@@ -221,6 +226,13 @@ static const struct protobuf_slot channel_slots[] = {
     PROTOBUF_FIELD(link_channel, 2, U32, clients),
 };
 static const struct protobuf_fields channel_fields = PROTOBUF_FIELDS(channel_slots);
+
+static const struct protobuf_slot told_slots[] = {
+    PROTOBUF_FIELD(link_told, 1, BYTES, publication), PROTOBUF_FIELD(link_told, 2, U64, offset),
+    PROTOBUF_FIELD(link_told, 3, U64, epoch),         PROTOBUF_FIELD(link_told, 4, U32, what),
+    PROTOBUF_FIELD(link_told, 5, U32, flags),
+};
+static const struct protobuf_fields told_fields = PROTOBUF_FIELDS(told_slots);
 
 static enum link_message_result next_item(struct span *rest, uint32_t number,
                                           const struct protobuf_fields *fields, void *out)
@@ -281,6 +293,12 @@ enum link_message_result link_next_channel(struct span *rest, struct link_channe
     return result == LINK_MESSAGE_OK ? check_name(out->name) : result;
 }
 
+enum link_message_result link_next_told(struct span *rest, struct link_told *out)
+{
+    *out = (struct link_told){0};
+    return next_item(rest, ITEM_TOLD, &told_fields, out);
+}
+
 static void encode_identity(struct writer *out, const void *value)
 {
     const struct link_identity *identity = value;
@@ -332,4 +350,19 @@ void link_put_channel(struct writer *out, const struct link_channel *channel)
 void link_put_publication(struct writer *out, const struct link_entry *publication)
 {
     encode_entry(out, publication);
+}
+
+static void encode_told(struct writer *out, const void *value)
+{
+    const struct link_told *told = value;
+    protobuf_put_bytes(out, 1, told->publication);
+    protobuf_put_u64(out, 2, told->offset);
+    protobuf_put_u64(out, 3, told->epoch);
+    protobuf_put_u64(out, 4, told->what);
+    protobuf_put_u64(out, 5, told->flags);
+}
+
+void link_put_told(struct writer *out, const struct link_told *told)
+{
+    protobuf_put_message(out, ITEM_TOLD, encode_told, told);
 }

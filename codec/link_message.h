@@ -41,7 +41,9 @@
     X(SLOTS_MOVED) \
     X(MEMBERS) \
     X(EMULATE) \
-    X(EMULATED)
+    X(EMULATED) \
+    X(CHANNEL_TAKEN) \
+    X(SLOTS_ASK)
 
 enum link_message_kind {
     LINK_MESSAGE_NONE,
@@ -101,6 +103,8 @@ struct link_message {
     uint32_t hops;
     uint32_t what;
     uint64_t age_us;
+    uint64_t version;
+    uint64_t version_epoch;
     bool has_command;
     bool has_node;
     struct link_command command;
@@ -134,6 +138,14 @@ struct link_channel {
     uint32_t clients;
 };
 
+struct link_told {
+    struct span publication; /* As the payload of a PUBLICATION, and as in its head: */
+    uint64_t offset;
+    uint64_t epoch;
+    uint32_t what;
+    uint32_t flags;
+};
+
 #define LINK_MESSAGE_RESULTS(X) \
     X(LINK_MESSAGE_OK, "ok") \
     X(LINK_MESSAGE_DONE, "nothing is left") \
@@ -163,6 +175,7 @@ void link_message_encode(struct writer *out, const struct link_message *message)
 void link_put_identity(struct writer *out, const struct link_identity *identity);
 void link_put_entry(struct writer *out, const struct link_entry *entry);
 void link_put_channel(struct writer *out, const struct link_channel *channel);
+void link_put_told(struct writer *out, const struct link_told *told);
 
 /* The whole payload of a PUBLICATION: the fields of one entry. Its channel and its offset are the
  * head's; of who joins or leaves there is but the identity. */
@@ -178,5 +191,6 @@ CODEC_MUST_CHECK enum link_message_result link_next_entry(struct span *rest,
                                                           struct link_entry *out);
 CODEC_MUST_CHECK enum link_message_result link_next_channel(struct span *rest,
                                                             struct link_channel *out);
+CODEC_MUST_CHECK enum link_message_result link_next_told(struct span *rest, struct link_told *out);
 
 #endif

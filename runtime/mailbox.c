@@ -341,8 +341,8 @@ static void mailbox_flush_to(struct mailbox *mailbox, uint32_t target)
     }
 }
 
-bool mailbox_send(struct mailbox *mailbox, uint32_t target, const struct message *message,
-                  enum message_class class)
+static bool mailbox_stage(struct mailbox *mailbox, uint32_t target, const struct message *message,
+                          enum message_class class, uint16_t from)
 {
     mailbox_assert_owner(mailbox);
     struct staging *staging = &mailbox->staging[target];
@@ -353,7 +353,7 @@ bool mailbox_send(struct mailbox *mailbox, uint32_t target, const struct message
         return false;
     }
     *copy = *message;
-    copy->from = (uint16_t)mailbox->id;
+    copy->from = from;
     mailbox_count(&mailbox->counters.sent, 1);
     if (target != mailbox->id) {
         bits_set(mailbox->staged_for, target);
@@ -362,6 +362,18 @@ bool mailbox_send(struct mailbox *mailbox, uint32_t target, const struct message
         }
     }
     return true;
+}
+
+bool mailbox_send(struct mailbox *mailbox, uint32_t target, const struct message *message,
+                  enum message_class class)
+{
+    return mailbox_stage(mailbox, target, message, class, (uint16_t)mailbox->id);
+}
+
+bool mailbox_pass_on(struct mailbox *mailbox, uint32_t target, const struct message *message,
+                     enum message_class class)
+{
+    return mailbox_stage(mailbox, target, message, class, message->from);
 }
 
 void mailbox_flush(struct mailbox *mailbox)

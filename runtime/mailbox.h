@@ -80,6 +80,11 @@ void mailbox_disclaim(struct mailbox *mailbox);
 MUST_CHECK bool mailbox_send(struct mailbox *mailbox, uint32_t target,
                              const struct message *message, enum message_class class);
 
+/* The same for a message that another shard sent here: `from` stays, so that whoever answers it
+ * answers that shard. Owner only. */
+MUST_CHECK bool mailbox_pass_on(struct mailbox *mailbox, uint32_t target,
+                                const struct message *message, enum message_class class);
+
 /* How many more messages of this class the target's staging takes now. Owner only. */
 uint32_t mailbox_room(const struct mailbox *mailbox, uint32_t target, enum message_class class);
 

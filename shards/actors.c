@@ -50,12 +50,13 @@ static bool actors_start(void *actor, struct shard *shard)
 /* The edge opens to clients with the first placement: before, it would not know any home. */
 static void actors_on_placement(struct actors *actors, const struct message *message)
 {
-    const bool is_first = actors->placement == NULL;
-    buf_release(actors->placement_buf);
+    const struct placement *before = actors->placement;
+    struct buf *buf_before = actors->placement_buf;
     actors->placement_buf = message_as_placement(message).placement;
     actors->placement = placement_of(actors->placement_buf);
-    if (!is_first) {
-        homes_on_placement(actors->homes);
+    homes_on_placement(actors->homes, before);
+    buf_release(buf_before);
+    if (before != NULL) {
         directory_on_placement(actors->directory);
         edge_on_placement(actors->edge);
         return;
@@ -72,19 +73,14 @@ static void actors_on_message(void *actor, const struct message *message)
     struct actors *actors = actor;
     switch ((enum message_type)message->type) {
     case MESSAGE_SUBSCRIBE:
-        homes_on_subscribe(actors->homes, message);
-        break;
     case MESSAGE_UNSUBSCRIBE:
-        homes_on_unsubscribe(actors->homes, message);
-        break;
     case MESSAGE_PUBLISH:
-        homes_on_publish(actors->homes, message);
-        break;
     case MESSAGE_PRESENCE_ASK:
-        homes_on_presence_ask(actors->homes, message);
-        break;
     case MESSAGE_HISTORY_ASK:
-        homes_on_history_ask(actors->homes, message);
+    case MESSAGE_CHANNEL_MOVE:
+    case MESSAGE_CHANNEL_TAKEN:
+    case MESSAGE_SLOTS_READY:
+        homes_on_message(actors->homes, message);
         break;
     case MESSAGE_USER_ADD:
         directory_on_user_add(actors->directory, message);
@@ -118,9 +114,11 @@ static void actors_on_message(void *actor, const struct message *message)
     case MESSAGE_EMULATE:
     case MESSAGE_EMULATED:
     case MESSAGE_NODES:
+    case MESSAGE_USERS_WANTED:
         edge_on_message(actors->edge, message);
         break;
     case MESSAGE_NODES_ASK:
+    case MESSAGE_SLOTS_SETTLED:
     case MESSAGE_TYPE_NONE:
     case MESSAGE_TYPES_LEN:
         (void)WARN_IF(true); /* Not for a serving shard. */

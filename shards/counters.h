@@ -13,6 +13,15 @@
 #include "shards/hists.h"
 #include "shards/transport.h"
 
+/* Of rows that stand together. */
+#define HELP_HANDOVERS \
+    "Channels that moved with what they are, to another node or from one; or not."
+#define HELP_HANDOVER_BYTES "Names and publications of channels that moved."
+#define HELP_COMMANDS "Commands of clients, by method."
+#define HELP_REPLY_ERRORS "Errors answered to commands."
+#define HELP_RELAY_REFUSED "What was refused for want of room, a link or a home."
+#define HELP_RELAY_FAILED "Requests between nodes whose outcome is not known."
+
 /* X(id, name, labels, kind, help) */
 #define COUNTER_TABLE(X) \
     X(NUM_CLIENTS, "node_num_clients", "", GAUGE, "Sessions that are connected.") \
@@ -106,28 +115,20 @@
       "Messages received for subscribers of a shard.") \
     X(RECEIVED_CONTROL, "node_messages_received_count", "type=\"control\"", COUNTER, \
       "Messages received for subscribers of a shard.") \
-    X(COMMAND_CONNECT, "client_command_count", "method=\"connect\"", COUNTER, \
-      "Commands of clients, by method.") \
-    X(COMMAND_SUBSCRIBE, "client_command_count", "method=\"subscribe\"", COUNTER, \
-      "Commands of clients, by method.") \
+    X(COMMAND_CONNECT, "client_command_count", "method=\"connect\"", COUNTER, HELP_COMMANDS) \
+    X(COMMAND_SUBSCRIBE, "client_command_count", "method=\"subscribe\"", COUNTER, HELP_COMMANDS) \
     X(COMMAND_UNSUBSCRIBE, "client_command_count", "method=\"unsubscribe\"", COUNTER, \
-      "Commands of clients, by method.") \
-    X(COMMAND_PUBLISH, "client_command_count", "method=\"publish\"", COUNTER, \
-      "Commands of clients, by method.") \
-    X(COMMAND_PRESENCE, "client_command_count", "method=\"presence\"", COUNTER, \
-      "Commands of clients, by method.") \
+      HELP_COMMANDS) \
+    X(COMMAND_PUBLISH, "client_command_count", "method=\"publish\"", COUNTER, HELP_COMMANDS) \
+    X(COMMAND_PRESENCE, "client_command_count", "method=\"presence\"", COUNTER, HELP_COMMANDS) \
     X(COMMAND_PRESENCE_STATS, "client_command_count", "method=\"presence_stats\"", COUNTER, \
-      "Commands of clients, by method.") \
-    X(COMMAND_HISTORY, "client_command_count", "method=\"history\"", COUNTER, \
-      "Commands of clients, by method.") \
-    X(COMMAND_RPC, "client_command_count", "method=\"rpc\"", COUNTER, \
-      "Commands of clients, by method.") \
-    X(COMMAND_SEND, "client_command_count", "method=\"send\"", COUNTER, \
-      "Commands of clients, by method.") \
-    X(COMMAND_REFRESH, "client_command_count", "method=\"refresh\"", COUNTER, \
-      "Commands of clients, by method.") \
+      HELP_COMMANDS) \
+    X(COMMAND_HISTORY, "client_command_count", "method=\"history\"", COUNTER, HELP_COMMANDS) \
+    X(COMMAND_RPC, "client_command_count", "method=\"rpc\"", COUNTER, HELP_COMMANDS) \
+    X(COMMAND_SEND, "client_command_count", "method=\"send\"", COUNTER, HELP_COMMANDS) \
+    X(COMMAND_REFRESH, "client_command_count", "method=\"refresh\"", COUNTER, HELP_COMMANDS) \
     X(COMMAND_SUB_REFRESH, "client_command_count", "method=\"sub_refresh\"", COUNTER, \
-      "Commands of clients, by method.") \
+      HELP_COMMANDS) \
     X(TRANSPORT_SENT_SERVER_PING, "transport_messages_sent", \
       "transport=\"websocket\",frame_type=\"server_ping\"", COUNTER, \
       "Messages put on transports.") \
@@ -156,34 +157,20 @@
       "transport=\"websocket\",frame_type=\"echo\"", COUNTER, "Messages read from transports.") \
     X(TRANSPORT_RECEIVED_BYTES, "transport_messages_received_size", "transport=\"websocket\"", \
       COUNTER, "Bytes read from sockets.") \
-    X(REPLY_ERROR_100, "client_num_reply_errors", "code=\"100\"", COUNTER, \
-      "Errors answered to commands.") \
-    X(REPLY_ERROR_101, "client_num_reply_errors", "code=\"101\"", COUNTER, \
-      "Errors answered to commands.") \
-    X(REPLY_ERROR_102, "client_num_reply_errors", "code=\"102\"", COUNTER, \
-      "Errors answered to commands.") \
-    X(REPLY_ERROR_103, "client_num_reply_errors", "code=\"103\"", COUNTER, \
-      "Errors answered to commands.") \
-    X(REPLY_ERROR_104, "client_num_reply_errors", "code=\"104\"", COUNTER, \
-      "Errors answered to commands.") \
-    X(REPLY_ERROR_105, "client_num_reply_errors", "code=\"105\"", COUNTER, \
-      "Errors answered to commands.") \
-    X(REPLY_ERROR_106, "client_num_reply_errors", "code=\"106\"", COUNTER, \
-      "Errors answered to commands.") \
-    X(REPLY_ERROR_107, "client_num_reply_errors", "code=\"107\"", COUNTER, \
-      "Errors answered to commands.") \
-    X(REPLY_ERROR_108, "client_num_reply_errors", "code=\"108\"", COUNTER, \
-      "Errors answered to commands.") \
-    X(REPLY_ERROR_109, "client_num_reply_errors", "code=\"109\"", COUNTER, \
-      "Errors answered to commands.") \
-    X(REPLY_ERROR_110, "client_num_reply_errors", "code=\"110\"", COUNTER, \
-      "Errors answered to commands.") \
-    X(REPLY_ERROR_111, "client_num_reply_errors", "code=\"111\"", COUNTER, \
-      "Errors answered to commands.") \
-    X(REPLY_ERROR_112, "client_num_reply_errors", "code=\"112\"", COUNTER, \
-      "Errors answered to commands.") \
-    X(REPLY_ERROR_113, "client_num_reply_errors", "code=\"113\"", COUNTER, \
-      "Errors answered to commands.") \
+    X(REPLY_ERROR_100, "client_num_reply_errors", "code=\"100\"", COUNTER, HELP_REPLY_ERRORS) \
+    X(REPLY_ERROR_101, "client_num_reply_errors", "code=\"101\"", COUNTER, HELP_REPLY_ERRORS) \
+    X(REPLY_ERROR_102, "client_num_reply_errors", "code=\"102\"", COUNTER, HELP_REPLY_ERRORS) \
+    X(REPLY_ERROR_103, "client_num_reply_errors", "code=\"103\"", COUNTER, HELP_REPLY_ERRORS) \
+    X(REPLY_ERROR_104, "client_num_reply_errors", "code=\"104\"", COUNTER, HELP_REPLY_ERRORS) \
+    X(REPLY_ERROR_105, "client_num_reply_errors", "code=\"105\"", COUNTER, HELP_REPLY_ERRORS) \
+    X(REPLY_ERROR_106, "client_num_reply_errors", "code=\"106\"", COUNTER, HELP_REPLY_ERRORS) \
+    X(REPLY_ERROR_107, "client_num_reply_errors", "code=\"107\"", COUNTER, HELP_REPLY_ERRORS) \
+    X(REPLY_ERROR_108, "client_num_reply_errors", "code=\"108\"", COUNTER, HELP_REPLY_ERRORS) \
+    X(REPLY_ERROR_109, "client_num_reply_errors", "code=\"109\"", COUNTER, HELP_REPLY_ERRORS) \
+    X(REPLY_ERROR_110, "client_num_reply_errors", "code=\"110\"", COUNTER, HELP_REPLY_ERRORS) \
+    X(REPLY_ERROR_111, "client_num_reply_errors", "code=\"111\"", COUNTER, HELP_REPLY_ERRORS) \
+    X(REPLY_ERROR_112, "client_num_reply_errors", "code=\"112\"", COUNTER, HELP_REPLY_ERRORS) \
+    X(REPLY_ERROR_113, "client_num_reply_errors", "code=\"113\"", COUNTER, HELP_REPLY_ERRORS) \
     X(DISCONNECT_3000, "client_num_server_disconnects", "code=\"3000\"", COUNTER, \
       "Clients that the server disconnected.") \
     X(DISCONNECT_3001, "client_num_server_disconnects", "code=\"3001\"", COUNTER, \
@@ -366,6 +353,22 @@
       "Channels refused because the home had too many.") \
     X(CHANNELS_MOVED, "node_channels_moved", "", COUNTER, \
       "Channels whose home here ended because it is another node's now.") \
+    X(HANDOVERS_GIVEN, "handover_channels", "result=\"given\"", COUNTER, HELP_HANDOVERS) \
+    X(HANDOVERS_TAKEN, "handover_channels", "result=\"taken\"", COUNTER, HELP_HANDOVERS) \
+    X(HANDOVERS_REFUSED, "handover_channels", "result=\"refused\"", COUNTER, HELP_HANDOVERS) \
+    X(HANDOVERS_FAILED, "handover_channels", "result=\"failed\"", COUNTER, HELP_HANDOVERS) \
+    X(HANDOVERS_LATE, "handover_channels", "result=\"late\"", COUNTER, HELP_HANDOVERS) \
+    X(HANDOVER_BYTES_GIVEN, "handover_bytes", "direction=\"given\"", COUNTER, HELP_HANDOVER_BYTES) \
+    X(HANDOVER_BYTES_TAKEN, "handover_bytes", "direction=\"taken\"", COUNTER, HELP_HANDOVER_BYTES) \
+    X(HANDOVER_TOLD_LOST, "handover_catch_up_lost", "", COUNTER, \
+      "Channels that moved, of which those who come after them cannot be told all.") \
+    X(HELD_REQUESTS, "handover_requests_waiting", "", GAUGE, \
+      "Requests that wait for a channel to come.") \
+    X(HELD_REFUSED, "handover_requests_refused", "", COUNTER, \
+      "Of these, those that found no room or waited too long.") \
+    X(SLOTS_AWAITED, "handover_slots_waiting", "", GAUGE, \
+      "Slots of this node that homes of before have not given up yet.") \
+    X(SLOTS_LATE, "handover_slots_late", "", COUNTER, "Slots that were waited for in vain.") \
     X(HUB_CHANNELS_MOVED, "node_registrations_moved", "", COUNTER, \
       "Channels with subscribers that were registered again after a move.") \
     X(RELAY_FAR_CHANNELS, "relay_channels", "home=\"far\"", GAUGE, \
@@ -374,16 +377,11 @@
       "Channels that the router has registered with homes, for others.") \
     X(RELAY_INTERESTS, "relay_interests", "", GAUGE, "Nodes that want channels of this one.") \
     X(RELAY_ASKS, "relay_requests", "", GAUGE, "Requests between nodes that are under way.") \
-    X(RELAY_ASKS_LATE, "relay_requests_failed", "reason=\"timeout\"", COUNTER, \
-      "Requests between nodes whose outcome is not known.") \
-    X(RELAY_ASKS_CUT, "relay_requests_failed", "reason=\"link_down\"", COUNTER, \
-      "Requests between nodes whose outcome is not known.") \
-    X(RELAY_REFUSED_REQUESTS, "relay_refused", "what=\"requests\"", COUNTER, \
-      "What was refused for want of room, a link or a home.") \
-    X(RELAY_REFUSED_CHANNELS, "relay_refused", "what=\"channels\"", COUNTER, \
-      "What was refused for want of room, a link or a home.") \
-    X(RELAY_REFUSED_PEERS, "relay_refused", "what=\"peers\"", COUNTER, \
-      "What was refused for want of room, a link or a home.") \
+    X(RELAY_ASKS_LATE, "relay_requests_failed", "reason=\"timeout\"", COUNTER, HELP_RELAY_FAILED) \
+    X(RELAY_ASKS_CUT, "relay_requests_failed", "reason=\"link_down\"", COUNTER, HELP_RELAY_FAILED) \
+    X(RELAY_REFUSED_REQUESTS, "relay_refused", "what=\"requests\"", COUNTER, HELP_RELAY_REFUSED) \
+    X(RELAY_REFUSED_CHANNELS, "relay_refused", "what=\"channels\"", COUNTER, HELP_RELAY_REFUSED) \
+    X(RELAY_REFUSED_PEERS, "relay_refused", "what=\"peers\"", COUNTER, HELP_RELAY_REFUSED) \
     X(RELAY_PASSED_ON, "relay_passed_on", "", COUNTER, \
       "Requests that reached a node which is not the home, and were passed on.") \
     X(RELAY_LOST, "relay_lost", "", COUNTER, \

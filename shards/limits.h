@@ -50,6 +50,8 @@ enum {
     /* Channels that are looked at in one tick when homes moved, and the time between ticks. */
     RELAY_WALK_CHANNELS = 512,
     RELAY_TICK_MS = 5,
+    /* How long a registration with a home of before waits for its end to be told from there. */
+    RELAY_MOVED_MS_MAX = 10 * 1000,
     /* Between two comparisons of what is registered. */
     RELAY_SUM_MS = 10 * 1000,
     /* Sums that differ in a row before everything is registered anew. */
@@ -60,6 +62,22 @@ enum {
     /* Channels, users or presence entries that a shard looks at in one turn when homes have moved
      * or a node is gone. */
     HOME_WALK_CHANNELS = 1024,
+
+    /* Homes that move. How long a channel may be on its way to another home and how long a new home
+     * waits for a slot; beyond it the channel begins anew. */
+    HANDOVER_MS_MAX = 5 * 1000,
+    HANDOVER_TICK_MS = 50,
+    /* Of a channel's history in one message, and messages of one shard that are not answered. */
+    HANDOVER_PIECE_BYTES = 256 * 1024,
+    HANDOVER_PIECES_MAX = 256,
+    /* Requests of a shard that wait for a channel to come, and how long each may. */
+    HELD_REQUESTS_MAX = 8192,
+    HELD_BYTES_MAX = 32 << 20,
+    HELD_MS_MAX = 3 * 1000,
+    /* For how long a channel that came keeps what was told in it, for those who follow it there,
+     * and what all such channels of a shard may keep. */
+    CATCH_UP_MS = 10 * 1000,
+    CATCH_UP_BYTES_MAX = 32 << 20,
 
     /* Channels that a shard registers again in one tick after homes have moved, users in one turn;
      * the time between ticks, and until one that was refused is tried again. */
@@ -139,6 +157,7 @@ enum {
     DISCONNECT_REASON_LEN_MAX = 123,
 };
 
+static_assert((int)HELD_MS_MAX < (int)RELAY_ASK_MS_MAX, "who holds a request answers it in time");
 static_assert(PRESENCE_ENTRIES_A_SHARD_MAX <= (int)POOL_OBJECTS_MAX, "a pool holds that many");
 static_assert(HISTORY_ENTRIES_A_SHARD_MAX <= (int)POOL_OBJECTS_MAX, "a pool holds that many");
 static_assert((int)HOME_ROOM_RESERVED < (int)MAILBOX_STAGED_MAX, "publications find some room");

@@ -43,6 +43,8 @@ ASSERT_FIRST(session_command, command);
 ASSERT_FIRST(survey, pattern);
 ASSERT_FIRST(survey_result, result);
 ASSERT_FIRST(emulate, frame);
+ASSERT_FIRST(slots_ready, slots);
+ASSERT_FIRST(users_wanted, slots);
 ASSERT_FIRST(placement, placement);
 ASSERT_FIRST(nodes, nodes);
 
@@ -77,6 +79,9 @@ void message_release(const struct message *message)
     case MESSAGE_HISTORY:
         stream_page_release(message_as_history(message).page);
         break;
+    case MESSAGE_CHANNEL_MOVE:
+        channel_move_release(message_as_channel_move(message).move);
+        break;
     case MESSAGE_PUBLICATION:
     case MESSAGE_PRESENCE_ASK:
     case MESSAGE_HISTORY_ASK:
@@ -88,6 +93,8 @@ void message_release(const struct message *message)
     case MESSAGE_SURVEY:
     case MESSAGE_SURVEY_RESULT:
     case MESSAGE_EMULATE:
+    case MESSAGE_SLOTS_READY:
+    case MESSAGE_USERS_WANTED:
     case MESSAGE_PLACEMENT:
     case MESSAGE_NODES:
         buf_release(only_buf_of(message));
@@ -97,6 +104,8 @@ void message_release(const struct message *message)
     case MESSAGE_EMULATED:
     case MESSAGE_NODES_ASK:
     case MESSAGE_MOVED:
+    case MESSAGE_CHANNEL_TAKEN:
+    case MESSAGE_SLOTS_SETTLED:
     case MESSAGE_ORIGIN_GONE:
     case MESSAGE_TYPE_NONE:
     case MESSAGE_TYPES_LEN:

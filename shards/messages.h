@@ -39,10 +39,15 @@
     X(PRESENCE, presence, HOME, EDGE, MESSAGE_REPLY) \
     X(HISTORY_ASK, history_ask, EDGE, HOME, MESSAGE_REQUEST) \
     X(HISTORY, history, HOME, EDGE, MESSAGE_REPLY) \
+    X(CHANNEL_MOVE, channel_move, HOME, HOME, MESSAGE_REQUEST) \
+    X(CHANNEL_TAKEN, channel_taken, HOME, HOME, MESSAGE_REPLY) \
+    X(SLOTS_SETTLED, slots_settled, HOME, ROUTER, MESSAGE_REPLY) \
+    X(SLOTS_READY, slots_ready, ROUTER, HOME, MESSAGE_REPLY) \
     X(USER_ADD, user_add, EDGE, DIRECTORY, MESSAGE_REQUEST) \
     X(USER_ADDED, user_added, DIRECTORY, EDGE, MESSAGE_REPLY) \
     X(USER_REMOVE, user_remove, EDGE, DIRECTORY, MESSAGE_REPLY) \
     X(USER_SET, user_set, EDGE, DIRECTORY, MESSAGE_REPLY) \
+    X(USERS_WANTED, users_wanted, ROUTER, EDGE, MESSAGE_REPLY) \
     X(USER_COMMAND, user_command, EDGE, DIRECTORY, MESSAGE_REQUEST) \
     X(SESSION_COMMAND, session_command, DIRECTORY, EDGE, MESSAGE_REPLY) \
     X(SURVEY, survey, EDGE, EDGE, MESSAGE_REQUEST) \
@@ -104,6 +109,10 @@ enum subscribe_flag {
     SUBSCRIBE_CACHE = 1u << 6,
     /* Where it cannot be recovered, do not register the client. */
     SUBSCRIBE_REJECT_UNRECOVERED = 1u << 7,
+    /* The shard was registered with a home of before: the offset of `since` is the sequence of the
+     * newest message that it has. If the home knows what came after, the answer has that position
+     * and the messages follow it. */
+    SUBSCRIBE_AGAIN = 1u << 18,
 };
 
 /* Beside the flags of SUBSCRIBE: a set of protocols in which the shard wants publications from now
@@ -111,6 +120,7 @@ enum subscribe_flag {
  * longer (with LAST: in none). What a router registers is in no protocol. */
 enum { FLAGS_PROTOCOLS_SHIFT = 8 };
 #define FLAGS_PROTOCOL(protocol) (CLIENT_PROTOCOL_BIT(protocol) << FLAGS_PROTOCOLS_SHIFT)
+#define FLAGS_PROTOCOLS ((CLIENT_PROTOCOL_BIT(CLIENT_PROTOCOLS) - 1) << FLAGS_PROTOCOLS_SHIFT)
 static inline uint32_t flags_protocols(uint32_t flags)
 {
     return flags >> FLAGS_PROTOCOLS_SHIFT & (CLIENT_PROTOCOL_BIT(CLIENT_PROTOCOLS) - 1);
@@ -126,7 +136,7 @@ struct stream_position {
 struct message_subscribe {
     struct buf *channel;          /* The name. */
     struct buf *identity;         /* NULL unless PRESENCE or JOIN. */
-    struct stream_position since; /* With RECOVER. */
+    struct stream_position since; /* With RECOVER or AGAIN. */
     uint32_t connection;          /* Comes back in SUBSCRIBED. */
     uint32_t flags;
     uint32_t limit;      /* Of the publications that RECOVER may bring, */
@@ -263,6 +273,34 @@ struct message_history {
     uint32_t cookie;
     uint32_t origin;
     uint32_t error; /* 0, or an enum client_error. */
+};
+
+/* handle: the asking home's channel. A piece of what a channel is, for the home that it has now. A
+ * router passes it to that home's node. */
+struct message_channel_move {
+    struct buf *move; /* channel_move_of() */
+};
+
+/* handle: the asker's channel. */
+struct message_channel_taken {
+    /* 0; 111: nothing was taken, so that the channel is still the asker's; or another enum
+     * client_error: it may have been taken, so that the asker must not go on with it. */
+    uint32_t error;
+};
+
+/* All channels that have another home in this placement have been handed over or have ended. */
+struct message_slots_settled {
+    uint64_t version;
+};
+
+/* Homes of before have given up these slots, or are waited for no longer. */
+struct message_slots_ready {
+    struct buf *slots; /* A slot set (router/placement.h). */
+};
+
+/* A node has become the directory of these slots: it is to be told of their users. */
+struct message_users_wanted {
+    struct buf *slots; /* As in SLOTS_READY. */
 };
 
 /* handle: the connection that waits for USER_ADDED. One for each session of a user that is not

@@ -247,6 +247,56 @@ void stream_page_release(struct buf *buf)
     buf_release(buf);
 }
 
+/* ---- channels that move ---- */
+
+struct buf *told_page_make(uint32_t len)
+{
+    const uint64_t size = sizeof(struct told_page) + (uint64_t)len * sizeof(struct told_message);
+    struct buf *buf = size > UINT32_MAX ? NULL : buf_create((uint32_t)size);
+    if (buf != NULL) {
+        told_page_of(buf)->len = len;
+    }
+    return buf;
+}
+
+struct told_page *told_page_of(struct buf *buf)
+{
+    return (struct told_page *)(void *)buf->bytes;
+}
+
+void told_page_release(struct buf *buf)
+{
+    const struct told_page *page = buf == NULL ? NULL : told_page_of(buf);
+    for (uint64_t i = 0; page != NULL && i < page->len; i++) {
+        buf_release(page->entries[i].values);
+    }
+    buf_release(buf);
+}
+
+struct buf *channel_move_make(const struct channel_move *move)
+{
+    struct buf *buf = buf_create(sizeof(*move));
+    if (buf != NULL) {
+        *channel_move_of(buf) = *move;
+    }
+    return buf;
+}
+
+struct channel_move *channel_move_of(struct buf *buf)
+{
+    return (struct channel_move *)(void *)buf->bytes;
+}
+
+void channel_move_release(struct buf *buf)
+{
+    if (buf != NULL) {
+        buf_release(channel_move_of(buf)->name);
+        stream_page_release(channel_move_of(buf)->page);
+        told_page_release(channel_move_of(buf)->told);
+        buf_release(buf);
+    }
+}
+
 /* Homes draw odd numbers. */
 enum { EPOCH_FOREIGN = 2 };
 

@@ -77,6 +77,49 @@ struct stream_page *stream_page_of(struct buf *buf);
 void stream_page_share(struct buf *page);
 void stream_page_release(struct buf *buf); /* NULL is allowed. Any shard. */
 
+/* Messages of a channel as they were told, in their order; the last is the channel's newest. */
+struct told_message {
+    struct buf *values; /* push_values_make(); the others as in PUBLICATION. */
+    uint64_t offset;
+    uint64_t sent_ns;
+    uint64_t epoch;
+    uint16_t kind;
+    uint16_t flags;
+};
+struct told_page {
+    uint64_t len;
+    struct told_message entries[];
+};
+/* As for a stream_page. */
+MUST_CHECK struct buf *told_page_make(uint32_t len);
+struct told_page *told_page_of(struct buf *buf);
+void told_page_release(struct buf *buf); /* NULL is allowed. Any shard. */
+
+/* A piece of a channel on its way from the home that it had to the one that it has. What is not the
+ * FIRST piece follows the one before; with the LAST the channel is whole. */
+enum channel_move_flag {
+    CHANNEL_MOVE_FIRST = 1u << 0,
+    CHANNEL_MOVE_LAST = 1u << 1,
+    CHANNEL_MOVE_STREAM = 1u << 2, /* It has a stream: */
+};
+struct channel_move {
+    struct buf *name;
+    uint64_t epoch;
+    uint64_t sequence;
+    struct buf *page; /* stream_page_of(): the next of what is kept; NULL: nothing. */
+    struct buf *told; /* told_page_of(): behind all that is kept; NULL: nothing. */
+    uint64_t offset;  /* Of the newest that was ever kept. */
+    uint64_t version; /* As in struct history. */
+    uint64_t version_epoch_hash;
+    uint32_t expires_in_s;
+    uint32_t meta_ttl_s;
+    uint32_t flags;
+};
+/* Takes over the counts of its bufs, or on NULL does not. The buf has one holder. */
+MUST_CHECK struct buf *channel_move_make(const struct channel_move *move);
+struct channel_move *channel_move_of(struct buf *buf);
+void channel_move_release(struct buf *buf); /* NULL is allowed. Any shard. */
+
 /* An epoch as clients see it. Parsing gives 0 for an empty text, and for one that is no epoch of
  * ours a number that no epoch has. */
 enum { EPOCH_TEXT_LEN_MAX = 20 };

@@ -6,6 +6,7 @@
 
 #include "shards/channel/homes.h"
 #include "shards/limits.h"
+#include "shards/payloads.h"
 
 struct channel_streams {
     struct actors *actors;
@@ -169,30 +170,41 @@ void channel_stream_remove(struct channel_streams *streams, struct channel_strea
 /* ---- moving ---- */
 
 bool channel_stream_give(const struct channel_streams *streams, const struct channel_stream *stream,
-                         uint64_t epoch, struct channel_stream_state *state)
+                         uint64_t since_offset, struct channel_move *move)
 {
     const uint64_t now_ms = streams->actors->shard->now_ms;
-    *state = (struct channel_stream_state){
-        .newest = {stream->history.offset, epoch},
-        .version = stream->history.version,
-        .version_epoch_hash = stream->history.version_epoch_hash,
-        .expires_in_ms = stream->expires_ms > now_ms ? (uint32_t)(stream->expires_ms - now_ms) : 0,
-        .meta_ttl_s = stream->meta_ttl_s,
+    const uint64_t ms = stream->expires_ms > now_ms ? stream->expires_ms - now_ms : 0;
+    const struct history *history = &stream->history;
+    const struct history_query query = {
+        .since_offset = since_offset,
+        .has_since = true,
+        .limit = UINT32_MAX,
+        .bytes_max = HANDOVER_PIECE_BYTES,
     };
-    return history_read_all(&stream->history, &state->page);
+    if (!history_read(history, &query, &move->page)) {
+        return false;
+    }
+    move->offset = history->offset;
+    move->version = history->version;
+    move->version_epoch_hash = history->version_epoch_hash;
+    move->expires_in_s = (uint32_t)((ms + 999) / 1000);
+    move->meta_ttl_s = stream->meta_ttl_s;
+    move->flags |= CHANNEL_MOVE_STREAM;
+    return true;
 }
 
 bool channel_stream_take(struct channel_streams *streams, struct channel_stream *stream,
-                         const struct channel_stream_state *state)
+                         const struct channel_move *move)
 {
-    if (!history_begin_from(streams->histories, &stream->history, state->newest.offset,
-                            state->page)) {
+    const bool is_last = (move->flags & CHANNEL_MOVE_LAST) != 0;
+    if (!history_go_on(streams->histories, &stream->history, move->page,
+                       is_last ? move->offset : 0)) {
         return false;
     }
-    stream->history.version = state->version;
-    stream->history.version_epoch_hash = state->version_epoch_hash;
-    stream->expires_ms = streams->actors->shard->now_ms + state->expires_in_ms;
-    channel_stream_touch(streams, stream, state->meta_ttl_s);
+    stream->history.version = move->version;
+    stream->history.version_epoch_hash = move->version_epoch_hash;
+    stream->expires_ms = streams->actors->shard->now_ms + move->expires_in_s * 1000ull;
+    channel_stream_touch(streams, stream, move->meta_ttl_s);
     schedule(streams, stream);
     update_metrics(streams);
     return true;

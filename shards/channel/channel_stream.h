@@ -66,25 +66,17 @@ MUST_CHECK bool channel_stream_append(struct channel_streams *streams,
                                       struct channel_stream *stream,
                                       const struct message_publish *publish);
 
-/* A stream on its way to another home. */
-struct channel_stream_state {
-    struct stream_position newest;
-    uint64_t version; /* As in struct history. */
-    uint64_t version_epoch_hash;
-    struct buf *page; /* All that is kept, the oldest first; NULL: nothing. */
-    uint32_t expires_in_ms;
-    uint32_t meta_ttl_s;
-};
-
-/* One count of the page is the caller's. False: memory is out. */
+/* What the home that the channel has now needs to go on with the stream: fills in those fields of
+ * the move, with a page of what came after an offset (the caller's count). False: memory is out. */
+struct channel_move;
 MUST_CHECK bool channel_stream_give(const struct channel_streams *streams,
-                                    const struct channel_stream *stream, uint64_t epoch,
-                                    struct channel_stream_state *state);
+                                    const struct channel_stream *stream, uint64_t since_offset,
+                                    struct channel_move *move);
 
-/* For a stream into which nothing was published yet; shares what is in the page. The epoch is the
- * channel's business. False: memory is out; nothing has changed. */
+/* For a stream into which nothing was published yet, or that pieces before this one were given to;
+ * shares what is in the page. False: memory is out; the stream is to be closed. */
 MUST_CHECK bool channel_stream_take(struct channel_streams *streams, struct channel_stream *stream,
-                                    const struct channel_stream_state *state);
+                                    const struct channel_move *move);
 
 /* Forgets the publications; the position stays. */
 void channel_stream_remove(struct channel_streams *streams, struct channel_stream *stream);

@@ -262,22 +262,16 @@ bool history_recover(const struct history *history, uint64_t since_offset, uint3
 
 /* ---- moving ---- */
 
-bool history_read_all(const struct history *history, struct buf **page)
+bool history_go_on(struct histories *histories, struct history *history, struct buf *page,
+                   uint64_t offset)
 {
-    *page =
-        history->len == 0 ? NULL : make_page(history, oldest_offset(history), history->len, false);
-    return *page != NULL || history->len == 0;
-}
-
-bool history_begin_from(struct histories *histories, struct history *history, uint64_t offset,
-                        struct buf *page)
-{
-    BUG_IF(history->offset != 0);
     const struct stream_page *entries = page == NULL ? NULL : stream_page_of(page);
-    const uint64_t len = entries == NULL ? 0 : entries->len;
-    history->offset = offset - len;
-    for (uint64_t i = 0; i < len; i++) {
+    for (uint64_t i = 0; entries != NULL && i < entries->len; i++) {
         const struct stream_page_entry *entry = &entries->entries[i];
+        if (entry->offset != history->offset + 1) {
+            history_clear(histories, history); /* What was between is not kept any more. */
+            history->offset = entry->offset - 1;
+        }
         buf_share(entry->request, 1);
         if (entry->identity != NULL) {
             buf_share(entry->identity, 1);
@@ -285,10 +279,12 @@ bool history_begin_from(struct histories *histories, struct history *history, ui
         if (!history_append(histories, history, UINT32_MAX, entry->request, entry->identity)) {
             buf_release(entry->request);
             buf_release(entry->identity);
-            history_clear(histories, history);
-            history->offset = 0;
             return false;
         }
+    }
+    if (offset != 0 && offset != history->offset) {
+        history_clear(histories, history);
+        history->offset = offset;
     }
     return true;
 }

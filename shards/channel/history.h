@@ -78,14 +78,11 @@ MUST_CHECK bool history_read(const struct history *history, const struct history
 MUST_CHECK bool history_recover(const struct history *history, uint64_t since_offset,
                                 uint32_t limit, uint32_t bytes_max, struct buf **page);
 
-/* All that the history keeps, the oldest first (NULL: nothing). False: memory is out. */
-MUST_CHECK bool history_read_all(const struct history *history, struct buf **page);
-
-/* Makes a history that nothing was appended to what another one was: it goes on after `offset`,
- * that of the page's last entry. Shares the bufs in the page, which may be NULL. False: memory is
- * out; nothing has changed. */
-MUST_CHECK bool history_begin_from(struct histories *histories, struct history *history,
-                                   uint64_t offset, struct buf *page);
+/* Makes a history that nothing was appended to what another one was, page by page (NULL: an empty
+ * one), each publication at its own offset; shares the bufs in the page. With the last page comes
+ * the offset of the newest that the other one ever had, before it 0. False: memory is out. */
+MUST_CHECK bool history_go_on(struct histories *histories, struct history *history,
+                              struct buf *page, uint64_t offset);
 
 /* Forgets the publications and frees what held them; the offset goes on. */
 void history_clear(struct histories *histories, struct history *history);

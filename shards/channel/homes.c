@@ -24,7 +24,8 @@ struct homes *homes_create(struct actors *actors, uint32_t channels_max)
     homes->streams = channel_streams_create(actors, actors->options->history_memory_limit /
                                                         actors->node->shards);
     homes->idempotency = idempotency_create(&actors->shard->random, IDEMPOTENCY_KEYS_A_SHARD_MAX);
-    if (homes->pool == NULL || homes->channels == NULL || homes->presence == NULL ||
+    const bool is_moving = homes_handovers_init(homes) && homes_held_init(homes);
+    if (!is_moving || homes->pool == NULL || homes->channels == NULL || homes->presence == NULL ||
         homes->streams == NULL || homes->idempotency == NULL) {
         homes_destroy(homes);
         return NULL;
@@ -109,6 +110,9 @@ static void channel_drop_protocols(struct channel *channel, uint32_t shard, uint
 
 void homes_free_channel(struct homes *homes, struct channel *channel)
 {
+    if (channel->handover != NULL) {
+        homes_handover_end(homes, channel);
+    }
     presence_clear(homes->presence, &channel->presence);
     if (channel->stream != NULL) {
         channel_stream_close(homes->streams, channel->stream);
@@ -176,7 +180,8 @@ void homes_settle_channel(struct homes *homes, struct channel *channel)
     }
     if (channel->stream != NULL) {
         channel_stream_set_idle(homes->streams, channel->stream, !is_wanted);
-    } else if (!is_wanted) {
+    } else if (!is_wanted &&
+               (channel->handover == NULL || channel->handover->state == HANDOVER_LEAVING)) {
         homes_free_channel(homes, channel);
     }
 }
@@ -213,6 +218,8 @@ void homes_destroy(struct homes *homes)
         }
         map_destroy(homes->channels);
     }
+    homes_held_destroy(homes);
+    homes_handovers_destroy(homes);
     presence_destroy(homes->presence);
     channel_streams_destroy(homes->streams);
     idempotency_destroy(homes->idempotency);
@@ -268,7 +275,7 @@ static uint32_t homes_subscribe(struct homes *homes, struct channel *channel,
     return 0;
 }
 
-void homes_on_subscribe(struct homes *homes, const struct message *message)
+static void homes_on_subscribe(struct homes *homes, const struct message *message)
 {
     struct message_subscribe body = message_as_subscribe(message);
     struct message_subscribed answer = {
@@ -278,14 +285,14 @@ void homes_on_subscribe(struct homes *homes, const struct message *message)
         .flags = body.flags,
     };
     BUG_IF(body.identity == NULL && (body.flags & (SUBSCRIBE_PRESENCE | SUBSCRIBE_JOIN)) != 0);
+    if (!homes_admit(homes, message, name_of(body.channel))) {
+        return;
+    }
     struct channel *channel = homes_find(homes, name_of(body.channel));
-    const bool is_home = homes_is_home(homes, name_of(body.channel));
-    if (!is_home) {
-        answer.error = CLIENT_ERROR_TOO_MANY_REQUESTS;
-    } else if (channel == NULL) {
+    if (channel == NULL) {
         channel = homes_open_channel(homes, body.channel);
     }
-    if (is_home && channel != NULL) {
+    if (channel != NULL) {
         answer.error = homes_answer_position(homes, channel, &body, &answer);
         if ((answer.flags & SUBSCRIBED_REJECTED) != 0) {
             body.flags &= ~(uint32_t)(SUBSCRIBE_PRESENCE | SUBSCRIBE_JOIN);
@@ -299,7 +306,15 @@ void homes_on_subscribe(struct homes *homes, const struct message *message)
         answer.page = NULL;
     }
     answer.sequence = channel == NULL ? 0 : channel->sequence;
+    const bool is_behind = answer.error == 0 && (body.flags & SUBSCRIBE_AGAIN) != 0 &&
+                           homes_knows_since(channel, body.since, &answer.newest.offset);
+    if (is_behind) {
+        answer.sequence = body.since.offset;
+    }
     OUTBOX_SEND(homes->actors->outbox, message->from, subscribed, message->handle, &answer);
+    if (is_behind) {
+        homes_tell_since(homes, channel, answer.sequence, message);
+    }
     if (answer.error == 0 && (body.flags & SUBSCRIBE_JOIN) != 0) {
         homes_tell(homes, channel, body.identity, PUBLICATION_JOIN);
     }
@@ -309,11 +324,14 @@ void homes_on_subscribe(struct homes *homes, const struct message *message)
     message_release(message);
 }
 
-void homes_on_unsubscribe(struct homes *homes, const struct message *message)
+static void homes_on_unsubscribe(struct homes *homes, const struct message *message)
 {
     const struct message_unsubscribe body = message_as_unsubscribe(message);
-    struct channel *channel = homes_find(homes, name_of(body.channel));
     BUG_IF(body.identity == NULL && (body.flags & (UNSUBSCRIBE_PRESENCE | UNSUBSCRIBE_LEAVE)) != 0);
+    if (!homes_admit(homes, message, name_of(body.channel))) {
+        return;
+    }
+    struct channel *channel = homes_find(homes, name_of(body.channel));
     if (channel != NULL) {
         if ((body.flags & UNSUBSCRIBE_LAST) != 0) {
             channel_remove_interest(channel, message->from);
@@ -354,42 +372,19 @@ static uint32_t homes_answer_history(struct homes *homes, const struct message_h
     return stream == NULL ? CLIENT_ERROR_INTERNAL : answer->error;
 }
 
-void homes_on_history_ask(struct homes *homes, const struct message *message)
+static void homes_on_history_ask(struct homes *homes, const struct message *message)
 {
     const struct message_history_ask body = message_as_history_ask(message);
     struct message_history answer = {.cookie = body.cookie, .origin = body.origin};
-    answer.error = homes_is_home(homes, name_of(body.channel))
-                       ? homes_answer_history(homes, &body, &answer)
-                       : (uint32_t)CLIENT_ERROR_TOO_MANY_REQUESTS;
+    if (!homes_admit(homes, message, name_of(body.channel))) {
+        return;
+    }
+    answer.error = homes_answer_history(homes, &body, &answer);
     OUTBOX_SEND(homes->actors->outbox, message->from, history, message->handle, &answer);
     message_release(message);
 }
 
-bool homes_give_stream(struct homes *homes, struct span channel, struct channel_stream_state *state)
-{
-    const struct channel *found = homes_find(homes, channel);
-    return found != NULL && found->stream != NULL &&
-           channel_stream_give(homes->streams, found->stream, found->epoch, state);
-}
-
-bool homes_take_stream(struct homes *homes, struct span name,
-                       const struct channel_stream_state *state)
-{
-    struct channel *channel = homes_find_or_open(homes, name);
-    if (channel == NULL) {
-        return false;
-    }
-    struct channel_stream *stream = homes_stream_of(homes, channel, state->meta_ttl_s);
-    const bool is_taken = stream != NULL && stream->history.offset == 0 &&
-                          channel_stream_take(homes->streams, stream, state);
-    if (is_taken) {
-        channel->epoch = state->newest.epoch;
-    }
-    homes_settle_channel(homes, channel);
-    return is_taken;
-}
-
-void homes_on_presence_ask(struct homes *homes, const struct message *message)
+static void homes_on_presence_ask(struct homes *homes, const struct message *message)
 {
     const struct message_presence_ask body = message_as_presence_ask(message);
     struct message_presence answer = {
@@ -397,10 +392,11 @@ void homes_on_presence_ask(struct homes *homes, const struct message *message)
         .origin = body.origin,
         .stats_only = body.stats_only,
     };
+    if (!homes_admit(homes, message, name_of(body.channel))) {
+        return;
+    }
     struct channel *channel = homes_find(homes, name_of(body.channel));
-    if (!homes_is_home(homes, name_of(body.channel))) {
-        answer.error = CLIENT_ERROR_TOO_MANY_REQUESTS;
-    } else if (channel != NULL) {
+    if (channel != NULL) {
         answer.clients = channel->presence.clients;
         answer.users = channel->presence.users;
         if (!body.stats_only) {
@@ -412,4 +408,36 @@ void homes_on_presence_ask(struct homes *homes, const struct message *message)
     }
     OUTBOX_SEND(homes->actors->outbox, message->from, presence, message->handle, &answer);
     message_release(message);
+}
+
+void homes_on_message(struct homes *homes, const struct message *message)
+{
+    switch ((enum message_type)message->type) {
+    case MESSAGE_SUBSCRIBE:
+        homes_on_subscribe(homes, message);
+        break;
+    case MESSAGE_UNSUBSCRIBE:
+        homes_on_unsubscribe(homes, message);
+        break;
+    case MESSAGE_PUBLISH:
+        homes_on_publish(homes, message);
+        break;
+    case MESSAGE_PRESENCE_ASK:
+        homes_on_presence_ask(homes, message);
+        break;
+    case MESSAGE_HISTORY_ASK:
+        homes_on_history_ask(homes, message);
+        break;
+    case MESSAGE_CHANNEL_MOVE:
+        homes_on_channel_move(homes, message);
+        break;
+    case MESSAGE_CHANNEL_TAKEN:
+        homes_on_channel_taken(homes, message);
+        break;
+    case MESSAGE_SLOTS_READY:
+        homes_on_slots_ready(homes, message);
+        break;
+    default:
+        BUG_IF(true); /* Not in the catalogue as a message to a home. */
+    }
 }

@@ -25,28 +25,19 @@ void homes_destroy(struct homes *homes);
 /* Gives back what is kept for speed; while the shard is silent. */
 void homes_trim(struct homes *homes);
 
-/* SUBSCRIBE, UNSUBSCRIBE, PUBLISH, PRESENCE_ASK, HISTORY_ASK; takes over the counts of their bufs.
- */
-void homes_on_subscribe(struct homes *homes, const struct message *message);
-void homes_on_unsubscribe(struct homes *homes, const struct message *message);
-void homes_on_publish(struct homes *homes, const struct message *message);
-void homes_on_presence_ask(struct homes *homes, const struct message *message);
-void homes_on_history_ask(struct homes *homes, const struct message *message);
-
-/* A channel's stream for another home to go on with, and going on with one from there: the epoch
- * and the offsets are the same. False: there is none; the channel has a history here already (then
- * that one stays), or memory is out. */
-struct channel_stream_state;
-MUST_CHECK bool homes_give_stream(struct homes *homes, struct span channel,
-                                  struct channel_stream_state *state);
-MUST_CHECK bool homes_take_stream(struct homes *homes, struct span channel,
-                                  const struct channel_stream_state *state);
+/* What edges ask (SUBSCRIBE, UNSUBSCRIBE, PUBLISH, PRESENCE_ASK, HISTORY_ASK), and what other homes
+ * and the router say when homes move (CHANNEL_MOVE, CHANNEL_TAKEN, SLOTS_READY). Takes over the
+ * counts of their bufs. */
+void homes_on_message(struct homes *homes, const struct message *message);
 
 /* ORIGIN_GONE. */
 void homes_on_origin_gone(struct homes *homes, const struct message *message);
 
-/* The placement is another: channels that are at home elsewhere now end here, a portion a turn. */
-void homes_on_placement(struct homes *homes);
+/* The placement is another than `before` (NULL: there was none): channels that are at home
+ * elsewhere now are handed over, a portion a turn; of slots that came from elsewhere, channels are
+ * waited for. */
+struct placement;
+void homes_on_placement(struct homes *homes, const struct placement *before);
 void homes_on_turn_end(struct homes *homes);
 bool homes_has_work(const struct homes *homes);
 

@@ -8,14 +8,15 @@ bool homes_is_home(const struct homes *homes, struct span name)
 {
     const struct placement *placement = homes->actors->placement;
     if (placement == NULL) {
-        return true;
+        return !homes->actors->options->cluster.enabled; /* Or it is not known yet. */
     }
     const struct placement_home home = placement_home_of(placement, placement_slot_of(name));
     return home.node == placement->self && home.shard == homes->actors->shard->id;
 }
 
-void homes_on_placement(struct homes *homes)
+void homes_on_placement(struct homes *homes, const struct placement *before)
 {
+    homes_handovers_on_placement(homes, before);
     homes->is_walking = true;
     homes->walk_cursor = 0;
 }
@@ -28,9 +29,7 @@ void homes_on_origin_gone(struct homes *homes, const struct message *message)
     }
 }
 
-/* Its tenure here is over. Whoever was interested registers with the new home, and learns from its
- * position whether anything was missed. */
-static void homes_end_tenure(struct homes *homes, struct channel *channel)
+void homes_end_tenure(struct homes *homes, struct channel *channel)
 {
     const struct message_moved moved = {0};
     const struct interest *interests = channel_interests(channel);
@@ -55,7 +54,7 @@ static void homes_walk(struct homes *homes)
             return;
         }
         if (!homes_is_home(homes, name_of(channel->name))) {
-            homes_end_tenure(homes, channel);
+            homes_leave(homes, channel);
         }
     }
 }
@@ -89,9 +88,10 @@ void homes_on_turn_end(struct homes *homes)
     if (homes->origins.len > 0) {
         homes_sweep(homes);
     }
+    homes_handovers_on_turn_end(homes);
 }
 
 bool homes_has_work(const struct homes *homes)
 {
-    return homes->is_walking || homes->origins.len > 0;
+    return homes->is_walking || homes->origins.len > 0 || homes_handovers_have_work(homes);
 }

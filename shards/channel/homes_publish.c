@@ -24,31 +24,36 @@ static bool is_router(const struct homes *homes, const struct interest *interest
     return interest->shard == homes->actors->node->shards;
 }
 
-/* One message to each interested shard, of which there is one at least; takes over the caller's
- * counts. */
+/* Is there anybody who hears of the channel, or who comes after it and will? */
+static bool channel_is_heard(const struct channel *channel)
+{
+    return channel->interests_len > 0 || channel_came_lately(channel);
+}
+
+/* One message to each interested shard; takes over the caller's counts. */
 static void homes_deliver(struct homes *homes, struct channel *channel,
                           const struct delivery *delivery, enum counter counter)
 {
     struct outbox *outbox = homes->actors->outbox;
     const uint32_t len = channel->interests_len;
-    const uint32_t others = delivery->values == NULL ? 1 : 2;
     struct interest *interests = channel_interests(channel);
     struct message_publication body = delivery->body;
     body.sequence = ++channel->sequence;
     body.sent_ns = homes->actors->shard->now_ns;
-    if (len > others) {
-        buf_share(delivery->body.frames, len - others);
+    if (channel_came_lately(channel)) {
+        homes_note_told(homes, channel, &body, delivery->values);
     }
     for (uint32_t i = 0; i < len; i++) {
         body.frames = is_router(homes, &interests[i]) ? delivery->values : delivery->body.frames;
         if (!outbox_takes_delivery(outbox, interests[i].shard)) {
             /* The shard sees the gap in the sequence. */
-            buf_release(body.frames);
             actors_count(homes->actors, COUNTER_OUTBOX_LOST);
             continue;
         }
+        buf_share(body.frames, 1);
         OUTBOX_SEND(outbox, interests[i].shard, publication, interests[i].hub, &body);
     }
+    delivery_release(delivery);
     actors_count_many(homes->actors, counter, len);
 }
 
@@ -69,11 +74,12 @@ static bool homes_encode(const struct homes *homes, struct channel *channel,
     if (shards > 0) {
         out->body.frames = push_frames_make(push, protocols, &out->body.protobuf_at);
     }
-    if (shards < channel->interests_len) {
+    const bool wants_values = shards < channel->interests_len || channel_came_lately(channel);
+    if (wants_values) {
         out->values = push_values_make(push, is_json);
     }
-    const bool is_whole = (shards == 0 || out->body.frames != NULL) &&
-                          (shards == channel->interests_len || out->values != NULL);
+    const bool is_whole =
+        (shards == 0 || out->body.frames != NULL) && (!wants_values || out->values != NULL);
     if (!is_whole) {
         delivery_release(out);
     }
@@ -83,7 +89,7 @@ static bool homes_encode(const struct homes *homes, struct channel *channel,
 void homes_tell(struct homes *homes, struct channel *channel, const struct buf *identity,
                 enum publication_kind kind)
 {
-    if (channel->interests_len == 0) {
+    if (!channel_is_heard(channel)) {
         return;
     }
     char id_text[CLIENT_ID_TEXT_LEN];
@@ -99,6 +105,9 @@ void homes_tell(struct homes *homes, struct channel *channel, const struct buf *
     struct delivery delivery = {.body.kind = (uint16_t)kind};
     if (!homes_encode(homes, channel, &push, identity_is_json(identity), &delivery)) {
         channel->sequence++; /* They see the gap. */
+        if (channel_came_lately(channel)) {
+            homes_forget_told(homes, channel);
+        }
         actors_count_many(homes->actors, COUNTER_OUTBOX_LOST, channel->interests_len);
         return;
     }
@@ -176,7 +185,7 @@ static uint32_t homes_publish(struct homes *homes, struct channel *channel,
         }
         delivery.body.offset = stream->history.offset + 1;
     }
-    if (channel->interests_len > 0 &&
+    if (channel_is_heard(channel) &&
         !homes_encode_publication(homes, channel, publish->identity, request, &delivery)) {
         return CLIENT_ERROR_INTERNAL;
     }
@@ -187,7 +196,7 @@ static uint32_t homes_publish(struct homes *homes, struct channel *channel,
     if (stream != NULL && request->version != 0) {
         history_set_version(&stream->history, request->version, request->version_epoch);
     }
-    if (channel->interests_len > 0) {
+    if (channel_is_heard(channel)) {
         homes_deliver(homes, channel, &delivery, COUNTER_SENT_PUBLICATION);
     }
     return 0;
@@ -220,10 +229,11 @@ void homes_on_publish(struct homes *homes, const struct message *message)
     const bool is_once = !span_is_empty(request.idempotency_key);
     struct message_published answer = {.cookie = body.cookie, .origin = body.origin};
     struct stream_position known;
-    if (!homes_is_home(homes, request.channel)) {
-        answer.error = CLIENT_ERROR_TOO_MANY_REQUESTS;
-    } else if (is_once && idempotency_find(homes->idempotency, request.channel,
-                                           request.idempotency_key, now_ms, &known)) {
+    if (!homes_admit(homes, message, request.channel)) {
+        return;
+    }
+    if (is_once && idempotency_find(homes->idempotency, request.channel, request.idempotency_key,
+                                    now_ms, &known)) {
         actors_count(homes->actors, COUNTER_SUPPRESSED_IDEMPOTENCY);
         answer.offset = known.offset;
         answer.epoch = known.epoch;

@@ -22,11 +22,38 @@ struct interest {
 
 enum { INTERESTS_FEW = 4 };
 
+enum handover_state {
+    HANDOVER_LEAVING, /* To be sent to another home; until then it goes on here. */
+    HANDOVER_SENT,    /* A piece of it was: nothing may happen to it until that is answered. */
+    HANDOVER_COMING,  /* The first pieces of it came, */
+    HANDOVER_CAME,    /* all of it did: those who follow it here find what was told since. */
+};
+
+/* Of a channel whose home moves, or has moved lately. */
+struct handover {
+    struct list link; /* In the list of its state. */
+    struct channel *channel;
+    enum handover_state state;
+    bool is_last;         /* SENT: with this piece it is whole. */
+    bool is_followed;     /* It came lately: what is told is kept, also if it has to move on. */
+    uint64_t ends_ms;     /* Of the state, whatever comes. */
+    uint64_t sent_offset; /* Up to which its history was sent and taken, */
+    uint64_t next_offset; /* and when what is under way is taken. */
+    uint32_t sent_told;   /* The same of what was told. */
+    uint32_t next_told;
+    /* The newest `told_len` messages. */
+    struct told_message *told;
+    uint32_t told_room;
+    uint32_t told_len;
+    uint64_t told_from; /* The channel's offset before the first of them. */
+};
+
 struct channel {
     struct buf *name;
     uint64_t epoch;    /* Of this tenure: from the channel's creation until it is forgotten. */
     uint64_t sequence; /* Of the newest message about it. */
     struct channel_stream *stream;    /* NULL: nobody asked for a position. */
+    struct handover *handover;        /* NULL: it is at home here, as it was. */
     struct presence_channel presence; /* Its handle is the channel's in the pool. */
     bool is_wanted; /* By a shard, or by who is present; counted in NUM_CHANNELS. */
     uint16_t interests_len;
@@ -37,10 +64,36 @@ struct channel {
     } interests;
 };
 
+/* Channels on their way, the longest in their state first. */
+struct handovers {
+    struct list leaving; /* LEAVING, and SENT between two pieces. */
+    struct list refused; /* LEAVING, until the next tick. */
+    struct list coming;
+    struct list came;
+    uint32_t under_way;       /* Pieces that are not answered. */
+    uint32_t waiting_len;     /* Slots that homes of before have not given up; */
+    uint8_t *waiting;         /* which (a slot set). */
+    uint64_t settled_version; /* Of the placement; the router was told. */
+    uint64_t told_bytes;      /* Of all that came. */
+    struct timer tick;
+    bool is_blocked; /* No piece can be sent before the next tick. */
+};
+
+/* Requests that wait for a channel to come. */
+struct held {
+    struct map *by_name;
+    struct list order; /* The one that ends first, first. */
+    uint32_t len;
+    uint64_t bytes;
+    uint64_t ends_ms; /* Of the one that is handled again; 0: none is. */
+};
+
 struct homes {
     struct actors *actors;
     uint32_t walk_cursor; /* In the pool: the channels before it were looked at. */
     bool is_walking;      /* Since the placement changed. */
+    struct handovers handovers;
+    struct held held;
     struct origins origins;
     struct pool *pool;
     struct map *channels;
@@ -70,8 +123,66 @@ static inline struct channel *homes_find(const struct homes *homes, struct span 
     return map_find(homes->channels, name.at, name.len);
 }
 
+/* ---- what is asked (homes.c, homes_publish.c) ---- */
+
+void homes_on_publish(struct homes *homes, const struct message *message);
+
+/* ---- homes that move (homes_moves.c, homes_handover.c) ---- */
+
+void homes_on_channel_move(struct homes *homes, const struct message *message);
+void homes_on_channel_taken(struct homes *homes, const struct message *message);
+void homes_on_slots_ready(struct homes *homes, const struct message *message);
+
 /* Is this shard the name's home, as far as it knows? */
 bool homes_is_home(const struct homes *homes, struct span name);
+
+/* The channel ends here; whoever was interested registers with the home that it has now, and learns
+ * from its position whether anything was missed. */
+void homes_end_tenure(struct homes *homes, struct channel *channel);
+
+MUST_CHECK bool homes_handovers_init(struct homes *homes);
+void homes_handovers_destroy(struct homes *homes);
+/* A channel that is at home elsewhere. */
+void homes_leave(struct homes *homes, struct channel *channel);
+/* The placement is another; before the channels are looked at. */
+void homes_handovers_on_placement(struct homes *homes, const struct placement *before);
+void homes_handovers_on_turn_end(struct homes *homes);
+bool homes_handovers_have_work(const struct homes *homes);
+/* The channel's handover (not NULL) is over. */
+void homes_handover_end(struct homes *homes, struct channel *channel);
+void homes_handovers_schedule(struct homes *homes);
+
+/* ---- requests for channels that move (homes_held.c) ---- */
+
+/* False: the message is not for this shard, or not now; it was taken over. */
+MUST_CHECK bool homes_admit(struct homes *homes, const struct message *message, struct span name);
+/* Handles again what waits: for a channel, or all of it. */
+void homes_release_held(struct homes *homes, struct span name);
+void homes_release_all_held(struct homes *homes);
+void homes_expire_held(struct homes *homes);
+MUST_CHECK bool homes_held_init(struct homes *homes);
+void homes_held_destroy(struct homes *homes);
+
+/* ---- coming after a channel (homes_told.c) ---- */
+
+static inline bool channel_came_lately(const struct channel *channel)
+{
+    return channel->handover != NULL && channel->handover->is_followed;
+}
+/* Keeps what is told to those who are interested, with a count of the values of its own. */
+void homes_note_told(struct homes *homes, struct channel *channel,
+                     const struct message_publication *publication, struct buf *values);
+/* What the channel that comes was told elsewhere. */
+void homes_take_told(struct homes *homes, struct channel *channel, const struct channel_move *move);
+/* A page of it from `first` on (NULL: it is empty). False: memory is out. */
+MUST_CHECK bool homes_give_told(const struct handover *handover, uint32_t first, struct buf **page);
+void homes_forget_told(struct homes *homes, struct channel *channel);
+/* Is all known that came after the sequence? Then *offset is the channel's as of that. */
+bool homes_knows_since(const struct channel *channel, struct stream_position since,
+                       uint64_t *offset);
+/* Tells it to the shard that asked. */
+void homes_tell_since(struct homes *homes, struct channel *channel, uint64_t sequence,
+                      const struct message *asker);
 
 /* Ends the channel, which nobody is interested in any more. */
 void homes_free_channel(struct homes *homes, struct channel *channel);

@@ -5,6 +5,7 @@
 
 #include "codec/link_message.h"
 #include "codec/websocket.h"
+#include "shards/messages.h"
 
 enum { PUSH_SCRATCH_SIZE = 2048 };
 
@@ -150,4 +151,34 @@ bool push_values_read(struct span values, struct push_values *out)
         push->leave = out->info;
     }
     return true;
+}
+
+struct buf *push_frames_of_values(struct span channel, const struct message_publication *told,
+                                  struct span values, uint32_t protocols, uint32_t *protobuf_at)
+{
+    static const enum client_push_kind kinds[] = {
+        [PUBLICATION_DATA] = CLIENT_PUSH_PUBLICATION,
+        [PUBLICATION_JOIN] = CLIENT_PUSH_JOIN,
+        [PUBLICATION_LEAVE] = CLIENT_PUSH_LEAVE,
+    };
+    uint8_t epoch_room[EPOCH_TEXT_LEN_MAX];
+    struct push_values read;
+    if (told->kind > PUBLICATION_LEAVE) {
+        return NULL;
+    }
+    read.push.kind = kinds[told->kind];
+    if (!push_values_read(values, &read)) {
+        return NULL;
+    }
+    read.push.channel = channel;
+    if (told->kind == PUBLICATION_DATA) {
+        read.push.publication.offset = told->offset;
+        if (told->epoch != 0) {
+            read.push.publication.epoch = epoch_format(told->epoch, epoch_room);
+        }
+    }
+    if (!read.is_json) {
+        protocols &= ~CLIENT_PROTOCOL_BIT(CLIENT_JSON);
+    }
+    return push_frames_make(&read.push, protocols, protobuf_at);
 }

@@ -33,6 +33,14 @@ struct push_values {
 /* False: they are none. */
 MUST_CHECK bool push_values_read(struct span values, struct push_values *out);
 
+/* The frames of values, in those of the protocols in which they can be said; what is told beside
+ * them is as in the message. NULL also when they are no values. */
+struct message_publication;
+MUST_CHECK struct buf *push_frames_of_values(struct span channel,
+                                             const struct message_publication *told,
+                                             struct span values, uint32_t protocols,
+                                             uint32_t *protobuf_at);
+
 /* The frame for one protocol; empty when there is none. */
 static inline struct span push_frame_of(const struct buf *frames, uint32_t protobuf_at,
                                         enum client_protocol protocol)

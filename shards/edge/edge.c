@@ -322,6 +322,9 @@ void edge_on_message(struct edge *edge, const struct message *message)
     case MESSAGE_EMULATED:
         emulation_on_emulated(edge, message);
         break;
+    case MESSAGE_USERS_WANTED:
+        users_on_wanted(edge, message);
+        break;
     case MESSAGE_NODES:
         api_on_nodes(edge, message);
         break;

@@ -16,6 +16,7 @@
 #include "shards/edge/key_source.h"
 #include "shards/edge/verifier.h"
 #include "shards/limits.h"
+#include "shards/router/placement.h"
 
 /* Room in which replies are encoded before they are queued; larger ones take memory of their own.
  */
@@ -63,8 +64,10 @@ struct edge {
     struct timer users_timer; /* The users told since users_since_ms are told again: */
     uint64_t users_since_ms;  /* 0: there is no need. */
     uint32_t users_again;     /* So many times more. */
-    struct list moves;        /* Hub channels to be registered again; see hub_moves.c. */
-    struct list retries;      /* The same, a little later. */
+    /* Of which slots directories want to be told, whatever they were told before. */
+    uint8_t users_wanted[SLOT_SET_LEN];
+    struct list moves;   /* Hub channels to be registered again; see hub_moves.c. */
+    struct list retries; /* The same, a little later. */
     uint64_t retries_due_ms;
     struct timer moves_timer;
     struct connection_list ready;  /* With output to write or input to go on with. */

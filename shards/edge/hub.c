@@ -478,6 +478,9 @@ static void hub_on_answer(struct edge *edge, struct hub_channel *channel,
     } else if (!was_active) {
         channel->asked &= (uint8_t)~protocols;
     }
+    if (answer->error != 0 && answer->connection == POOL_HANDLE_NONE) {
+        hub_on_enter_failed(edge, channel);
+    }
     struct subscription *subscription =
         channel == NULL ? NULL : find_waiting(edge, channel, answer->connection);
     if (subscription != NULL && answer->error != 0) {

@@ -132,6 +132,8 @@ void hub_on_subscribed(struct edge *edge, const struct message *message);
 void hub_on_moved(struct edge *edge, const struct message *message);
 void hub_on_move_failed(struct edge *edge, struct hub_channel *channel);
 void hub_on_move_done(struct edge *edge, struct hub_channel *channel);
+/* Somebody who is present could not be told to the home that the channel has now: all are again. */
+void hub_on_enter_failed(struct edge *edge, struct hub_channel *channel);
 
 /* One count of what others see of a subscriber; NULL: memory is out. */
 MUST_CHECK struct buf *hub_identity_of(const struct edge *edge, struct session *session,

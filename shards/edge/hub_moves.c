@@ -42,6 +42,12 @@ void hub_on_move_failed(struct edge *edge, struct hub_channel *channel)
     moves_append(edge, channel, &edge->retries);
 }
 
+void hub_on_enter_failed(struct edge *edge, struct hub_channel *channel)
+{
+    channel->entered = channel->subscribers.count;
+    moves_append(edge, channel, &edge->retries);
+}
+
 void hub_on_move_done(struct edge *edge, struct hub_channel *channel)
 {
     channel->is_moving = false;
@@ -52,13 +58,16 @@ void hub_on_move_done(struct edge *edge, struct hub_channel *channel)
     }
 }
 
-/* In all protocols that are spoken here, and with a position where the home kept one. */
+/* In all protocols that are spoken here, and with a position where the home kept one. What was told
+ * since comes behind the answer if the channel has moved with all that it is. */
 static bool move_register(struct edge *edge, struct hub_channel *channel)
 {
     struct message_subscribe body = {
         .channel = channel->name,
+        .since = {channel->sequence, channel->newest.epoch},
         .connection = POOL_HANDLE_NONE,
-        .flags = SUBSCRIBE_FIRST | (channel->has_stream ? SUBSCRIBE_POSITIONED : 0u),
+        .flags =
+            SUBSCRIBE_FIRST | SUBSCRIBE_AGAIN | (channel->has_stream ? SUBSCRIBE_POSITIONED : 0u),
     };
     for (uint32_t i = 0; i < CLIENT_PROTOCOLS; i++) {
         body.flags |= channel->counts[i] > 0 ? FLAGS_PROTOCOL(i) : 0;

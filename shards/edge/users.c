@@ -172,20 +172,40 @@ void users_on_placement(struct edge *edge)
               users_on_timer);
 }
 
+void users_on_wanted(struct edge *edge, const struct message *message)
+{
+    const struct message_users_wanted body = message_as_users_wanted(message);
+    for (uint32_t i = 0; i < SLOT_SET_LEN; i++) {
+        edge->users_wanted[i] |= body.slots->bytes[i];
+    }
+    splice(&edge->users_told, &edge->users_due);
+    message_release(message);
+}
+
+static bool user_is_wanted(const struct edge *edge, const struct local_user *user)
+{
+    const struct span id = span_of(user->id->bytes, user->id->len);
+    return slot_set_has(edge->users_wanted, placement_slot_of(id));
+}
+
 void users_on_turn_end(struct edge *edge)
 {
+    const bool had_work = users_has_work(edge);
     for (uint32_t i = 0; i < HUB_MOVES_A_TICK && users_has_work(edge); i++) {
         const bool is_unsure = !list_is_empty(&edge->users_unsure);
         struct list *link = list_take_first(is_unsure ? &edge->users_unsure : &edge->users_due);
         struct local_user *user = CONTAINER_OF(link, struct local_user, link);
         const uint64_t directory = directory_of(edge, user);
         list_append(&edge->users_told, link);
-        if (is_unsure || directory != user->directory ||
+        if (is_unsure || directory != user->directory || user_is_wanted(edge, user) ||
             (edge->users_since_ms != 0 && user->told_ms >= edge->users_since_ms)) {
             user->directory = directory;
             user->moved = true;
             user_tell(edge, user);
         }
+    }
+    if (had_work && !users_has_work(edge)) {
+        memset(edge->users_wanted, 0, SLOT_SET_LEN);
     }
     if (edge->users_again == 0 && !users_has_work(edge)) {
         edge->users_since_ms = 0;

@@ -25,6 +25,8 @@ void users_end_others(struct edge *edge, const struct session *session);
  * that does not know yet that it is one hears nothing; so those who were told around a change are
  * told again when all nodes have had time to see it. */
 void users_on_placement(struct edge *edge);
+/* USERS_WANTED: those of these slots, also if nothing seems to have changed. */
+void users_on_wanted(struct edge *edge, const struct message *message);
 void users_on_turn_end(struct edge *edge);
 bool users_has_work(const struct edge *edge);
 

@@ -261,6 +261,18 @@ uint32_t placement_slots_moved(const struct placement *before, const struct plac
     return moved;
 }
 
+void placement_gained(const struct placement *before, const struct placement *now,
+                      uint8_t gained[SLOT_SET_LEN])
+{
+    memset(gained, 0, SLOT_SET_LEN);
+    for (uint16_t slot = 0; slot < SLOTS; slot++) {
+        if (now->node_of_slot[slot] == now->self &&
+            (before == NULL || before->node_of_slot[slot] != before->self)) {
+            slot_set_add(gained, slot);
+        }
+    }
+}
+
 uint64_t placement_tenure_of(const struct placement *placement, uint16_t node)
 {
     const struct placement_member *member = &placement->members[node];

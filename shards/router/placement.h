@@ -80,6 +80,25 @@ uint32_t placement_slots_moved(const struct placement *before, const struct plac
  * cluster and for ever. */
 uint16_t placement_slot_of(struct span name);
 
+/* A set of slots: a bit for each. */
+enum { SLOT_SET_LEN = SLOTS / 8 };
+static inline bool slot_set_has(const uint8_t *set, uint16_t slot)
+{
+    return (set[slot / 8] >> slot % 8 & 1) != 0;
+}
+static inline void slot_set_add(uint8_t *set, uint16_t slot)
+{
+    set[slot / 8] |= (uint8_t)(1u << slot % 8);
+}
+static inline void slot_set_remove(uint8_t *set, uint16_t slot)
+{
+    set[slot / 8] &= (uint8_t) ~(1u << slot % 8);
+}
+
+/* The slots that are at home at the node of `self` now, but were not before (NULL: none was). */
+void placement_gained(const struct placement *before, const struct placement *now,
+                      uint8_t gained[SLOT_SET_LEN]);
+
 struct placement_home {
     uint16_t node;
     uint32_t shard;

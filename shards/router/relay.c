@@ -51,7 +51,10 @@ void relay_destroy(struct relay *relay)
     pool_destroy(relay->asks_pool);
     relay_channels_destroy(relay);
     for (uint32_t slot = 0; relay->peers != NULL && slot < relay->peers_end; slot++) {
-        free(relay->peers[slot]);
+        if (relay->peers[slot] != NULL) {
+            relay_slots_free(relay->peers[slot]);
+            free(relay->peers[slot]);
+        }
     }
     map_destroy(relay->peers_by_uid);
     free(relay->peers);
@@ -79,6 +82,8 @@ static uint32_t find_slot(struct relay *relay)
         }
         if (peer->origin == 0 && !peer->is_member && peer->references == 0) {
             map_remove(relay->peers_by_uid, peer);
+            relay_slots_on_peer_gone(relay, peer);
+            relay_slots_free(peer);
             free(peer);
             relay->peers[slot] = NULL;
             return slot;
@@ -144,6 +149,7 @@ static void end_session(struct relay *relay, struct relay_peer *peer)
     peer->kept = (struct relay_sum){0};
     peer->wrong_sums = 0;
     relay_asks_on_session_end(relay, origin);
+    relay_slots_on_session_end(peer);
     tell_origin_gone(relay, origin, false);
     relay_interest_on_session_end(relay, origin);
 }
@@ -155,6 +161,7 @@ void relay_begin_session(struct relay *relay, struct relay_peer *peer)
     *number = (uint16_t)(*number % (RELAY_SESSIONS - 1) + 1); /* Never 0. */
     peer->origin = (uint32_t)*number << RELAY_SLOT_BITS | peer->slot;
     relay_walk_begin(relay);
+    relay_slots_on_session_begin(relay, peer);
     if (relay->options.on_session != NULL) {
         relay->options.on_session(relay->options.wire.owner);
     }
@@ -187,10 +194,18 @@ void relay_on_link_down(struct relay *relay, const struct gossip_uid *uid)
 
 void relay_on_placement(struct relay *relay, const struct placement *placement)
 {
+    const struct placement *before = relay->placement;
     relay->placement = placement;
     for (uint32_t slot = 0; slot < relay->peers_end; slot++) {
         if (relay->peers[slot] != NULL) {
             relay->peers[slot]->is_member = false;
+        }
+    }
+    /* All that stay first: a new one takes the place of one that is gone. */
+    for (uint16_t node = 0; node < placement->nodes; node++) {
+        struct relay_peer *peer = relay_peer_find(relay, &placement->members[node].uid);
+        if (peer != NULL) {
+            peer->is_member = true;
         }
     }
     for (uint16_t node = 0; node < placement->nodes; node++) {
@@ -200,10 +215,12 @@ void relay_on_placement(struct relay *relay, const struct placement *placement)
             relay->peer_of_node[node] = peer;
             if (peer != NULL) {
                 peer->is_member = true;
+                peer->is_reachable = placement->members[node].share != PLACEMENT_KEEPS;
             }
         }
     }
     relay_walk_begin(relay);
+    relay_slots_on_placement(relay, before);
 }
 
 struct relay_home relay_home_of(const struct relay *relay, struct span name)
@@ -233,6 +250,7 @@ enum message_class relay_class_of(enum link_message_kind kind)
     case LINK_MESSAGE_USER_ADD:
     case LINK_MESSAGE_USER_COMMAND:
     case LINK_MESSAGE_SURVEY:
+    case LINK_MESSAGE_CHANNEL_MOVE:
     case LINK_MESSAGE_INTEREST_SUM:
     case LINK_MESSAGE_EMULATE:
         return MESSAGE_REQUEST;
@@ -266,6 +284,7 @@ static void relay_on_timer(struct timer *timer, void *actor)
     (void)actor;
     struct relay *relay = CONTAINER_OF(timer, struct relay, timer);
     relay_asks_tick(relay);
+    relay_slots_tick(relay);
     relay_interest_tick(relay);
 }
 
@@ -297,6 +316,7 @@ void relay_on_message(struct relay *relay, const struct message *message)
     case MESSAGE_PUBLISH:
     case MESSAGE_PRESENCE_ASK:
     case MESSAGE_HISTORY_ASK:
+    case MESSAGE_CHANNEL_MOVE:
     case MESSAGE_USER_ADD:
         relay_on_request(relay, message);
         break;
@@ -304,12 +324,16 @@ void relay_on_message(struct relay *relay, const struct message *message)
     case MESSAGE_PUBLISHED:
     case MESSAGE_PRESENCE:
     case MESSAGE_HISTORY:
+    case MESSAGE_CHANNEL_TAKEN:
     case MESSAGE_USER_ADDED:
     case MESSAGE_EMULATED:
         relay_on_answer(relay, message);
         break;
     case MESSAGE_EMULATE:
         relay_on_emulate(relay, message);
+        break;
+    case MESSAGE_SLOTS_SETTLED:
+        relay_on_slots_settled(relay, message);
         break;
     case MESSAGE_USER_REMOVE:
     case MESSAGE_USER_SET:
@@ -349,6 +373,7 @@ static void on_link_message(struct relay *relay, struct relay_peer *peer,
     case LINK_MESSAGE_PUBLISH:
     case LINK_MESSAGE_PRESENCE_ASK:
     case LINK_MESSAGE_HISTORY_ASK:
+    case LINK_MESSAGE_CHANNEL_MOVE:
     case LINK_MESSAGE_USER_ADD:
         relay_on_link_request(relay, peer, message, payload);
         break;
@@ -356,6 +381,7 @@ static void on_link_message(struct relay *relay, struct relay_peer *peer,
     case LINK_MESSAGE_PUBLISHED:
     case LINK_MESSAGE_PRESENCE:
     case LINK_MESSAGE_HISTORY:
+    case LINK_MESSAGE_CHANNEL_TAKEN:
     case LINK_MESSAGE_USER_ADDED:
     case LINK_MESSAGE_SURVEY_RESULT:
     case LINK_MESSAGE_EMULATED:
@@ -372,6 +398,12 @@ static void on_link_message(struct relay *relay, struct relay_peer *peer,
         break;
     case LINK_MESSAGE_SURVEY:
         relay_on_link_survey(relay, peer, message);
+        break;
+    case LINK_MESSAGE_SLOTS_ASK:
+        relay_on_slots_ask(relay, peer, payload);
+        break;
+    case LINK_MESSAGE_SLOTS_MOVED:
+        relay_on_slots_moved(relay, peer, payload);
         break;
     case LINK_MESSAGE_INTEREST_SUM:
         relay_on_interest_sum(relay, peer, message);

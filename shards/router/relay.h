@@ -58,6 +58,9 @@ void relay_on_link_down(struct relay *relay, const struct gossip_uid *peer);
 void relay_on_link_message(struct relay *relay, const struct gossip_uid *peer,
                            const struct link_message *message, struct span payload);
 
+/* Has every channel that is at home elsewhere been handed over, and all that asked been told? */
+bool relay_has_handed_over(const struct relay *relay);
+
 /* The session of the link to a node, a number that is never used twice (0: none): with the node's
  * uid it names the tenure in which users are registered there. */
 uint32_t relay_session_of(const struct relay *relay, const struct gossip_uid *peer);

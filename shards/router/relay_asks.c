@@ -48,6 +48,8 @@ static enum link_message_kind answer_kind(enum link_message_kind request)
         return LINK_MESSAGE_PRESENCE;
     case LINK_MESSAGE_HISTORY_ASK:
         return LINK_MESSAGE_HISTORY;
+    case LINK_MESSAGE_CHANNEL_MOVE:
+        return LINK_MESSAGE_CHANNEL_TAKEN;
     case LINK_MESSAGE_USER_ADD:
         return LINK_MESSAGE_USER_ADDED;
     case LINK_MESSAGE_SURVEY:
@@ -113,8 +115,8 @@ static void answer_node(struct relay *relay, const struct relay_ask *ask,
 static struct link_message settle(struct relay *relay, const struct relay_ask *ask,
                                   const struct link_message *answer)
 {
-    if (ask->kind == LINK_MESSAGE_SUBSCRIBE &&
-        !relay_channels_on_answer(relay, ask, answer->error) && answer->error == 0) {
+    if (ask->kind == LINK_MESSAGE_SUBSCRIBE && !relay_channels_on_answer(relay, ask, answer) &&
+        answer->error == 0) {
         return refusal(ask->kind, ask->flags, CLIENT_ERROR_TOO_MANY_REQUESTS);
     }
     return *answer;
@@ -189,7 +191,25 @@ static uint32_t cookie_of(const struct message *message, uint32_t *api)
     }
 }
 
-/* To the home of its name, on behalf of the ask. False: nothing was sent. */
+/* To a shard of this node, on behalf of the ask. False: nothing was sent. */
+static bool pass_to_shard(struct relay *relay, const struct relay_ask *ask,
+                          struct link_message *request, uint32_t shard, struct buf *payload)
+{
+    struct message message;
+    const struct span bytes = payload == NULL ? SPAN_EMPTY : span_of(payload->bytes, payload->len);
+    request->shard = ask->asker == 0 ? message_place(0, ask->asker_shard)
+                                     : message_place(ask->asker, request->shard);
+    if (!relay_to_request(request, bytes, ask->handle, &message)) {
+        return false;
+    }
+    if (!relay_send_local(relay, shard, &message)) {
+        message_release(&message);
+        return false;
+    }
+    return true;
+}
+
+/* To the home of its name. */
 static bool pass_to_home(struct relay *relay, struct relay_ask *ask, struct link_message *request,
                          struct span name, struct buf *payload)
 {
@@ -202,18 +222,9 @@ static bool pass_to_home(struct relay *relay, struct relay_ask *ask, struct link
         ask->target = home.peer->origin;
         return home.peer->origin != 0 && relay_send(relay, home.peer, request, payload);
     }
-    struct message message;
-    const struct span bytes = payload == NULL ? SPAN_EMPTY : span_of(payload->bytes, payload->len);
-    request->shard = ask->asker == 0 ? message_place(0, ask->asker_shard)
-                                     : message_place(ask->asker, request->shard);
-    if (!relay_to_request(request, bytes, ask->handle, &message)) {
-        return false;
-    }
-    if (!relay_send_local(relay, home.shard, &message)) {
-        message_release(&message);
-        return false;
-    }
-    return true;
+    /* A channel is not moved to where it is. */
+    return (ask->kind != LINK_MESSAGE_CHANNEL_MOVE || ask->asker != 0) &&
+           pass_to_shard(relay, ask, request, home.shard, payload);
 }
 
 /* The channel or user that a request is about. */
@@ -263,7 +274,8 @@ void relay_on_request(struct relay *relay, const struct message *message)
 }
 
 /* One that reached a node which is not, or no longer, its home is passed on once: views of the
- * members differ for a while, but it must not travel for ever. */
+ * members differ for a while, but it must not travel for ever. Then the shard that would be its
+ * home waits with it for a newer view. */
 static bool pass_node_request(struct relay *relay, struct relay_ask *ask,
                               const struct link_message *request, struct span payload)
 {
@@ -274,15 +286,22 @@ static bool pass_node_request(struct relay *relay, struct relay_ask *ask,
     struct link_message passed_on = *request;
     const struct relay_home home = relay_home_of(relay, name);
     const bool is_here = home.is_known && home.peer == NULL;
-    if (!is_here && (request->hops > 0 || request->kind == LINK_MESSAGE_USER_ADD)) {
+    const bool is_waited_for = !is_here && (request->hops > 0 || !home.is_known);
+    if (!is_here &&
+        (request->kind == LINK_MESSAGE_USER_ADD || request->kind == LINK_MESSAGE_CHANNEL_MOVE)) {
         return false;
     }
     passed_on.hops++;
     struct buf *copy = payload.len == 0 ? NULL : buf_copy(payload.at, payload.len);
-    const bool is_passed =
-        (payload.len == 0 || copy != NULL) && pass_to_home(relay, ask, &passed_on, name, copy);
+    bool is_passed = payload.len == 0 || copy != NULL;
+    if (is_passed && is_waited_for) {
+        is_passed = pass_to_shard(relay, ask, &passed_on,
+                                  placement_slot_of(name) % relay->options.node->shards, copy);
+    } else if (is_passed) {
+        is_passed = pass_to_home(relay, ask, &passed_on, name, copy);
+    }
     buf_release(copy);
-    if (is_passed && !is_here) {
+    if (is_passed && !is_here && !is_waited_for) {
         relay_count(relay, COUNTER_RELAY_PASSED_ON);
     }
     return is_passed;

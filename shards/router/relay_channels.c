@@ -136,7 +136,8 @@ uint32_t relay_ends_protocols(struct relay_channel *channel)
 
 /* ---- answers ---- */
 
-bool relay_channels_on_answer(struct relay *relay, const struct relay_ask *ask, uint32_t error)
+bool relay_channels_on_answer(struct relay *relay, const struct relay_ask *ask,
+                              const struct link_message *answer)
 {
     const bool is_near = ask->asker != 0;
     struct relay_channel *channel =
@@ -147,7 +148,10 @@ bool relay_channels_on_answer(struct relay *relay, const struct relay_ask *ask, 
         return false; /* It has left meanwhile, or come back as another. */
     }
     end->asks--;
-    end->is_active = end->is_active || error == 0;
+    if (answer->error == 0) {
+        end->is_active = true;
+        end->sequence = answer->sequence;
+    }
     if (is_near) {
         relay_near_settle(relay, channel, end);
     } else {

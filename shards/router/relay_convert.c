@@ -4,95 +4,6 @@
 
 #include "shards/payloads.h"
 
-/* ---- payloads: lists, measured first ---- */
-
-typedef void list_function(struct writer *out, const void *what);
-
-/* True with *payload NULL when the list is empty; false: memory is out, or it is too long. */
-static bool make_list(list_function *put, const void *what, struct buf **payload)
-{
-    struct writer measure = writer_for_measuring();
-    put(&measure, what);
-    *payload = NULL;
-    if (measure.overflow == 0) {
-        return true;
-    }
-    if (measure.overflow > UINT32_MAX) {
-        return false;
-    }
-    *payload = buf_create((uint32_t)measure.overflow);
-    if (*payload == NULL) {
-        return false;
-    }
-    struct writer out = writer_of((*payload)->bytes, (*payload)->len);
-    put(&out, what);
-    return true;
-}
-
-static struct link_identity identity_out(const struct buf *buf)
-{
-    const struct identity identity = identity_of(buf);
-    return (struct link_identity){
-        .client = span_of(identity.client, CLIENT_ID_LEN),
-        .user = identity.user,
-        .conn_info = identity.conn_info,
-        .chan_info = identity.chan_info,
-    };
-}
-
-static struct buf *identity_in(const struct link_identity *identity)
-{
-    return identity_make(identity->client.at, identity->user, identity->conn_info,
-                         identity->chan_info);
-}
-
-static void put_one_identity(struct writer *out, const void *what)
-{
-    const struct buf *buf = what;
-    if (buf != NULL) {
-        const struct link_identity identity = identity_out(buf);
-        link_put_identity(out, &identity);
-    }
-}
-
-static void put_snapshot(struct writer *out, const void *what)
-{
-    const struct presence_snapshot *snapshot = what;
-    for (uint32_t i = 0; snapshot != NULL && i < snapshot->len; i++) {
-        put_one_identity(out, snapshot->identities[i]);
-    }
-}
-
-static void put_entry(struct writer *out, const void *what)
-{
-    const struct stream_page_entry *stored = what;
-    const struct publish_request request = publish_request_of(stored->request);
-    struct link_entry entry = {
-        .channel = request.channel,
-        .data = request.data,
-        .tags = request.tags,
-        .idempotency_key = request.idempotency_key,
-        .version_epoch = request.version_epoch,
-        .version = request.version,
-        .offset = stored->offset,
-        .is_binary = request.is_binary,
-        .wants_delta = request.wants_delta,
-        .has_identity = stored->identity != NULL,
-    };
-    if (entry.has_identity) {
-        entry.identity = identity_out(stored->identity);
-    }
-    link_put_entry(out, &entry);
-}
-
-static void put_page(struct writer *out, const void *what)
-{
-    const struct stream_page *page = what;
-    for (uint64_t i = 0; page != NULL && i < page->len; i++) {
-        put_entry(out, &page->entries[i]);
-    }
-}
-
 /* ---- from messages ---- */
 
 static bool from_subscribe(const struct message *message, struct link_message *out,
@@ -107,7 +18,7 @@ static bool from_subscribe(const struct message *message, struct link_message *o
     out->limit = body.limit;
     out->bytes_max = body.bytes_max;
     out->meta_ttl_s = body.meta_ttl_s;
-    return make_list(put_one_identity, body.identity, payload);
+    return relay_list_make(relay_put_identity, body.identity, payload);
 }
 
 static bool from_subscribed(const struct message *message, struct link_message *out,
@@ -120,7 +31,8 @@ static bool from_subscribed(const struct message *message, struct link_message *
     out->epoch = body.newest.epoch;
     out->offset = body.newest.offset;
     out->sequence = body.sequence;
-    return make_list(put_page, body.page == NULL ? NULL : stream_page_of(body.page), payload);
+    return relay_list_make(relay_put_page, body.page == NULL ? NULL : stream_page_of(body.page),
+                           payload);
 }
 
 static bool from_unsubscribe(const struct message *message, struct link_message *out,
@@ -130,7 +42,7 @@ static bool from_unsubscribe(const struct message *message, struct link_message 
     out->kind = LINK_MESSAGE_UNSUBSCRIBE;
     out->name = relay_name(body.channel);
     out->flags = body.flags;
-    return make_list(put_one_identity, body.identity, payload);
+    return relay_list_make(relay_put_identity, body.identity, payload);
 }
 
 static bool from_publish(const struct message *message, struct link_message *out,
@@ -142,7 +54,7 @@ static bool from_publish(const struct message *message, struct link_message *out
     out->history_size = body.history_size;
     out->history_ttl_s = body.history_ttl_s;
     out->meta_ttl_s = body.meta_ttl_s;
-    return make_list(put_entry, &entry, payload);
+    return relay_list_make(relay_put_entry, &entry, payload);
 }
 
 static bool from_published(const struct message *message, struct link_message *out)
@@ -173,8 +85,9 @@ static bool from_presence(const struct message *message, struct link_message *ou
     out->users = body.users;
     out->flags = body.stats_only;
     out->error = body.error;
-    return make_list(put_snapshot,
-                     body.snapshot == NULL ? NULL : presence_snapshot_of(body.snapshot), payload);
+    return relay_list_make(relay_put_snapshot,
+                           body.snapshot == NULL ? NULL : presence_snapshot_of(body.snapshot),
+                           payload);
 }
 
 static bool from_history_ask(const struct message *message, struct link_message *out)
@@ -199,7 +112,25 @@ static bool from_history(const struct message *message, struct link_message *out
     out->epoch = body.newest.epoch;
     out->offset = body.newest.offset;
     out->error = body.error;
-    return make_list(put_page, body.page == NULL ? NULL : stream_page_of(body.page), payload);
+    return relay_list_make(relay_put_page, body.page == NULL ? NULL : stream_page_of(body.page),
+                           payload);
+}
+
+static bool from_channel_move(const struct message *message, struct link_message *out,
+                              struct buf **payload)
+{
+    const struct channel_move *move = channel_move_of(message_as_channel_move(message).move);
+    out->kind = LINK_MESSAGE_CHANNEL_MOVE;
+    out->name = relay_name(move->name);
+    out->flags = move->flags;
+    out->epoch = move->epoch;
+    out->sequence = move->sequence;
+    out->offset = move->offset;
+    out->history_ttl_s = move->expires_in_s;
+    out->meta_ttl_s = move->meta_ttl_s;
+    out->version = move->version;
+    out->version_epoch = move->version_epoch_hash;
+    return relay_list_make(relay_put_move, move, payload);
 }
 
 bool relay_from_message(const struct message *message, struct link_message *out,
@@ -226,6 +157,12 @@ bool relay_from_message(const struct message *message, struct link_message *out,
         return from_history_ask(message, out);
     case MESSAGE_HISTORY:
         return from_history(message, out, payload);
+    case MESSAGE_CHANNEL_MOVE:
+        return from_channel_move(message, out, payload);
+    case MESSAGE_CHANNEL_TAKEN:
+        out->kind = LINK_MESSAGE_CHANNEL_TAKEN;
+        out->error = message_as_channel_taken(message).error;
+        return true;
     case MESSAGE_USER_ADD:
         out->kind = LINK_MESSAGE_USER_ADD;
         out->name = relay_name(message_as_user_add(message).user);
@@ -243,114 +180,6 @@ bool relay_from_message(const struct message *message, struct link_message *out,
     }
 }
 
-/* ---- from payloads ---- */
-
-/* The one identity of a list; false: it has none, or is bad, or memory is out. */
-static bool take_identity(struct span payload, struct buf **out)
-{
-    struct link_identity identity;
-    *out = NULL;
-    if (link_next_identity(&payload, &identity) == LINK_MESSAGE_OK) {
-        *out = identity_in(&identity);
-    }
-    return *out != NULL;
-}
-
-static bool take_entry(const struct link_entry *entry, struct stream_page_entry *out)
-{
-    const struct publish_request request = {
-        .channel = entry->channel,
-        .data = entry->data,
-        .tags = entry->tags,
-        .idempotency_key = entry->idempotency_key,
-        .version_epoch = entry->version_epoch,
-        .version = entry->version,
-        .is_binary = entry->is_binary,
-        .wants_delta = entry->wants_delta,
-    };
-    *out = (struct stream_page_entry){.offset = entry->offset,
-                                      .request = publish_request_make(&request)};
-    if (out->request != NULL && entry->has_identity) {
-        out->identity = identity_in(&entry->identity);
-    }
-    if (out->request == NULL || (entry->has_identity && out->identity == NULL)) {
-        buf_release(out->request);
-        return false;
-    }
-    return true;
-}
-
-static uint32_t count_entries(struct span payload, bool *is_good)
-{
-    struct link_entry entry;
-    uint32_t count = 0;
-    enum link_message_result result;
-    while ((result = link_next_entry(&payload, &entry)) == LINK_MESSAGE_OK) {
-        count++;
-    }
-    *is_good = result == LINK_MESSAGE_DONE;
-    return count;
-}
-
-/* NULL with true: an empty one. */
-static bool take_page(struct span payload, struct buf **out)
-{
-    bool is_good;
-    const uint32_t len = count_entries(payload, &is_good);
-    *out = NULL;
-    if (!is_good || len == 0) {
-        return is_good;
-    }
-    *out = stream_page_make(len);
-    if (*out == NULL) {
-        return false;
-    }
-    struct stream_page *page = stream_page_of(*out);
-    for (page->len = 0; page->len < len; page->len++) {
-        struct link_entry entry;
-        if (link_next_entry(&payload, &entry) != LINK_MESSAGE_OK ||
-            !take_entry(&entry, &page->entries[page->len])) {
-            stream_page_release(*out);
-            *out = NULL;
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool take_snapshot(struct span payload, struct buf **out)
-{
-    struct link_identity identity;
-    uint32_t len = 0;
-    struct span rest = payload;
-    enum link_message_result result;
-    while ((result = link_next_identity(&rest, &identity)) == LINK_MESSAGE_OK) {
-        len++;
-    }
-    *out = NULL;
-    if (result != LINK_MESSAGE_DONE || len == 0) {
-        return result == LINK_MESSAGE_DONE;
-    }
-    *out = presence_snapshot_make(len);
-    if (*out == NULL) {
-        return false;
-    }
-    struct presence_snapshot *snapshot = presence_snapshot_of(*out);
-    for (snapshot->len = 0; snapshot->len < len; snapshot->len++) {
-        struct buf *made = NULL;
-        if (link_next_identity(&payload, &identity) == LINK_MESSAGE_OK) {
-            made = identity_in(&identity);
-        }
-        if (made == NULL) {
-            presence_snapshot_release(*out);
-            *out = NULL;
-            return false;
-        }
-        snapshot->identities[snapshot->len] = made;
-    }
-    return true;
-}
-
 /* ---- requests for this node's shards ---- */
 
 static bool to_subscribe(const struct link_message *request, struct span payload, uint32_t handle,
@@ -366,7 +195,7 @@ static bool to_subscribe(const struct link_message *request, struct span payload
         .origin = request->shard,
     };
     if ((request->flags & (SUBSCRIBE_PRESENCE | SUBSCRIBE_JOIN)) != 0 &&
-        !take_identity(payload, &body.identity)) {
+        !relay_take_identity(payload, &body.identity)) {
         return false;
     }
     body.channel = buf_copy(request->name.at, request->name.len);
@@ -383,7 +212,7 @@ static bool to_unsubscribe(const struct link_message *request, struct span paylo
 {
     struct message_unsubscribe body = {.flags = request->flags};
     if ((request->flags & (UNSUBSCRIBE_PRESENCE | UNSUBSCRIBE_LEAVE)) != 0 &&
-        !take_identity(payload, &body.identity)) {
+        !relay_take_identity(payload, &body.identity)) {
         return false;
     }
     body.channel = buf_copy(request->name.at, request->name.len);
@@ -400,7 +229,7 @@ static bool to_publish(const struct link_message *request, struct span payload, 
 {
     struct link_entry entry;
     struct stream_page_entry taken;
-    if (link_next_entry(&payload, &entry) != LINK_MESSAGE_OK || !take_entry(&entry, &taken)) {
+    if (link_next_entry(&payload, &entry) != LINK_MESSAGE_OK || !relay_take_entry(&entry, &taken)) {
         return false;
     }
     const struct message_publish body = {
@@ -412,6 +241,34 @@ static bool to_publish(const struct link_message *request, struct span payload, 
     };
     *out = message_make_publish(handle, &body);
     return true;
+}
+
+static bool to_channel_move(const struct link_message *request, struct span payload,
+                            uint32_t handle, struct message *out)
+{
+    struct channel_move move = {
+        .name = buf_copy(request->name.at, request->name.len),
+        .epoch = request->epoch,
+        .sequence = request->sequence,
+        .offset = request->offset,
+        .version = request->version,
+        .version_epoch_hash = request->version_epoch,
+        .expires_in_s = request->history_ttl_s,
+        .meta_ttl_s = request->meta_ttl_s,
+        .flags = request->flags,
+    };
+    if (move.name != NULL && relay_take_page(payload, &move.page) &&
+        relay_take_told(payload, &move.told)) {
+        const struct message_channel_move body = {.move = channel_move_make(&move)};
+        if (body.move != NULL) {
+            *out = message_make_channel_move(handle, &body);
+            return true;
+        }
+    }
+    buf_release(move.name);
+    stream_page_release(move.page);
+    told_page_release(move.told);
+    return false;
 }
 
 static bool to_history_ask(const struct link_message *request, struct buf *name, uint32_t handle,
@@ -476,6 +333,8 @@ bool relay_to_request(const struct link_message *request, struct span payload, u
         return to_unsubscribe(request, payload, out);
     case LINK_MESSAGE_PUBLISH:
         return to_publish(request, payload, handle, out);
+    case LINK_MESSAGE_CHANNEL_MOVE:
+        return to_channel_move(request, payload, handle, out);
     default:
         return to_named(request, handle, out);
     }
@@ -494,7 +353,7 @@ static bool to_subscribed(const struct link_message *answer, struct span payload
         .error = answer->error,
         .flags = ask->flags | (answer->flags & SUBSCRIBED_FLAGS),
     };
-    if (!take_page(payload, &body.page)) {
+    if (!relay_take_page(payload, &body.page)) {
         return false;
     }
     *out = message_make_subscribed(ask->asker_handle, &body);
@@ -512,7 +371,7 @@ static bool to_presence(const struct link_message *answer, struct span payload,
         .stats_only = ask->flags & 1,
         .error = answer->error,
     };
-    if (!take_snapshot(payload, &body.snapshot)) {
+    if (!relay_take_snapshot(payload, &body.snapshot)) {
         return false;
     }
     *out = message_make_presence(ask->asker_handle, &body);
@@ -528,7 +387,7 @@ static bool to_history(const struct link_message *answer, struct span payload,
         .origin = ask->api,
         .error = answer->error,
     };
-    if (!take_page(payload, &body.page)) {
+    if (!relay_take_page(payload, &body.page)) {
         return false;
     }
     *out = message_make_history(ask->asker_handle, &body);
@@ -556,6 +415,11 @@ bool relay_to_answer(const struct link_message *answer, struct span payload,
         return to_presence(answer, payload, ask, out);
     case LINK_MESSAGE_HISTORY_ASK:
         return to_history(answer, payload, ask, out);
+    case LINK_MESSAGE_CHANNEL_MOVE: {
+        const struct message_channel_taken body = {.error = answer->error};
+        *out = message_make_channel_taken(ask->asker_handle, &body);
+        return true;
+    }
     case LINK_MESSAGE_USER_ADD: {
         const struct message_user_added body = {.error = answer->error};
         *out = message_make_user_added(ask->asker_handle, &body);

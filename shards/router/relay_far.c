@@ -51,28 +51,44 @@ void relay_far_close(struct relay *relay, struct relay_channel *channel)
     far_free(relay, channel);
 }
 
-/* The channel as it is registered with the home of now, opened if need be; NULL: refused. */
+/* The channel as it is registered, with the home that says when that ends; or opened with the home
+ * of now. NULL: refused. */
 static struct relay_channel *far_for_subscribe(struct relay *relay, const struct message *message,
-                                               const struct relay_peer *peer)
+                                               struct relay_peer **peer)
 {
     const struct message_subscribe body = message_as_subscribe(message);
     const bool is_first = (body.flags & SUBSCRIBE_FIRST) != 0;
     struct relay_channel *channel =
         map_find(relay->far.by_name, body.channel->bytes, body.channel->len);
-    if (channel != NULL && channel->upstream != peer->origin) {
+    struct relay_peer *upstream = channel == NULL ? NULL : relay_peer_of(relay, channel->upstream);
+    *peer = upstream != NULL ? upstream : relay_home_of(relay, relay_name(body.channel)).peer;
+    if (*peer == NULL || (*peer)->origin == 0) {
+        return NULL;
+    }
+    if (channel != NULL && upstream == NULL) {
         relay_far_end(relay, channel, is_first ? message->from : SHARDS_MAX);
         channel = NULL;
     }
     if (channel == NULL && is_first) {
-        channel = relay_channel_open(relay, &relay->far, body.channel, peer->origin);
+        channel = relay_channel_open(relay, &relay->far, body.channel, (*peer)->origin);
         if (channel != NULL) {
-            relay->peers[peer->slot]->references++;
-            relay_sum_change(&relay->peers[peer->slot]->asked, relay_name(body.channel),
-                             channel->handle, 1);
+            (*peer)->references++;
+            relay_sum_change(&(*peer)->asked, relay_name(body.channel), channel->handle, 1);
             relay_gauge_add(relay, COUNTER_RELAY_FAR_CHANNELS, 1);
         }
     }
     return channel;
+}
+
+/* The home is a shard of this node: the edge has an older map. True: it was passed on. */
+static bool far_is_near(struct relay *relay, const struct message *message, struct span name)
+{
+    const struct relay_home home = relay_home_of(relay, name);
+    return home.is_known && home.peer == NULL &&
+           map_find(relay->far.by_name, name.at, name.len) == NULL &&
+           outbox_waiting(relay->options.outbox, home.shard) == 0 &&
+           mailbox_pass_on(relay->shard->mailbox, home.shard, message,
+                           message_class_of((enum message_type)message->type));
 }
 
 /* The shard's end, new or as it is; NULL: it is not registered and does not begin to be. */
@@ -124,7 +140,7 @@ static bool far_ask(struct relay *relay, struct relay_channel *channel, bool is_
     request.cookie = ask->handle;
     request.handle = channel->handle;
     /* What is encoded for this node's shards is not the home's business. */
-    request.flags &= (1u << FLAGS_PROTOCOLS_SHIFT) - 1 - SUBSCRIBE_FIRST;
+    request.flags &= ~(SUBSCRIBE_FIRST | FLAGS_PROTOCOLS);
     request.flags |= is_new ? SUBSCRIBE_FIRST : 0;
     const bool is_sent = relay_send(relay, peer, &request, payload);
     buf_release(payload);
@@ -137,17 +153,17 @@ static bool far_ask(struct relay *relay, struct relay_channel *channel, bool is_
 void relay_far_on_subscribe(struct relay *relay, const struct message *message)
 {
     const struct message_subscribe body = message_as_subscribe(message);
-    const struct relay_home home = relay_home_of(relay, relay_name(body.channel));
-    struct relay_channel *channel = NULL;
-    struct relay_end *end = NULL;
-    if (home.peer != NULL && home.peer->origin != 0) {
-        channel = far_for_subscribe(relay, message, home.peer);
+    if (far_is_near(relay, message, relay_name(body.channel))) {
+        return;
     }
+    struct relay_peer *peer;
+    struct relay_channel *channel = far_for_subscribe(relay, message, &peer);
+    struct relay_end *end = NULL;
     const bool is_new = channel != NULL && channel->ends_len == 0;
     if (channel != NULL) {
         end = far_end_for(channel, message);
     }
-    if (end != NULL && far_ask(relay, channel, is_new, message, home.peer)) {
+    if (end != NULL && far_ask(relay, channel, is_new, message, peer)) {
         end->asks++;
         end->protocols |= (uint8_t)flags_protocols(body.flags);
     } else {
@@ -178,6 +194,9 @@ static void far_pass_unsubscribe(struct relay *relay, const struct message *mess
 void relay_far_on_unsubscribe(struct relay *relay, const struct message *message)
 {
     const struct message_unsubscribe body = message_as_unsubscribe(message);
+    if (far_is_near(relay, message, relay_name(body.channel))) {
+        return;
+    }
     struct relay_channel *channel =
         map_find(relay->far.by_name, body.channel->bytes, body.channel->len);
     struct relay_end *end = channel == NULL ? NULL : relay_end_find(channel, message->from);
@@ -199,39 +218,6 @@ void relay_far_on_unsubscribe(struct relay *relay, const struct message *message
     message_release(message);
 }
 
-/* In what this node's shards want; NULL: the values are none, or memory is out. */
-static struct buf *far_make_frames(struct relay_channel *channel,
-                                   const struct link_message *publication, struct span values,
-                                   uint32_t *protobuf_at)
-{
-    static const enum client_push_kind kinds[] = {
-        [PUBLICATION_DATA] = CLIENT_PUSH_PUBLICATION,
-        [PUBLICATION_JOIN] = CLIENT_PUSH_JOIN,
-        [PUBLICATION_LEAVE] = CLIENT_PUSH_LEAVE,
-    };
-    uint8_t epoch_room[EPOCH_TEXT_LEN_MAX];
-    struct push_values read;
-    if (publication->what > PUBLICATION_LEAVE) {
-        return NULL;
-    }
-    read.push.kind = kinds[publication->what];
-    if (!push_values_read(values, &read)) {
-        return NULL;
-    }
-    read.push.channel = relay_name(channel->name);
-    if (publication->what == PUBLICATION_DATA) {
-        read.push.publication.offset = publication->offset;
-        if (publication->epoch != 0) {
-            read.push.publication.epoch = epoch_format(publication->epoch, epoch_room);
-        }
-    }
-    uint32_t protocols = relay_ends_protocols(channel);
-    if (!read.is_json) {
-        protocols &= ~CLIENT_PROTOCOL_BIT(CLIENT_JSON);
-    }
-    return push_frames_make(&read.push, protocols, protobuf_at);
-}
-
 /* The shard has missed a publication, and registers again to see it, as no other one may come. */
 static void far_lose(struct relay *relay, struct relay_channel *channel, struct relay_end *end)
 {
@@ -250,28 +236,30 @@ void relay_far_on_publication(struct relay *relay, const struct relay_peer *peer
         return;
     }
     const uint64_t age_ns = publication->age_us * 1000;
-    uint32_t protobuf_at = 0;
-    struct buf *frames = far_make_frames(channel, publication, payload, &protobuf_at);
+    struct message_publication body = {
+        .sequence = publication->sequence,
+        .offset = publication->offset,
+        .sent_ns = relay->shard->now_ns > age_ns ? relay->shard->now_ns - age_ns : 0,
+        .epoch = publication->epoch,
+        .kind = (uint16_t)publication->what,
+        .flags = (uint16_t)publication->flags,
+    };
+    struct buf *frames = push_frames_of_values(relay_name(channel->name), &body, payload,
+                                               relay_ends_protocols(channel), &body.protobuf_at);
     if (frames == NULL) {
         relay_count(relay, COUNTER_RELAY_LOST); /* The shards see the gap. */
         return;
     }
-    const struct message_publication body = {
-        .frames = frames,
-        .sequence = publication->sequence,
-        .offset = publication->offset,
-        .sent_ns = relay->shard->now_ns > age_ns ? relay->shard->now_ns - age_ns : 0,
-        .protobuf_at = protobuf_at,
-        .kind = (uint16_t)publication->what,
-        .flags = (uint16_t)publication->flags,
-    };
+    body.frames = frames;
+    body.epoch = 0; /* It is in the frames. */
     for (uint32_t i = 0; i < channel->ends_len;) {
         struct relay_end *end = &relay_ends(channel)[i];
-        if (end->is_active && !outbox_takes_delivery(relay->options.outbox, end->id)) {
+        const bool is_wanted = relay_end_takes(end, body.sequence);
+        if (is_wanted && !outbox_takes_delivery(relay->options.outbox, end->id)) {
             far_lose(relay, channel, end); /* Another one takes its place. */
             continue;
         }
-        if (end->is_active) {
+        if (is_wanted) {
             buf_share(frames, 1);
             OUTBOX_SEND(relay->options.outbox, end->id, publication, end->handle, &body);
         }

@@ -17,6 +17,8 @@ void relay_sum_change(struct relay_sum *sum, struct span name, uint32_t handle, 
 
 void relay_walk_begin(struct relay *relay)
 {
+    relay->walk_is_strict = false;
+    relay->strict_due_ms = relay->shard->now_ms + RELAY_MOVED_MS_MAX;
     if (relay->is_walking) {
         relay->walks_again = true;
         return;
@@ -26,12 +28,15 @@ void relay_walk_begin(struct relay *relay)
     relay_schedule(relay, RELAY_TICK_MS);
 }
 
-/* True: it is registered with the home of now; or its home cannot be reached, and that may change.
- */
+/* True: it is registered with the home of now; or its home cannot be reached, and that may change;
+ * or the home that it had can be, and says itself when the channel has been handed over. */
 static bool far_may_stay(struct relay *relay, const struct relay_channel *channel)
 {
     const struct relay_home home = relay_home_of(relay, relay_name(channel->name));
     if (!home.is_known) {
+        return true;
+    }
+    if (!relay->walk_is_strict && relay_peer_of(relay, channel->upstream) != NULL) {
         return true;
     }
     if (home.peer == NULL) {
@@ -155,6 +160,12 @@ void relay_on_interest_sum(struct relay *relay, struct relay_peer *peer,
 void relay_interest_tick(struct relay *relay)
 {
     const uint64_t now_ms = relay->shard->now_ms;
+    if (!relay->is_walking && relay->strict_due_ms != 0 && now_ms >= relay->strict_due_ms) {
+        relay->strict_due_ms = 0;
+        relay->walk_is_strict = true;
+        relay->is_walking = true;
+        relay->walk_cursor = 0;
+    }
     if (relay->is_walking) {
         walk_some(relay);
     }
@@ -170,6 +181,8 @@ void relay_interest_tick(struct relay *relay)
     }
     if (relay->is_walking) {
         relay_schedule(relay, RELAY_TICK_MS);
+    } else if (relay->strict_due_ms != 0) {
+        relay_schedule(relay, relay->strict_due_ms - now_ms);
     }
     if (!list_is_empty(&relay->gone)) {
         const struct relay_gone *gone = CONTAINER_OF(relay->gone.next, struct relay_gone, link);

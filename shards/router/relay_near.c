@@ -74,14 +74,18 @@ static void refuse_link_subscribe(struct relay *relay, const struct relay_peer *
     (void)relay_send(relay, peer, &answer, NULL);
 }
 
-static struct relay_channel *near_for_subscribe(struct relay *relay, uint32_t shard,
+/* The channel as it is registered, or opened with the shard that is its home; while this node does
+ * not know its homes yet, with the one that would be, which waits with the answer. */
+static struct relay_channel *near_for_subscribe(struct relay *relay,
                                                 const struct link_message *subscribe)
 {
     struct relay_channel *channel =
         map_find(relay->near.by_name, subscribe->name.at, subscribe->name.len);
-    if (channel != NULL || (subscribe->flags & SUBSCRIBE_FIRST) == 0) {
+    const struct relay_home home = relay_home_of(relay, subscribe->name);
+    if (channel != NULL || home.peer != NULL || (subscribe->flags & SUBSCRIBE_FIRST) == 0) {
         return channel;
     }
+    const uint32_t shard = placement_slot_of(subscribe->name) % relay->options.node->shards;
     struct buf *name = buf_copy(subscribe->name.at, subscribe->name.len);
     if (name != NULL) {
         channel = relay_channel_open(relay, &relay->near, name, shard);
@@ -141,15 +145,11 @@ void relay_near_settle(struct relay *relay, struct relay_channel *channel, struc
 void relay_near_on_subscribe(struct relay *relay, struct relay_peer *peer,
                              const struct link_message *subscribe, struct span payload)
 {
-    const struct relay_home home = relay_home_of(relay, subscribe->name);
-    struct relay_channel *channel = NULL;
+    struct relay_channel *channel = near_for_subscribe(relay, subscribe);
     struct relay_end *end = NULL;
-    if (home.is_known && home.peer == NULL) {
-        channel = near_for_subscribe(relay, home.shard, subscribe);
-    }
     struct link_message passed_on = *subscribe;
     /* A router registers in no protocol. */
-    passed_on.flags &= (1u << FLAGS_PROTOCOLS_SHIFT) - 1 - SUBSCRIBE_FIRST;
+    passed_on.flags &= ~(SUBSCRIBE_FIRST | FLAGS_PROTOCOLS);
     passed_on.flags |= channel != NULL && channel->ends_len == 0 ? SUBSCRIBE_FIRST : 0;
     if (channel != NULL) {
         end = near_end_for(relay, channel, peer, subscribe);
@@ -177,11 +177,14 @@ void relay_near_on_unsubscribe(struct relay *relay, struct relay_peer *peer,
         (unsubscribe->flags & UNSUBSCRIBE_LAST) != 0) {
         relay_near_remove_end(relay, channel, end);
     }
+    /* A channel is at home where it is registered, until that is told to have ended. */
     const struct relay_home home = relay_home_of(relay, unsubscribe->name);
+    const bool is_here = channel != NULL || (home.is_known && home.peer == NULL);
     struct message message;
-    if (passed_on.flags != 0 && home.is_known && home.peer == NULL &&
+    if (passed_on.flags != 0 && is_here &&
         relay_to_request(&passed_on, payload, channel == NULL ? 0 : channel->handle, &message)) {
-        outbox_send(relay->options.outbox, home.shard, &message);
+        outbox_send(relay->options.outbox, channel == NULL ? home.shard : channel->upstream,
+                    &message);
     }
     if (channel != NULL) {
         relay_near_settle(relay, channel, NULL);
@@ -218,7 +221,8 @@ void relay_near_on_publication(struct relay *relay, const struct message *messag
         struct relay_end *end = &relay_ends(channel)[i];
         struct relay_peer *peer = relay_peer_of(relay, end->id);
         publication.handle = end->handle;
-        if (end->is_active && peer != NULL && !relay_send(relay, peer, &publication, body.frames)) {
+        if (relay_end_takes(end, body.sequence) && peer != NULL &&
+            !relay_send(relay, peer, &publication, body.frames)) {
             near_lose(relay, channel, end, peer); /* Another one takes its place. */
         } else {
             i++;

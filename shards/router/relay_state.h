@@ -44,7 +44,13 @@ struct relay_peer {
     uint32_t given_up_seen; /* As of the last sum that differed. */
     uint32_t wrong_sums;    /* In a row. */
     uint32_t references;    /* Channels and ends that name a session of it. */
-    bool is_member;         /* Of the newest placement. */
+    bool is_member;         /* Of the newest placement, */
+    bool is_reachable;      /* and not only for what it has. */
+    /* Slot sets, or NULL for none: those that are at home here, but not before the peer has given
+     * them up; and those of which the peer wants to hear the same. */
+    uint8_t *awaited;
+    uint8_t *wanted;
+    uint64_t awaited_ends_ms;
 };
 
 /* One that wants a channel: a shard of a far one, a node of a near one. */
@@ -53,7 +59,8 @@ struct relay_end {
     uint32_t handle; /* Of the channel there: in the shard's hub, or in the node's far channels. */
     uint16_t asks;   /* SUBSCRIBEs that the home has not answered. */
     uint8_t protocols; /* A shard's: in which it wants publications. */
-    bool is_active;    /* One was answered: it gets publications. */
+    bool is_active;    /* One was answered: it gets publications, */
+    uint64_t sequence; /* of which this was the last. */
 };
 
 enum { RELAY_ENDS_FEW = 2 };
@@ -130,7 +137,9 @@ struct relay {
     struct relay_channels near;
     uint32_t walk_cursor; /* In the far channels: those before it were looked at. */
     bool is_walking;
-    bool walks_again; /* From the beginning, when it has come to the end. */
+    bool walks_again;    /* From the beginning, when it has come to the end. */
+    bool walk_is_strict; /* Also those end here that a home of before has not ended. */
+    uint64_t strict_due_ms;
 
     struct pool *asks_pool;
     struct list asks;    /* The oldest first. */
@@ -142,6 +151,11 @@ struct relay {
     struct list gone;      /* struct relay_gone, the oldest first. */
     uint32_t sweep_cursor; /* In the near channels, for the oldest. */
     uint8_t *head;         /* RELAY_HEAD_SIZE bytes in which heads are encoded. */
+
+    uint16_t awaited[SLOTS];      /* How many peers are to give each slot up. */
+    uint8_t ready[SLOT_SET_LEN];  /* Of which the shards are to be told */
+    bool has_ready;               /* now. */
+    uint64_t settled[SHARDS_MAX]; /* The placement in which each shard has handed over. */
 };
 
 enum { RELAY_HEAD_SIZE = 64 * 1024 };
@@ -216,6 +230,16 @@ struct relay_end *relay_end_find(struct relay_channel *channel, uint32_t id);
 MUST_CHECK struct relay_end *relay_end_add(struct relay_channel *channel, uint32_t id,
                                            uint32_t handle);
 void relay_end_remove(struct relay_channel *channel, struct relay_end *end);
+/* A message for an end that is active and has not had it; false: it is not to get it. */
+static inline bool relay_end_takes(struct relay_end *end, uint64_t sequence)
+{
+    /* Another end of the channel may have come after it to a new home, and be told again. */
+    if (!end->is_active || sequence <= end->sequence) {
+        return false;
+    }
+    end->sequence = sequence;
+    return true;
+}
 /* In which all ends together want publications. */
 uint32_t relay_ends_protocols(struct relay_channel *channel);
 
@@ -242,7 +266,7 @@ void relay_near_on_moved(struct relay *relay, const struct message *message);
 /* A SUBSCRIBE was answered, or has failed: before the asker is told. False: the registration that
  * it was for has ended meanwhile. */
 MUST_CHECK bool relay_channels_on_answer(struct relay *relay, const struct relay_ask *ask,
-                                         uint32_t error);
+                                         const struct link_message *answer);
 
 /* ---- keeping registrations true (relay_interest.c) ---- */
 
@@ -263,6 +287,21 @@ void relay_near_close(struct relay *relay, struct relay_channel *channel);
 void relay_near_free(struct relay *relay, struct relay_channel *channel);
 void relay_near_remove_end(struct relay *relay, struct relay_channel *channel,
                            struct relay_end *end);
+
+/* ---- slots that move (relay_slots.c) ---- */
+
+/* `before` is NULL for the first. */
+void relay_slots_on_placement(struct relay *relay, const struct placement *before);
+void relay_slots_on_session_begin(struct relay *relay, struct relay_peer *peer);
+void relay_slots_on_session_end(struct relay_peer *peer);
+void relay_slots_tick(struct relay *relay);
+void relay_on_slots_settled(struct relay *relay, const struct message *message);
+void relay_on_slots_ask(struct relay *relay, struct relay_peer *peer, struct span payload);
+void relay_on_slots_moved(struct relay *relay, struct relay_peer *peer, struct span payload);
+/* Nothing of the peer is left: nobody waits for it. */
+void relay_slots_on_peer_gone(struct relay *relay, struct relay_peer *peer);
+/* Before it is freed. */
+void relay_slots_free(struct relay_peer *peer);
 
 /* ---- requests (relay_asks.c) ---- */
 
@@ -317,5 +356,25 @@ MUST_CHECK bool relay_to_request(const struct link_message *request, struct span
 /* The answer of a node as a message to the shard that asked. */
 MUST_CHECK bool relay_to_answer(const struct link_message *answer, struct span payload,
                                 const struct relay_ask *ask, struct message *out);
+
+/* ---- what there are several of (relay_lists.c) ---- */
+
+/* Each puts the items that the bufs of a message hold; a snapshot and a page may be NULL. */
+typedef void relay_list_function(struct writer *out, const void *what);
+void relay_put_identity(struct writer *out, const void *identity_buf);
+void relay_put_snapshot(struct writer *out, const void *snapshot);
+void relay_put_entry(struct writer *out, const void *page_entry);
+void relay_put_page(struct writer *out, const void *page);
+void relay_put_move(struct writer *out, const void *move);
+/* True with *payload NULL when the list is empty; false: memory is out, or it is too long. */
+MUST_CHECK bool relay_list_make(relay_list_function *put, const void *what, struct buf **payload);
+
+/* False: the payload is not what it should be, or memory is out. An empty list is NULL, but an
+ * identity and an entry must be there. */
+MUST_CHECK bool relay_take_identity(struct span payload, struct buf **out);
+MUST_CHECK bool relay_take_entry(const struct link_entry *entry, struct stream_page_entry *out);
+MUST_CHECK bool relay_take_page(struct span payload, struct buf **out);
+MUST_CHECK bool relay_take_snapshot(struct span payload, struct buf **out);
+MUST_CHECK bool relay_take_told(struct span payload, struct buf **out);
 
 #endif

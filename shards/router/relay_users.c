@@ -5,9 +5,7 @@
 
 #include "shards/payloads.h"
 
-/* ---- commands ---- */
-
-static struct link_command relay_command_of(const struct session_command *command)
+static struct link_command command_of(const struct session_command *command)
 {
     return (struct link_command){
         .kind = (uint32_t)command->kind,
@@ -22,7 +20,7 @@ static struct link_command relay_command_of(const struct session_command *comman
     };
 }
 
-static struct buf *relay_command_pack(const struct link_command *command)
+static struct buf *command_pack(const struct link_command *command)
 {
     return session_command_make(&(struct session_command){
         .kind = (enum session_command_kind)command->kind,
@@ -59,7 +57,7 @@ static void send_user(struct relay *relay, struct link_message *change, uint32_t
 /* To every session of the user on this node, wherever it is: the directory's shard knows. */
 static bool command_here(struct relay *relay, const struct link_command *command, uint32_t shard)
 {
-    const struct message_user_command body = {.command = relay_command_pack(command)};
+    const struct message_user_command body = {.command = command_pack(command)};
     if (body.command == NULL) {
         return false;
     }
@@ -71,7 +69,7 @@ static bool command_here(struct relay *relay, const struct link_command *command
 static void command_every_shard(struct relay *relay, const struct link_command *command)
 {
     const uint32_t shards = relay->options.node->shards;
-    const struct message_session_command body = {.command = relay_command_pack(command)};
+    const struct message_session_command body = {.command = command_pack(command)};
     if (body.command == NULL) {
         return;
     }
@@ -87,7 +85,7 @@ static void on_user_command(struct relay *relay, const struct message *message)
         session_command_of(message_as_user_command(message).command);
     struct link_message out = {.kind = LINK_MESSAGE_USER_COMMAND,
                                .has_command = true,
-                               .command = relay_command_of(&command)};
+                               .command = command_of(&command)};
     if (span_is_empty(command.user)) {
         for (uint32_t slot = 0; slot < relay->peers_end; slot++) {
             const struct relay_peer *peer = relay->peers[slot];
@@ -115,7 +113,7 @@ static void on_session_command(struct relay *relay, const struct message *messag
     const struct link_message out = {.kind = LINK_MESSAGE_SESSION_COMMAND,
                                      .shard = message_place_shard(body.place),
                                      .has_command = true,
-                                     .command = relay_command_of(&command)};
+                                     .command = command_of(&command)};
     if (peer == NULL || !relay_send(relay, peer, &out, NULL)) {
         relay_count(relay, COUNTER_RELAY_LOST);
     }
@@ -182,7 +180,7 @@ void relay_on_link_user_message(struct relay *relay, struct relay_peer *peer,
         send_user(relay, &change, message_place(peer->origin, message->shard));
         return;
     }
-    const struct message_session_command body = {.command = relay_command_pack(&message->command)};
+    const struct message_session_command body = {.command = command_pack(&message->command)};
     if (message->shard < relay->options.node->shards && body.command != NULL) {
         OUTBOX_SEND(relay->options.outbox, message->shard, session_command, 0, &body);
     } else {

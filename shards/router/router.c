@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "shards/counters.h"
+#include "shards/limits.h"
 #include "shards/messages.h"
 #include "shards/outbox.h"
 #include "shards/payloads.h"
@@ -24,8 +25,10 @@ enum {
     JOIN_SETTLE_MS = 300,
     JOIN_MS_MAX = 5000,
     STOP_LOOK_MS = 20,
-    /* Others need a moment to hear that it drains, and to send what they have for its homes. */
-    HANDOVER_MS = 1000,
+    /* Others need a moment to hear that it drains; and what it is the home of needs a while to
+     * leave, but not for ever. */
+    DRAIN_MS_MIN = 1000,
+    DRAIN_MS_MAX = 2 * HANDOVER_MS_MAX,
     /* A node whose cluster does not hear it goes all the same. */
     LEAVE_MS_MAX = 3000,
 };
@@ -45,7 +48,7 @@ struct router {
     struct timer place;
     struct timer second;
     struct timer stop;
-    uint64_t handover_ends_ms;
+    uint64_t drain_began_ms;
     uint64_t leave_ends_ms; /* 0: it does not leave yet. */
     bool is_stopping;
 };
@@ -319,14 +322,21 @@ static bool router_serves_nobody(const struct router *router)
     return true;
 }
 
-/* First the homes move, while this node is there to hand them over; when the clients are gone it
- * says goodbye. */
+static bool router_has_drained(const struct router *router)
+{
+    const bool has_others = router->placement != NULL && placement_of(router->placement)->nodes > 1;
+    const uint64_t ms = router->shard->now_ms - router->drain_began_ms;
+    return !has_others || ms >= DRAIN_MS_MAX ||
+           (ms >= DRAIN_MS_MIN && relay_has_handed_over(router->relay));
+}
+
+/* First the homes move, while this node is there to hand them over; when they and the clients are
+ * gone it says goodbye. */
 static void router_on_stop(struct timer *timer, void *context)
 {
     struct router *router = router_of(context);
     const uint64_t now_ms = router->shard->now_ms;
-    if (router->leave_ends_ms == 0 && now_ms >= router->handover_ends_ms &&
-        router_serves_nobody(router)) {
+    if (router->leave_ends_ms == 0 && router_has_drained(router) && router_serves_nobody(router)) {
         gossiper_leave(router->gossiper);
         router->leave_ends_ms = now_ms + LEAVE_MS_MAX;
     }
@@ -345,8 +355,7 @@ static void router_begin_stop(struct router *router)
         router_is_done(router);
         return;
     }
-    const bool has_others = router->placement != NULL && placement_of(router->placement)->nodes > 1;
-    router->handover_ends_ms = router->shard->now_ms + (has_others ? HANDOVER_MS : 0);
+    router->drain_began_ms = router->shard->now_ms;
     gossiper_drain(router->gossiper);
     timer_set(router->shard->timers, &router->place, router->shard->now_ms, router_on_place);
     timer_set(router->shard->timers, &router->stop, router->shard->now_ms, router_on_stop);

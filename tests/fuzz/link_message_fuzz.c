@@ -92,6 +92,19 @@ static void check_channels(struct span rest)
     }
 }
 
+static void check_told(struct span rest)
+{
+    struct link_told told;
+    while (link_next_told(&rest, &told) == LINK_MESSAGE_OK) {
+        struct writer writer = writer_of(room, room_len);
+        link_put_told(&writer, &told);
+        struct span encoded = written(&writer);
+        struct link_told again;
+        FUZZ_CHECK(link_next_told(&encoded, &again) == LINK_MESSAGE_OK);
+        FUZZ_CHECK(span_equal(again.publication, told.publication) && again.what == told.what);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
     room_len = len + 64;
@@ -109,6 +122,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     check_entries(span_of(bytes, len));
     check_channels(span_of(bytes, len));
     check_publication(span_of(bytes, len));
+    check_told(span_of(bytes, len));
     free(room);
     return 0;
 }

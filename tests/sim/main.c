@@ -33,7 +33,7 @@ static const char usage[] =
     "  --seeds A..B      worlds A to B\n"
     "  --seeds-file PATH the seeds at the beginnings of its lines\n"
     "  --jobs J          in J processes\n"
-    "  --story NAME      join, crash, leave, partition or pause\n"
+    "  --story NAME      join, crash, leave, partition, pause or moves\n"
     "  --verbose         the nodes' logs\n"
     "Exit: 0 all held; 1 a promise was broken, and its seed is printed; 5 a seed did not replay;\n"
     "2 wrong arguments; killed by a signal: a crash.\n";

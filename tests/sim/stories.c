@@ -9,6 +9,7 @@
 
 #include "shards/counters.h"
 #include "tests/sim/cluster.h"
+#include "tests/sim/moves.h"
 
 enum {
     NODES = 6,
@@ -17,6 +18,7 @@ enum {
     DEAD_KNOWN_MS_MAX = 15 * 1000,
     HEALED_MS_MAX = 60 * 1000,
     LEFT_MS_MAX = 10 * 1000,
+    MOVES = 10, /* Seeds. */
 };
 
 static bool check(bool holds, const char *what)
@@ -174,6 +176,10 @@ enum story_result stories_tell(const char *name)
             is_known = true;
             holds = tell(&stories[i]) && holds;
         }
+    }
+    for (uint64_t seed = 1; (name == NULL || strcmp(name, "moves") == 0) && seed <= MOVES; seed++) {
+        is_known = true;
+        holds = moves_tell(seed) && holds;
     }
     if (!is_known) {
         return STORY_UNKNOWN;

@@ -5,8 +5,8 @@
 
 enum story_result { STORY_HOLDS, STORY_WRONG, STORY_UNKNOWN };
 
-/* Tells the story of that name (join, crash, leave, partition, pause), or (NULL) all of them, and
- * prints how each went. */
+/* Tells the story of that name (join, crash, leave, partition, pause, moves), or (NULL) all of
+ * them, and prints how each went. */
 enum story_result stories_tell(const char *name);
 
 #endif

@@ -37,6 +37,8 @@ static struct link_message full_message(void)
         .hops = 14,
         .what = 15,
         .age_us = 17,
+        .version = 18,
+        .version_epoch = 1ull << 63,
         .has_command = true,
         .has_node = true,
         .command = {.kind = 1,
@@ -95,7 +97,8 @@ static void assert_same(const struct link_message *a, const struct link_message 
     assert_int_equal(left.cookie, right.cookie);
     assert_int_equal(left.handle, right.handle);
     assert_true(left.epoch == right.epoch && left.offset == right.offset &&
-                left.sequence == right.sequence && left.age_us == right.age_us);
+                left.sequence == right.sequence && left.age_us == right.age_us &&
+                left.version == right.version && left.version_epoch == right.version_epoch);
     assert_true(left.flags == right.flags && left.error == right.error &&
                 left.limit == right.limit);
     assert_true(left.bytes_max == right.bytes_max && left.meta_ttl_s == right.meta_ttl_s &&
@@ -194,6 +197,7 @@ static struct span encode_list(void)
     link_put_identity(&writer, &identity);
     link_put_channel(&writer, &(struct link_channel){SPAN_LITERAL("news"), 3});
     link_put_entry(&writer, &bare);
+    link_put_told(&writer, &(struct link_told){SPAN_LITERAL("ab"), 5, 6, 1, 2});
     return writer_written(&writer);
 }
 
@@ -223,10 +227,17 @@ static void lists_are_walked_by_sort(void **state)
     assert_int_equal(link_next_channel(&rest, &channel), LINK_MESSAGE_OK);
     assert_int_equal(channel.clients, 3);
     assert_int_equal(link_next_channel(&rest, &channel), LINK_MESSAGE_DONE);
+    rest = list;
+    struct link_told told;
+    assert_int_equal(link_next_told(&rest, &told), LINK_MESSAGE_OK);
+    assert_true(span_equal(told.publication, SPAN_LITERAL("ab")) && told.offset == 5);
+    assert_true(told.epoch == 6 && told.what == 1 && told.flags == 2);
+    assert_int_equal(link_next_told(&rest, &told), LINK_MESSAGE_DONE);
 
     Roost__Link__Message__List *read = roost__link__message__list__unpack(NULL, list.len, list.at);
     assert_non_null(read);
     assert_true(read->n_identities == 2 && read->n_entries == 2 && read->n_channels == 1);
+    assert_true(read->n_told == 1 && read->told[0]->flags == 2);
     assert_true(read->entries[0]->offset == 9 && read->entries[0]->is_binary);
     assert_true(span_equal(of_bytes(read->entries[0]->identity->user), SPAN_LITERAL("ann")));
     roost__link__message__list__free_unpacked(read, NULL);
@@ -290,6 +301,10 @@ static void bad_messages_are_refused_precisely(void **state)
         {{.kind = LINK_MESSAGE_PUBLICATION}, SPAN_EMPTY, LINK_MESSAGE_OK},
         {{.kind = LINK_MESSAGE_PUBLISH}, SPAN_EMPTY, LINK_MESSAGE_ERROR_PAYLOAD},
         {{.kind = LINK_MESSAGE_PUBLISHED}, SPAN_EMPTY, LINK_MESSAGE_OK},
+        {{.kind = LINK_MESSAGE_SLOTS_ASK}, SPAN_EMPTY, LINK_MESSAGE_ERROR_PAYLOAD},
+        {{.kind = LINK_MESSAGE_SLOTS_MOVED}, SPAN_EMPTY, LINK_MESSAGE_ERROR_PAYLOAD},
+        {{.kind = LINK_MESSAGE_CHANNEL_MOVE}, SPAN_EMPTY, LINK_MESSAGE_ERROR_NAME},
+        {{.kind = LINK_MESSAGE_CHANNEL_TAKEN}, SPAN_EMPTY, LINK_MESSAGE_OK},
     };
     uint8_t large[2 * LINK_MESSAGE_NAME_LEN_MAX];
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -90,6 +90,24 @@ static void self_sender_again(void *context, const struct message *message)
     assert_true(mailbox_send(self->mailbox, 1, message, MESSAGE_REPLY));
 }
 
+static void what_is_passed_on_names_who_sent_it(void **state)
+{
+    (void)state;
+    struct mailbox_matrix *matrix = mailbox_matrix_create(3);
+    assert_non_null(matrix);
+    struct mailbox *b = mailbox_of(matrix, 1);
+    struct receipt receipt = {.count = 0};
+    struct message message = numbered(0);
+    message.from = 0;
+    assert_true(mailbox_pass_on(b, 2, &message, MESSAGE_REQUEST));
+    assert_true(send_number(b, 2, 0, MESSAGE_REQUEST));
+    mailbox_flush(b);
+    assert_int_equal(mailbox_drain(mailbox_of(matrix, 2), 10, receipt_take, &receipt), 2);
+    assert_int_equal(receipt.next[0], 1);
+    assert_int_equal(receipt.next[1], 1);
+    mailbox_matrix_destroy(matrix);
+}
+
 static void what_a_shard_tells_itself_comes_next_turn(void **state)
 {
     (void)state;
@@ -426,6 +444,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sent_is_received_after_the_flush),
+        cmocka_unit_test(what_is_passed_on_names_who_sent_it),
         cmocka_unit_test(what_a_shard_tells_itself_comes_next_turn),
         cmocka_unit_test(each_class_is_refused_at_its_limit),
         cmocka_unit_test(order_is_kept_through_overflow),

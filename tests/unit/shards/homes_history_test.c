@@ -520,59 +520,6 @@ static void a_removed_history_leaves_its_position(void **state)
     assert_true(next.epoch == epoch);
 }
 
-/* ---- moving ---- */
-
-/* A home that is given another's stream goes on with it as if it had been its own. */
-static void a_stream_goes_on_at_another_home(void **state)
-{
-    (void)state;
-    struct channel_stream_state given;
-    struct homes *homes = rig.home.homes;
-    assert_false(homes_give_stream(homes, SPAN_LITERAL("c"), &given));
-    for (int i = 0; i < 7; i++) {
-        keeps("c", "7");
-    }
-    keeps_once("c", "8", (struct once){.version = 3, .version_epoch = "a"});
-    rig_advance(&rig, 20 * 1000);
-    assert_true(homes_give_stream(homes, SPAN_LITERAL("c"), &given));
-    assert_int_equal(given.newest.offset, 8);
-    assert_int_equal(given.expires_in_ms, (TTL_S - 20) * 1000);
-    assert_int_equal(given.meta_ttl_s, META_TTL_S);
-
-    /* The other home: a channel that nobody has used here. */
-    assert_true(homes_take_stream(homes, SPAN_LITERAL("d"), &given));
-    const struct message_history read = reads("d", 0, anywhere(0), 100);
-    assert_true(read.newest.epoch == given.newest.epoch);
-    assert_int_equal(read.newest.offset, 8);
-    assert_string_equal(page_text(read.page), "4:7 5:7 6:7 7:7 8:8");
-    const struct once old = {.version = 3, .version_epoch = "a"};
-    assert_int_equal(keeps_once("d", "9", old).offset, 8);
-    const struct message_subscribed answer =
-        subscribes_since(1, "d", SUBSCRIBE_FIRST | SUBSCRIBE_RECOVER,
-                         (struct stream_position){7, given.newest.epoch});
-    assert_string_equal(page_text(answer.page), "8:8");
-    rig_advance(&rig, (TTL_S - 20) * 1000);
-    assert_string_equal(kept("d"), "");
-    assert_int_equal(keeps("d", "9").offset, 9);
-    rig_drop(&rig, 1);
-
-    /* What is there already stays. */
-    assert_false(homes_take_stream(homes, SPAN_LITERAL("d"), &given));
-    assert_string_equal(kept("d"), "9:9");
-    stream_page_release(given.page);
-}
-
-static void an_empty_stream_keeps_its_epoch_when_it_moves(void **state)
-{
-    (void)state;
-    struct channel_stream_state given;
-    const uint64_t epoch = reads("c", 0, anywhere(0), 0).newest.epoch;
-    assert_true(homes_give_stream(rig.home.homes, SPAN_LITERAL("c"), &given));
-    assert_null(given.page);
-    assert_true(homes_take_stream(rig.home.homes, SPAN_LITERAL("d"), &given));
-    assert_true(keeps("d", "1").epoch == epoch);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -592,8 +539,6 @@ int main(void)
         TEST(older_versions_are_suppressed),
         TEST(a_history_is_read_in_both_directions),
         TEST(a_removed_history_leaves_its_position),
-        TEST(a_stream_goes_on_at_another_home),
-        TEST(an_empty_stream_keeps_its_epoch_when_it_moves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

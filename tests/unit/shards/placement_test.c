@@ -48,6 +48,36 @@ static void count_slots(const struct placement *placement, uint32_t *counts)
     }
 }
 
+static void gained_slots_are_those_that_were_elsewhere(void **state)
+{
+    (void)state;
+    struct placement_member members[3];
+    uint8_t gained[SLOT_SET_LEN];
+    make_members(members, 3);
+    struct buf *before = place(members, 3);
+    struct buf *after = place_after(members, 2, before);
+    uint32_t own = 0;
+    uint32_t more = 0;
+    placement_gained(NULL, placement_of(before), gained);
+    for (uint16_t slot = 0; slot < SLOTS; slot++) {
+        const bool is_own = placement_of(before)->node_of_slot[slot] == 0;
+        assert_int_equal(slot_set_has(gained, slot), is_own);
+        own += is_own;
+    }
+    placement_gained(placement_of(before), placement_of(after), gained);
+    for (uint16_t slot = 0; slot < SLOTS; slot++) {
+        more += slot_set_has(gained, slot);
+        assert_false(slot_set_has(gained, slot) && placement_of(before)->node_of_slot[slot] != 2);
+        slot_set_remove(gained, slot);
+        assert_false(slot_set_has(gained, slot));
+    }
+    uint32_t counts[2];
+    count_slots(placement_of(after), counts);
+    assert_true(more > 0 && own + more == counts[0]);
+    buf_release(before);
+    buf_release(after);
+}
+
 static void slots_of_names_are_fixed(void **state)
 {
     (void)state;
@@ -355,6 +385,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(slots_of_names_are_fixed),
+        cmocka_unit_test(gained_slots_are_those_that_were_elsewhere),
         cmocka_unit_test(a_single_node_has_every_slot),
         cmocka_unit_test(equal_nodes_have_equal_shares),
         cmocka_unit_test(shares_follow_weights),

@@ -85,19 +85,14 @@ static void rig_on_message(void *context, const struct message *message)
     const struct actors *home = &drain->rig->home;
     switch ((enum message_type)message->type) {
     case MESSAGE_SUBSCRIBE:
-        homes_on_subscribe(home->homes, message);
-        break;
     case MESSAGE_UNSUBSCRIBE:
-        homes_on_unsubscribe(home->homes, message);
-        break;
     case MESSAGE_PUBLISH:
-        homes_on_publish(home->homes, message);
-        break;
     case MESSAGE_PRESENCE_ASK:
-        homes_on_presence_ask(home->homes, message);
-        break;
     case MESSAGE_HISTORY_ASK:
-        homes_on_history_ask(home->homes, message);
+    case MESSAGE_CHANNEL_MOVE:
+    case MESSAGE_CHANNEL_TAKEN:
+    case MESSAGE_SLOTS_READY:
+        homes_on_message(home->homes, message);
         break;
     case MESSAGE_USER_ADD:
         directory_on_user_add(home->directory, message);

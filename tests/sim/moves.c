@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Nodes come and go in order; their clients must not notice. */
+#include "tests/sim/moves.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shards/counters.h"
+#include "tests/sim/cluster.h"
+#include "tests/sim/fake_client.h"
+
+enum {
+    NODES = 5,
+    NODES_AT_FIRST = 3,
+    STAY = 2, /* Nodes that are not stopped: those with the clients. */
+    CLIENTS = 6,
+    RUNS = CLIENTS * CHANNELS_MAX,
+    JOINED_MS_MAX = 20 * 1000,
+    DRAINED_MS_MAX = 20 * 1000,
+};
+
+struct moves {
+    struct cluster cluster;
+    struct truth truth;
+    struct random *random;
+    struct channel_options kept; /* Of the namespace "r". */
+    struct fake_client clients[CLIENTS];
+};
+
+static void moves_advance(struct moves *moves, uint64_t ms)
+{
+    for (uint64_t i = 0; i < ms; i++) {
+        bool goes_on = true;
+        sim_advance_ms(moves->cluster.sim, 1);
+        while (goes_on) {
+            goes_on = sim_settle(moves->cluster.sim);
+            for (uint32_t at = 0; at < CLIENTS; at++) {
+                goes_on = fake_client_poll(&moves->clients[at]) || goes_on;
+            }
+        }
+    }
+}
+
+/* Some of the clients publish, most of the time. */
+static void moves_publish(struct moves *moves, uint64_t ms)
+{
+    for (uint64_t i = 0; i < ms; i++) {
+        if (random_below(moves->random, 4) == 0) {
+            const uint32_t client = (uint32_t)random_below(moves->random, CLIENTS);
+            const uint8_t channel = (uint8_t)random_below(moves->random, CHANNELS_MAX);
+            (void)fake_client_publish(&moves->clients[client], channel,
+                                      (uint32_t)random_below(moves->random, 200));
+        }
+        moves_advance(moves, 1);
+    }
+}
+
+static void moves_create(struct moves *moves, uint64_t seed)
+{
+    struct random draw;
+    struct node_options common;
+    random_init_seeded(&draw, seed);
+    const struct sim_options weather = {
+        .seed = seed,
+        .latency_us_min = random_below(&draw, 500),
+        .latency_us_max = 500 + random_below(&draw, 20000),
+        .split_percent = (uint32_t)random_below(&draw, 60),
+        .step_skip_percent = (uint32_t)random_below(&draw, 40),
+    };
+    node_options_init(&common);
+    common.name = "node";
+    common.version = "0";
+    common.shutdown_timeout_ms = 1000;
+    common.client.insecure = true;
+    common.client.queue_max_size = 1 << 20;
+    common.cluster.enabled = true;
+    common.without_namespace.presence = seed % 2 == 0;
+    moves->kept = common.without_namespace;
+    moves->kept.name = "r";
+    moves->kept.history_size = 1 + (uint32_t)(seed % 50) * 20;
+    moves->kept.history_ttl_ms = 60 * 1000;
+    moves->kept.force_recovery = true;
+    common.namespaces = &moves->kept;
+    common.namespaces_len = 1;
+    cluster_create(&moves->cluster, &weather, &common, NODES);
+    moves->random = sim_random(moves->cluster.sim);
+    truth_init(&moves->truth, moves->cluster.sim);
+    for (uint32_t i = 0; i < CLIENTS; i++) {
+        fake_client_init(&moves->clients[i], moves->cluster.sim, &moves->truth, i);
+    }
+    for (uint32_t i = 0; i < NODES_AT_FIRST; i++) {
+        cluster_start(&moves->cluster, i);
+    }
+}
+
+static void everybody_subscribes(struct moves *moves)
+{
+    for (uint32_t i = 0; i < CLIENTS; i++) {
+        BUG_IF(!fake_client_open(&moves->clients[i], i % STAY,
+                                 &moves->cluster.nodes[i % STAY].options.listen));
+    }
+    moves_advance(moves, 500);
+    for (uint32_t i = 0; i < CLIENTS; i++) {
+        for (uint8_t channel = 0; channel < CHANNELS_MAX; channel++) {
+            fake_client_subscribe(&moves->clients[i], channel);
+        }
+    }
+    moves_advance(moves, 1000);
+    if (moves->truth.runs_len != RUNS) {
+        truth_fail(&moves->truth, CHANNEL_NONE, "not everybody could subscribe");
+    }
+}
+
+static void node_stops(struct moves *moves, uint32_t index)
+{
+    const uint64_t started_ms = sim_now_ms(moves->cluster.sim);
+    cluster_stop(&moves->cluster, index);
+    while (cluster_is_up(&moves->cluster, index) && truth_holds(&moves->truth)) {
+        moves_publish(moves, 10);
+        cluster_end_stopped(&moves->cluster);
+        if (sim_now_ms(moves->cluster.sim) > started_ms + DRAINED_MS_MAX) {
+            truth_fail(&moves->truth, CHANNEL_NONE, "node %u does not end", index);
+        }
+    }
+}
+
+static void nodes_come_and_go(struct moves *moves)
+{
+    moves_publish(moves, 500);
+    cluster_start(&moves->cluster, 3);
+    moves_publish(moves, random_below(moves->random, 600));
+    cluster_start(&moves->cluster, 4);
+    moves_publish(moves, 4000);
+    node_stops(moves, 3);
+    moves_publish(moves, random_below(moves->random, 500));
+    node_stops(moves, 2);
+    moves_publish(moves, 1000 + random_below(moves->random, 3000));
+    cluster_start(&moves->cluster, 2);
+    moves_publish(moves, random_below(moves->random, 2000));
+    node_stops(moves, 4);
+    moves_publish(moves, 1000);
+    moves_advance(moves, 6000);
+}
+
+/* ---- the checks ---- */
+
+static const struct run *longest_of(const struct truth *truth, uint8_t channel)
+{
+    const struct run *longest = NULL;
+    for (const struct run *run = truth->runs; run != NULL; run = run->next) {
+        if (run->channel == channel && (longest == NULL || run->len > longest->len)) {
+            longest = run;
+        }
+    }
+    return longest;
+}
+
+static void check_channel(struct truth *truth, uint8_t channel)
+{
+    const struct run *longest = longest_of(truth, channel);
+    uint32_t accepted = 0;
+    for (uint32_t id = 1; id <= truth->publications_len; id++) {
+        const struct publication *publication = &truth->publications[id];
+        accepted += publication->channel == channel && publication->fate == FATE_ACKNOWLEDGED;
+    }
+    if (longest->len != accepted) {
+        truth_fail(truth, channel, "%u were accepted, %u were given", accepted, longest->len);
+    }
+    for (const struct run *run = truth->runs; run != NULL; run = run->next) {
+        if (run->channel == channel &&
+            (!run->is_open || run->len != longest->len ||
+             memcmp(run->ids, longest->ids, run->len * sizeof(*run->ids)) != 0)) {
+            truth_fail(truth, channel, "client %u did not get what another got", run->client);
+        }
+    }
+}
+
+static void check_all(struct truth *truth)
+{
+    for (uint8_t channel = 0; channel < CHANNELS_MAX; channel++) {
+        check_channel(truth, channel);
+    }
+    if (truth->runs_len != RUNS || truth->told + truth->recovered + truth->unrecovered > 0) {
+        truth_fail(truth, CHANNEL_NONE, "somebody noticed");
+    }
+}
+
+static uint64_t sum_of(const struct cluster *cluster, enum counter counter)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < cluster->len; i++) {
+        sum += cluster_is_up(cluster, i) ? node_sum(cluster->nodes[i].node, counter) : 0;
+    }
+    return sum;
+}
+
+bool moves_tell(uint64_t seed)
+{
+    struct moves *moves = calloc(1, sizeof(*moves));
+    BUG_IF(moves == NULL);
+    moves_create(moves, seed);
+    if (cluster_run_until_agreed(&moves->cluster, CLUSTER_ALL_SIDES, JOINED_MS_MAX) == UINT64_MAX) {
+        truth_fail(&moves->truth, CHANNEL_NONE, "the nodes do not find each other");
+    }
+    everybody_subscribes(moves);
+    if (truth_holds(&moves->truth)) {
+        nodes_come_and_go(moves);
+        check_all(&moves->truth);
+    }
+    const bool holds = truth_holds(&moves->truth);
+    printf("moves: seed %" PRIu64 ", %s, publications %u, accepted %" PRIu64
+           ", channels handed over %" PRIu64 "\n",
+           seed, holds ? "nobody noticed" : moves->truth.wrong, moves->truth.publications_len,
+           moves->truth.acknowledged, sum_of(&moves->cluster, COUNTER_HANDOVERS_TAKEN));
+    if (!holds) {
+        truth_print(&moves->truth, 40);
+    }
+    cluster_destroy(&moves->cluster);
+    truth_clear(&moves->truth);
+    free(moves);
+    return holds;
+}
