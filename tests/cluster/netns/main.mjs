@@ -76,6 +76,14 @@ async function others_are_served({ machines, crowd }, numbers) {
     'reconnects of clients of other nodes');
 }
 
+// Nobody was told of a loss, but for what every change of a connection is to who does not recover.
+function nobody_has_lost(crowd) {
+  const told = crowd.members.flatMap((member) => [...member.stories.values()]
+    .flatMap((story) => story.told.filter((how) => how === 'subscribing 2500' || how === 'not recovered')
+      .map((how) => `${member.name} of ${story.channel}: ${how}`)));
+  check(told.length === 0, `${told.length} were told of a loss: ${told.slice(0, 4).join('; ')}`);
+}
+
 // Three nodes, each killed once.
 async function three_nodes() {
   const world = await begin([11, 12, 13]);
@@ -164,14 +172,16 @@ async function five_nodes() {
   });
   add_cuts(world);
   add_stop(world);
-  chapter(world, 'two nodes come', async ({ machines, crowd }) => {
+  chapter(world, 'two nodes come, and nobody loses anything', async ({ machines, crowd }) => {
     await Promise.all([machines.add(6), machines.add(7)]);
     await machines.settled();
     await Promise.all([crowd.come_to(6), crowd.come_to(7)]);
+    nobody_has_lost(crowd);
   });
-  chapter(world, 'a node is drained', async ({ machines, crowd }) => {
+  chapter(world, 'a node is drained, and nobody loses anything', async ({ machines, crowd }) => {
     await machines.node(5).stop_cleanly();
     await others_are_served(world, [5]);
+    nobody_has_lost(crowd);
   });
   report.test('at the end all agree', { ms_max: MS_MAX }, () => all_agree(world));
   await report.run();
