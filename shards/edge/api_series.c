@@ -119,13 +119,17 @@ static struct span answer_of(const struct item *item)
                                 : span_of(item->answer, item->answer_len);
 }
 
-/* {"replies":[{"publish":{..}},{"error":{..}}]}: what a call by itself answers as its result stands
- * under the method's name. */
+/* {"replies":[{"publish":{..}},{"error":{..}}]}, {} for none: what a call by itself answers as its
+ * result stands under the method's name. */
 static void write_batch(struct writer *out, const void *what)
 {
     const struct series *series = what;
     const struct span result = SPAN_LITERAL("{\"result\":");
-    writer_put_literal(out, "{\"result\":{\"replies\":[");
+    if (series->len == 0) {
+        writer_put_literal(out, "{}");
+        return;
+    }
+    writer_put_literal(out, "{\"replies\":[");
     for (uint32_t i = 0; i < series->len; i++) {
         const struct span answer = answer_of(&series->items[i]);
         if (i > 0) {
@@ -140,7 +144,7 @@ static void write_batch(struct writer *out, const void *what)
             writer_put(out, answer);
         }
     }
-    writer_put_literal(out, "]}}");
+    writer_put_literal(out, "]}");
 }
 
 static void write_lines(struct writer *out, const void *what)
@@ -194,8 +198,7 @@ static void begin_one(struct edge *edge, struct series *series)
     const struct api_command *command = &series->items[index].command;
     if (command->method == API_METHOD_COUNT || command->method == API_METHOD_BATCH) {
         actors_count(edge->actors, COUNTER_API_UNKNOWN);
-        keep_error(edge, series, index,
-                   series->has_lines ? API_ERROR_NOT_FOUND : API_ERROR_BAD_REQUEST);
+        keep_error(edge, series, index, API_ERROR_NOT_FOUND);
     } else if (!api_call_in_series(edge, command, series->key, series->handle, index)) {
         keep_error(edge, series, index, API_ERROR_INTERNAL);
     }

@@ -94,7 +94,7 @@ static void a_batch_gives_nothing_more(void **state)
     call("chat-only", "batch",
          "{\"commands\":[{\"publish\":{\"channel\":\"chat:a\",\"data\":1}},"
          "{\"publish\":{\"channel\":\"news:a\",\"data\":1}},{\"info\":{}}]}",
-         "{\"result\":{\"replies\":[{\"publish\":{}}," DENIED "," DENIED "]}}");
+         "{\"replies\":[{\"publish\":{}}," DENIED "," DENIED "]}");
     call("chat-only", "",
          "{\"method\":\"publish\",\"params\":{\"channel\":\"news:a\",\"data\":1}}\n"
          "{\"method\":\"publish\",\"params\":{\"channel\":\"chat:a\",\"data\":1}}",
