@@ -202,7 +202,10 @@ function check_all(sub, wanted) {
 async function moves_unnoticed(context, prefix, change) {
   const channels = [...channels_of(`kept:${prefix}`, 20), ...channels_of(prefix, 20)];
   const kept = channels.filter((channel) => channel.startsWith('kept:'));
-  const clients = await clients_of_all(context, { user: prefix });
+  const clients = []; // Of the nodes that stay.
+  for (const i of [0, 1, 2]) {
+    clients.push(await open_user(context, nodes[i], `${prefix}-${i}`));
+  }
   const subs = [];
   for (const client of clients) {
     subs.push(await Promise.all(channels.map((channel) => subscribed(client, channel))));
