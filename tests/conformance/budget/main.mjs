@@ -94,7 +94,9 @@ function total(threads, wanted) {
 function check_allowed(threads, names) {
   for (const [id, calls] of threads) {
     for (const [call, count] of calls) {
-      check(ALLOWED.has(call), `thread ${names.get(id)} made ${count} calls of ${call}`);
+      // The router has no part in a fan-out of one node: it falls silent and gives memory back.
+      const is_silent = names.get(id) === 'router' && call === 'madvise';
+      check(is_silent || ALLOWED.has(call), `thread ${names.get(id)} made ${count} calls of ${call}`);
     }
   }
 }
