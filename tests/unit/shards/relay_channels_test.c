@@ -2,6 +2,8 @@
 /* Channels that cross links: who gets which publications, in what, and how registrations end. */
 #include "tests/unit/shards/relay_rig.h"
 
+#include "shards/limits.h"
+
 /* ---- far channels ---- */
 
 static void each_shard_gets_frames_in_what_the_node_speaks(void **state)
@@ -64,7 +66,8 @@ static void moved_ends_a_registration_in_order(void **state)
     shard_hears_publication(0, 40, 11, CLIENT_PROTOCOL_BIT(CLIENT_JSON));
 }
 
-/* A home that is another node now, and a session that is another now. */
+/* A session that is another now; and a home that is another node now, if the one before does not
+ * say itself what became of the channel. */
 static void what_a_registration_stood_on_ends_it(void **state)
 {
     (void)state;
@@ -78,8 +81,15 @@ static void what_a_registration_stood_on_ends_it(void **state)
     time_passes(100);
     assert_int_equal(shard_hears(0, MESSAGE_MOVED).handle, 40);
     assert_int_equal(shard_hears(1, MESSAGE_MOVED).handle, 41);
-    shard_joins(1, channel, 41, CLIENT_JSON);
-    make_placement(2, 2); /* Without the node: the others have its slots. */
+    const uint32_t registration = shard_joins(1, channel, 41, CLIENT_JSON);
+    make_placement(2, 2); /* Without the node, so that it is not waited for: it has no slots. */
+    node_hears_slots_asked(1);
+    shards_hear_slots_ready();
+    time_passes(RELAY_MOVED_MS_MAX - TICK_MS);
+    node_publishes(2, registration, 11);
+    shard_hears_publication(1, 41, 11, CLIENT_PROTOCOL_BIT(CLIENT_JSON));
+    nobody_hears_more();
+    assert_int_equal(counted(COUNTER_RELAY_FAR_CHANNELS), 1);
     time_passes(100);
     assert_int_equal(shard_hears(1, MESSAGE_MOVED).handle, 41);
     assert_int_equal(counted(COUNTER_RELAY_FAR_CHANNELS), 0);

@@ -6,7 +6,6 @@
 
 #include "shards/channel/push_frame.h"
 #include "shards/limits.h"
-#include "shards/router/placement.h"
 
 static struct node_options options;
 static struct node *node;
@@ -15,6 +14,7 @@ struct shard shards[SHARDS + 1];
 static struct outbox *outbox;
 static struct relay *relay;
 static struct buf *placement;
+static uint8_t gained[SLOT_SET_LEN]; /* With the newest placement. */
 struct sent tape[TAPE];
 uint32_t tape_len; /* Also of what did not fit on it. */
 uint32_t tape_heard;
@@ -111,8 +111,34 @@ void make_placement(uint64_t version, uint32_t nodes)
     struct buf *before = placement;
     placement = placement_make(version, &all, NULL);
     assert_non_null(placement);
+    placement_gained(before == NULL ? NULL : placement_of(before), placement_of(placement), gained);
     relay_on_placement(relay, placement_of(placement));
+    settle();
     buf_release(before);
+}
+
+void node_hears_slots_asked(uint8_t index)
+{
+    const struct sent *sent = node_hears(index, LINK_MESSAGE_SLOTS_ASK);
+    assert_int_equal(sent->payload_len, SLOT_SET_LEN);
+    assert_memory_equal(sent->payload, gained, SLOT_SET_LEN);
+}
+
+void node_says_slots_moved(uint8_t index)
+{
+    node_says(index, &(struct link_message){.kind = LINK_MESSAGE_SLOTS_MOVED},
+              span_of(gained, SLOT_SET_LEN));
+}
+
+void shards_hear_slots_ready(void)
+{
+    for (uint32_t shard = 0; shard < SHARDS; shard++) {
+        const struct message message = shard_hears(shard, MESSAGE_SLOTS_READY);
+        const struct message_slots_ready body = message_as_slots_ready(&message);
+        assert_int_equal(body.slots->len, SLOT_SET_LEN);
+        assert_memory_equal(body.slots->bytes, gained, SLOT_SET_LEN);
+        message_release(&message);
+    }
 }
 
 void link_up(uint8_t index)
@@ -126,6 +152,13 @@ void link_down(uint8_t index)
     const struct gossip_uid uid = uid_of(index);
     relay_on_link_down(relay, &uid);
     settle();
+}
+
+static void forget_all(void)
+{
+    tape_len = tape_heard = 0;
+    memset(inbox_len, 0, sizeof(inbox_len));
+    memset(inbox_heard, 0, sizeof(inbox_heard));
 }
 
 int relay_set_up(void **state)
@@ -154,6 +187,15 @@ int relay_set_up(void **state)
     link_up(1);
     link_up(2);
     make_placement(1, NODES);
+    /* One that has just come cannot know who had its slots, so that it waits for all. */
+    node_hears_slots_asked(1);
+    node_hears_slots_asked(2);
+    node_says_slots_moved(1);
+    nobody_hears_more();
+    node_says_slots_moved(2);
+    shards_hear_slots_ready();
+    nobody_hears_more();
+    forget_all();
     return 0;
 }
 
@@ -162,8 +204,8 @@ int relay_tear_down(void **state)
     (void)state;
     for (uint32_t shard = 0; shard < SHARDS; shard++) {
         assert_int_equal(inbox_len[shard], inbox_heard[shard]);
-        inbox_len[shard] = inbox_heard[shard] = 0;
     }
+    forget_all();
     relay_destroy(relay);
     outbox_destroy(outbox);
     timer_wheel_destroy(shards[ROUTER].timers);
@@ -174,7 +216,6 @@ int relay_tear_down(void **state)
     node_destroy(node);
     buf_release(placement);
     placement = NULL;
-    tape_len = tape_heard = 0;
     wire_is_full = false;
     return 0;
 }

@@ -11,6 +11,7 @@
 
 #include "shards/actors.h"
 #include "shards/payloads.h"
+#include "shards/router/placement.h"
 #include "shards/router/relay.h"
 
 #include <cmocka.h>
@@ -22,8 +23,8 @@ struct sent {
     uint8_t to; /* The first byte of the uid. */
     enum message_class class;
     struct link_message message;
-    uint8_t bytes[512]; /* That the message points into. */
-    uint8_t payload[512];
+    uint8_t bytes[512];            /* That the message points into. */
+    uint8_t payload[SLOT_SET_LEN]; /* None is longer. */
     uint32_t payload_len;
 };
 
@@ -37,10 +38,17 @@ extern uint32_t inbox_len[SHARDS];
 /* Lets messages travel until nothing moves. */
 void settle(void);
 void time_passes(uint64_t ms);
-/* Of so many nodes, with the sessions of now. */
+/* Of so many nodes, with the sessions of now. Slots that the node gains are asked for. */
 void make_placement(uint64_t version, uint32_t nodes);
+/* The slots that the node has gained with the newest placement: it asks a node for them, */
+void node_hears_slots_asked(uint8_t index);
+/* is told that they are not there (any more), */
+void node_says_slots_moved(uint8_t index);
+/* and each of its shards, that it need not wait for them. */
+void shards_hear_slots_ready(void);
 void link_up(uint8_t index);
 void link_down(uint8_t index);
+/* The node is one of NODES, has sessions with the others, and waits for no slot. */
 int relay_set_up(void **state);
 int relay_tear_down(void **state);
 /* By the router. */
