@@ -535,6 +535,8 @@ static void hub_on_late_answer(struct edge *edge, struct hub_channel *channel,
     }
 }
 
+/* Whoever answers has the registration: where the shard that was asked had a newer map, that is
+ * another one, which is told from now on. Not past a question that still goes by the first. */
 void hub_on_subscribed(struct edge *edge, const struct message *message)
 {
     const struct message_subscribed body = message_as_subscribed(message);
@@ -543,6 +545,9 @@ void hub_on_subscribed(struct edge *edge, const struct message *message)
         actors_count(edge->actors, COUNTER_STALE_MESSAGES);
     } else {
         channel->asking--;
+        if (body.error == 0 && channel->asking == 0) {
+            channel->home = message->from;
+        }
         if (!channel->is_moving) {
             hub_on_answer(edge, channel, &body);
         } else if (body.connection == POOL_HANDLE_NONE) {

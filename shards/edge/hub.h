@@ -62,7 +62,7 @@ struct hub_channel {
     const struct channel_options *options;
     struct subscribers subscribers;
     uint32_t handle;
-    uint32_t home;                 /* The shard that was told. */
+    uint32_t home;                 /* The shard that is told: that was asked, then that answered. */
     uint64_t sequence;             /* Of the newest message that came from the home. */
     struct stream_position newest; /* As its subscribers here know it. */
     bool has_stream;               /* The home keeps a position. */
