@@ -154,12 +154,14 @@ static void homes_refuse(struct homes *homes, const struct message *message)
 /* ---- what is for now ---- */
 
 /* The channel is not here and not on its way here: the router knows where to ask. What came from
- * there waits, since the two may have learned of a move one after the other. */
+ * there waits, since the two may have learned of a move one after the other; also the end of what
+ * waits. */
 static void homes_send_away(struct homes *homes, const struct message *message, struct span name)
 {
     const uint32_t router = homes->actors->node->shards;
     if (message->from == router) {
-        if (message->type == MESSAGE_UNSUBSCRIBE) {
+        const bool is_first = map_find(homes->held.by_name, name.at, name.len) == NULL;
+        if (message->type == MESSAGE_UNSUBSCRIBE && is_first) {
             message_release(message);
         } else if (!homes_hold(homes, message, name)) {
             homes_refuse(homes, message);

@@ -517,6 +517,29 @@ static void a_new_channel_waits_for_its_slot(void **state)
     assert_int_equal(rig_counter(&rig, COUNTER_HELD_REQUESTS), 0);
 }
 
+/* The router may hear of a map before a shard does. */
+static void who_leaves_while_it_waits_is_gone(void **state)
+{
+    (void)state;
+    map_says(THERE);
+    routes_settled();
+    const struct message_subscribe first = {.channel = rig_text("new"), .flags = SUBSCRIBE_FIRST};
+    const struct message_unsubscribe last = {.channel = rig_text("new"), .flags = UNSUBSCRIBE_LAST};
+    assert_true(message_send_subscribe(router(), RIG_HOME, 5, &first));
+    const struct message end = message_make_unsubscribe(5, &last);
+    router_says(&end);
+    rig_settle(&rig);
+    assert_int_equal(rig_counter(&rig, COUNTER_HELD_REQUESTS), 2);
+    map_says(HERE);
+    routes_settled();
+    slots_are_ready();
+    const struct message message = routes(MESSAGE_SUBSCRIBED);
+    assert_int_equal(message_as_subscribed(&message).error, 0);
+    keeps("new", "1");
+    kept(0);
+    routes_nothing();
+}
+
 static void it_does_not_wait_for_ever(void **state)
 {
     (void)state;
@@ -566,6 +589,7 @@ int main(void)
         HANDOVER_TEST(a_channel_that_moves_on_takes_that_with_it),
         HANDOVER_TEST(what_is_at_home_twice_begins_anew),
         HANDOVER_TEST(a_new_channel_waits_for_its_slot),
+        HANDOVER_TEST(who_leaves_while_it_waits_is_gone),
         HANDOVER_TEST(it_does_not_wait_for_ever),
         HANDOVER_TEST(no_more_wait_than_may),
     };
