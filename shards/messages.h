@@ -137,7 +137,7 @@ struct message_subscribe {
     struct buf *channel;          /* The name. */
     struct buf *identity;         /* NULL unless PRESENCE or JOIN. */
     struct stream_position since; /* With RECOVER or AGAIN. */
-    uint32_t connection;          /* Comes back in SUBSCRIBED. */
+    uint32_t subscription;        /* Whose answer it is: comes back in SUBSCRIBED. */
     uint32_t flags;
     uint32_t limit;      /* Of the publications that RECOVER may bring, */
     uint32_t bytes_max;  /* and of what they weigh. */
@@ -158,7 +158,7 @@ struct message_subscribed {
     struct stream_position newest; /* As of now; the epoch is always told. */
     uint64_t sequence;             /* Of the newest message about the channel. */
     uint64_t since_offset;         /* As it was given. */
-    uint32_t connection;
+    uint32_t subscription;
     uint32_t error; /* 0, or an enum client_error: nothing was registered. */
     uint32_t flags; /* Those of SUBSCRIBE with its protocols, and enum subscribed_flag. */
 };

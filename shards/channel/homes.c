@@ -280,7 +280,7 @@ static void homes_on_subscribe(struct homes *homes, const struct message *messag
     struct message_subscribe body = message_as_subscribe(message);
     struct message_subscribed answer = {
         .since_offset = body.since.offset,
-        .connection = body.connection,
+        .subscription = body.subscription,
         .error = CLIENT_ERROR_INTERNAL,
         .flags = body.flags,
     };

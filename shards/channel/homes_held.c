@@ -123,7 +123,7 @@ static void homes_refuse(struct homes *homes, const struct message *message)
     if (message->type == MESSAGE_SUBSCRIBE) {
         const struct message_subscribe body = message_as_subscribe(message);
         const struct message_subscribed answer = {.since_offset = body.since.offset,
-                                                  .connection = body.connection,
+                                                  .subscription = body.subscription,
                                                   .error = error,
                                                   .flags = body.flags};
         OUTBOX_SEND(outbox, to, subscribed, message->handle, &answer);

@@ -198,7 +198,7 @@ static bool hub_ask_home(struct edge *edge, struct subscription *subscription,
     struct message_subscribe body = {
         .channel = channel->name,
         .since = request->since,
-        .connection = subscription->conn->handle,
+        .subscription = pool_handle_of(edge->subscriptions, subscription),
         .flags = request->stream_flags | (is_first ? SUBSCRIBE_FIRST : 0u) | request->emits |
                  FLAGS_PROTOCOL(connection_protocol(subscription->conn)),
     };
@@ -393,19 +393,15 @@ static void subscription_fail(struct edge *edge, struct subscription *subscripti
     }
 }
 
-/* The one whose SUBSCRIBE is answered, if it still waits. */
-static struct subscription *find_waiting(const struct edge *edge, const struct hub_channel *channel,
-                                         uint32_t connection)
+/* The one whose SUBSCRIBE is answered, if it still waits: one that its client has made anew waits
+ * for an answer of its own. */
+static struct subscription *find_waiting(const struct edge *edge, uint32_t handle)
 {
-    const struct connection *conn = pool_get(edge->connections, connection);
-    if (conn == NULL || conn->state != CONNECTION_SESSION) {
-        return NULL;
-    }
-    struct subscription *at = hub_first_of(edge, conn->session);
-    while (at != NULL && at->channel != channel) {
-        at = hub_next_of(edge, at);
-    }
-    return at != NULL && at->state == SUBSCRIPTION_WAITS_FOR_ANSWER ? at : NULL;
+    struct subscription *at = pool_get(edge->subscriptions, handle);
+    return at != NULL && at->state == SUBSCRIPTION_WAITS_FOR_ANSWER &&
+                   at->conn->state == CONNECTION_SESSION
+               ? at
+               : NULL;
 }
 
 /* The first SUBSCRIBE of a protocol was answered: so are all that waited for it. Backwards, since
@@ -478,11 +474,11 @@ static void hub_on_answer(struct edge *edge, struct hub_channel *channel,
     } else if (!was_active) {
         channel->asked &= (uint8_t)~protocols;
     }
-    if (answer->error != 0 && answer->connection == POOL_HANDLE_NONE) {
+    if (answer->error != 0 && answer->subscription == POOL_HANDLE_NONE) {
         hub_on_enter_failed(edge, channel);
     }
     struct subscription *subscription =
-        channel == NULL ? NULL : find_waiting(edge, channel, answer->connection);
+        channel == NULL ? NULL : find_waiting(edge, answer->subscription);
     if (subscription != NULL && answer->error != 0) {
         subscription_fail(edge, subscription, answer->error);
     } else if (subscription != NULL && (answer->flags & SUBSCRIBED_REJECTED) != 0) {
@@ -524,7 +520,7 @@ static void hub_on_late_answer(struct edge *edge, struct hub_channel *channel,
                                const struct message_subscribed *answer)
 {
     const uint32_t handle = channel->handle;
-    struct subscription *subscription = find_waiting(edge, channel, answer->connection);
+    struct subscription *subscription = find_waiting(edge, answer->subscription);
     if (subscription != NULL) {
         subscription_fail(edge, subscription, CLIENT_ERROR_TOO_MANY_REQUESTS);
     }
@@ -550,7 +546,7 @@ void hub_on_subscribed(struct edge *edge, const struct message *message)
         }
         if (!channel->is_moving) {
             hub_on_answer(edge, channel, &body);
-        } else if (body.connection == POOL_HANDLE_NONE) {
+        } else if (body.subscription == POOL_HANDLE_NONE) {
             hub_on_registered(edge, channel, &body);
         } else {
             hub_on_late_answer(edge, channel, &body);

@@ -128,7 +128,7 @@ void hub_unsubscribe_push(struct edge *edge, struct subscription *subscription, 
 
 void hub_on_subscribed(struct edge *edge, const struct message *message);
 
-/* The channel's registration has ended: it is made again. Its answer has no connection. */
+/* The channel's registration has ended: it is made again. Its answer names no subscription. */
 void hub_on_moved(struct edge *edge, const struct message *message);
 void hub_on_move_failed(struct edge *edge, struct hub_channel *channel);
 void hub_on_move_done(struct edge *edge, struct hub_channel *channel);

@@ -65,7 +65,7 @@ static bool move_register(struct edge *edge, struct hub_channel *channel)
     struct message_subscribe body = {
         .channel = channel->name,
         .since = {channel->sequence, channel->newest.epoch},
-        .connection = POOL_HANDLE_NONE,
+        .subscription = POOL_HANDLE_NONE,
         .flags =
             SUBSCRIBE_FIRST | SUBSCRIBE_AGAIN | (channel->has_stream ? SUBSCRIBE_POSITIONED : 0u),
     };
@@ -106,7 +106,7 @@ static bool move_enter(struct edge *edge, struct hub_channel *channel)
     const struct message_subscribe body = {
         .channel = channel->name,
         .identity = hub_identity_of(edge, at->conn->session, at),
-        .connection = POOL_HANDLE_NONE,
+        .subscription = POOL_HANDLE_NONE,
         .flags = SUBSCRIBE_PRESENCE | FLAGS_PROTOCOL(connection_protocol(at->conn)),
     };
     buf_share(body.channel, 1);

@@ -329,10 +329,10 @@ void relay_on_link_request(struct relay *relay, struct relay_peer *peer,
 
 /* ---- answers ---- */
 
-/* SUBSCRIBED brings it as the connection, others as the handle. */
+/* SUBSCRIBED brings it as the subscription, others as the handle. */
 static uint32_t ask_of_answer(const struct message *message)
 {
-    return message->type == MESSAGE_SUBSCRIBED ? message_as_subscribed(message).connection
+    return message->type == MESSAGE_SUBSCRIBED ? message_as_subscribed(message).subscription
                                                : message->handle;
 }
 

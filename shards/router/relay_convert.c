@@ -187,7 +187,7 @@ static bool to_subscribe(const struct link_message *request, struct span payload
 {
     struct message_subscribe body = {
         .since = {.offset = request->offset, .epoch = request->epoch},
-        .connection = handle,
+        .subscription = handle,
         .flags = request->flags,
         .limit = request->limit,
         .bytes_max = request->bytes_max,
@@ -349,7 +349,7 @@ static bool to_subscribed(const struct link_message *answer, struct span payload
         .newest = {.offset = answer->offset, .epoch = answer->epoch},
         .sequence = answer->sequence,
         .since_offset = ask->since_offset,
-        .connection = ask->cookie,
+        .subscription = ask->cookie,
         .error = answer->error,
         .flags = ask->flags | (answer->flags & SUBSCRIBED_FLAGS),
     };

@@ -6,7 +6,7 @@
 static void refuse_subscribe(struct relay *relay, const struct message *message)
 {
     const struct message_subscribe body = message_as_subscribe(message);
-    const struct message_subscribed answer = {.connection = body.connection,
+    const struct message_subscribed answer = {.subscription = body.subscription,
                                               .flags = body.flags,
                                               .since_offset = body.since.offset,
                                               .error = CLIENT_ERROR_TOO_MANY_REQUESTS};
@@ -133,7 +133,7 @@ static bool far_ask(struct relay *relay, struct relay_channel *channel, bool is_
     ask->target = peer->origin;
     ask->asker_shard = message->from;
     ask->asker_handle = message->handle;
-    ask->cookie = body.connection;
+    ask->cookie = body.subscription;
     ask->since_offset = body.since.offset;
     ask->channel = channel->handle;
     ask->flags = body.flags;

@@ -141,7 +141,7 @@ static void subscribes_with(uint32_t edge, const char *channel, uint32_t flags,
     const struct message_subscribe body = {
         .channel = rig_text(channel),
         .since = since,
-        .connection = 77,
+        .subscription = 77,
         .flags = flags | SUBSCRIBE_POSITIONED | FLAGS_PROTOCOL(CLIENT_JSON),
         .meta_ttl_s = META_TTL_S,
     };

@@ -80,7 +80,7 @@ static struct message_subscribed subscribes_since(uint32_t edge, const char *cha
     const struct message_subscribe body = {
         .channel = rig_text(channel),
         .since = since,
-        .connection = 77,
+        .subscription = 77,
         .flags = flags | SUBSCRIBES_FLAGS,
         .limit = 100,
         .bytes_max = 100000,
@@ -308,7 +308,7 @@ static void publications_between_are_neither_lost_nor_doubled(void **state)
             struct message_subscribe body = {
                 .channel = rig_text("c"),
                 .since = {since.offset, epoch},
-                .connection = 77,
+                .subscription = 77,
                 .flags = SUBSCRIBE_FIRST | SUBSCRIBE_RECOVER | SUBSCRIBES_FLAGS,
                 .limit = 100,
                 .bytes_max = 100000,

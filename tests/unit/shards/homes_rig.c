@@ -36,7 +36,7 @@ void subscribes(uint32_t edge, const char *channel, uint32_t flags, struct buf *
     const struct message_subscribe body = {
         .channel = rig_text(channel),
         .identity = identity,
-        .connection = 77,
+        .subscription = 77,
         .flags = flags_protocols(flags) == 0 ? flags | FLAGS_PROTOCOL(CLIENT_JSON) : flags,
     };
     assert_true(message_send_subscribe(rig.shard[edge].mailbox, RIG_HOME, hub_of(edge), &body));
@@ -94,7 +94,7 @@ struct message_subscribed hears_subscribed(uint32_t edge, uint32_t error)
     const struct message_subscribed body = message_as_subscribed(&message);
     assert_int_equal(message.handle, hub_of(edge));
     assert_int_equal(message.from, RIG_HOME);
-    assert_int_equal(body.connection, 77);
+    assert_int_equal(body.subscription, 77);
     assert_int_equal(body.error, error);
     assert_int_equal(body.newest.offset, 0);
     return body;

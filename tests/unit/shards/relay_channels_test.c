@@ -113,7 +113,8 @@ static uint32_t node_joins(uint8_t index, const char *channel, uint32_t handle, 
     const struct message_subscribe body = message_as_subscribe(&asked);
     assert_int_equal((body.flags & SUBSCRIBE_FIRST) != 0, is_first);
     assert_int_equal(flags_protocols(body.flags), 0);
-    const struct message_subscribed answer = {.connection = body.connection, .flags = body.flags};
+    const struct message_subscribed answer = {.subscription = body.subscription,
+                                              .flags = body.flags};
     assert_true(message_send_subscribed(shards[shard].mailbox, ROUTER, asked.handle, &answer));
     message_release(&asked);
     settle();
