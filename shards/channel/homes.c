@@ -90,10 +90,11 @@ static bool channel_add_interest(struct channel *channel, const struct message *
     return true;
 }
 
-static void channel_remove_interest(struct channel *channel, uint32_t shard)
+/* Of that hub channel: an end that went another way may come behind a new beginning. */
+static void channel_remove_interest(struct channel *channel, uint32_t shard, uint32_t hub)
 {
     struct interest *interest = channel_find_interest(channel, shard);
-    if (interest != NULL) {
+    if (interest != NULL && interest->hub == hub) {
         *interest = channel_interests(channel)[--channel->interests_len];
     }
 }
@@ -266,7 +267,7 @@ static uint32_t homes_subscribe(struct homes *homes, struct channel *channel,
         if (!presence_enter(homes->presence, &channel->presence, body->identity, body->origin)) {
             buf_release(body->identity);
             if (is_new) {
-                channel_remove_interest(channel, message->from);
+                channel_remove_interest(channel, message->from, message->handle);
             }
             return CLIENT_ERROR_INTERNAL;
         }
@@ -334,7 +335,7 @@ static void homes_on_unsubscribe(struct homes *homes, const struct message *mess
     struct channel *channel = homes_find(homes, name_of(body.channel));
     if (channel != NULL) {
         if ((body.flags & UNSUBSCRIBE_LAST) != 0) {
-            channel_remove_interest(channel, message->from);
+            channel_remove_interest(channel, message->from, message->handle);
         } else if (flags_protocols(body.flags) != 0) {
             channel_drop_protocols(channel, message->from, flags_protocols(body.flags));
         }
