@@ -28,7 +28,7 @@ static enum jwks_result parse_text(struct span text, struct jwks *out)
     return result;
 }
 
-static struct jwks *parse(const char *format, ...)
+__attribute__((format(printf, 1, 2))) static struct jwks *parse(const char *format, ...)
 {
     static struct jwks jwks;
     static char document[DOCUMENT_SIZE];
