@@ -47,9 +47,18 @@ struct call *call_of_handle(struct edge *edge, uint32_t handle);
 /* One of the answers that the call waits for is in; with the last one it is finished. */
 void call_answered(struct edge *edge, struct call *call);
 
-/* Starts history or history_remove with the request's body. */
-MUST_CHECK enum json_result call_history(struct edge *edge, struct call *call, struct span body,
-                                         struct scratch *scratch);
+/* A method is started with the request's body: what it asked is counted in `pending`, what it
+ * refuses is the call's error. */
+#define CALL_START(method) \
+    MUST_CHECK enum json_result call_##method(struct edge *edge, struct call *call, \
+                                              struct span body, struct scratch *scratch)
+CALL_START(publish); /* And broadcast. */
+CALL_START(history); /* And history_remove. */
+CALL_START(disconnect);
+CALL_START(unsubscribe);
+CALL_START(subscribe);
+CALL_START(refresh);
+#undef CALL_START
 
 /* All answers are in: the response goes out, if the caller is still there, and the call ends. */
 void call_finish(struct edge *edge, struct call *call);

@@ -123,8 +123,20 @@ uint32_t hub_subscribe(struct edge *edge, struct session *session,
 /* Ends a subscription and tells the home what it needs to know. The caller tells the client. */
 void hub_unsubscribe(struct edge *edge, struct session *session, struct subscription *subscription);
 
+/* The same; `was_told`: the home knows of this subscriber, not of its shard alone. */
+void hub_leave(struct edge *edge, struct session *session, struct subscription *subscription,
+               bool was_told);
+
 /* Ends it with an unsubscribe push. */
 void hub_unsubscribe_push(struct edge *edge, struct subscription *subscription, uint32_t code);
+
+/* Answers the subscribe command: from now on publications are delivered. What came before is in
+ * the answer or known to the client, since the home's messages arrive in order. */
+void hub_activate(struct edge *edge, struct subscription *subscription,
+                  const struct message_subscribed *answer);
+
+/* The answer to a subscription that asked for nothing. */
+extern const struct message_subscribed hub_plain_answer;
 
 void hub_on_subscribed(struct edge *edge, const struct message *message);
 
