@@ -4,7 +4,7 @@
 
 #include <assert.h>
 
-enum { FIELD_COMMAND = 22, FIELD_NODE = 23 };
+enum { FIELD_COMMAND = 22 };
 enum { ITEM_IDENTITY = 1, ITEM_ENTRY = 2, ITEM_CHANNEL = 3, ITEM_TOLD = 4 };
 enum { ENTRY_IDENTITY = 8 };
 
@@ -33,17 +33,6 @@ static const struct protobuf_slot command_slots[] = {
 };
 static const struct protobuf_fields command_fields = PROTOBUF_FIELDS(command_slots);
 
-static const struct protobuf_slot node_slots[] = {
-    PROTOBUF_FIELD(link_message, 1, BYTES, node.name),
-    PROTOBUF_FIELD(link_message, 2, BYTES, node.version),
-    PROTOBUF_FIELD(link_message, 3, U32, node.clients),
-    PROTOBUF_FIELD(link_message, 4, U32, node.users),
-    PROTOBUF_FIELD(link_message, 5, U32, node.channels),
-    PROTOBUF_FIELD(link_message, 6, U32, node.subscriptions),
-    PROTOBUF_FIELD(link_message, 7, U32, node.uptime_s),
-};
-static const struct protobuf_fields node_fields = PROTOBUF_FIELDS(node_slots);
-
 static_assert(sizeof(enum link_message_kind) == sizeof(uint32_t), "a kind is read as a number");
 
 static const struct protobuf_slot message_slots[] = {
@@ -68,7 +57,6 @@ static const struct protobuf_slot message_slots[] = {
     PROTOBUF_FIELD(link_message, 19, U32, what),
     PROTOBUF_FIELD(link_message, 21, U64, age_us),
     PROTOBUF_FIELD_OF_NESTED(link_message, FIELD_COMMAND, has_command, &command_fields),
-    PROTOBUF_FIELD_OF_NESTED(link_message, FIELD_NODE, has_node, &node_fields),
     PROTOBUF_FIELD(link_message, 24, U64, version),
     PROTOBUF_FIELD(link_message, 25, U64, version_epoch),
 };
@@ -139,18 +127,6 @@ static void encode_command(struct writer *out, const void *value)
     protobuf_put_bytes(out, 9, command->detail);
 }
 
-static void encode_node(struct writer *out, const void *value)
-{
-    const struct link_node *node = value;
-    protobuf_put_bytes(out, 1, node->name);
-    protobuf_put_bytes(out, 2, node->version);
-    protobuf_put_u64(out, 3, node->clients);
-    protobuf_put_u64(out, 4, node->users);
-    protobuf_put_u64(out, 5, node->channels);
-    protobuf_put_u64(out, 6, node->subscriptions);
-    protobuf_put_u64(out, 7, node->uptime_s);
-}
-
 static void encode_head(struct writer *out, const void *value)
 {
     const struct link_message *message = value;
@@ -176,9 +152,6 @@ static void encode_head(struct writer *out, const void *value)
     protobuf_put_u64(out, 21, message->age_us);
     if (message->has_command) {
         protobuf_put_message(out, FIELD_COMMAND, encode_command, &message->command);
-    }
-    if (message->has_node) {
-        protobuf_put_message(out, FIELD_NODE, encode_node, &message->node);
     }
     protobuf_put_u64(out, 24, message->version);
     protobuf_put_u64(out, 25, message->version_epoch);

@@ -33,8 +33,6 @@
     X(SESSION_COMMAND) \
     X(SURVEY) \
     X(SURVEY_RESULT) \
-    X(NODES_ASK) \
-    X(NODES) \
     X(INTEREST_SUM) \
     X(INTEREST_WRONG) \
     X(CHANNEL_MOVE) \
@@ -71,16 +69,6 @@ struct link_command {
     struct span detail;
 };
 
-struct link_node {
-    struct span name;
-    struct span version;
-    uint32_t clients;
-    uint32_t users;
-    uint32_t channels;
-    uint32_t subscriptions;
-    uint32_t uptime_s;
-};
-
 /* The head of a message. */
 struct link_message {
     enum link_message_kind kind;
@@ -106,9 +94,7 @@ struct link_message {
     uint64_t version;
     uint64_t version_epoch;
     bool has_command;
-    bool has_node;
     struct link_command command;
-    struct link_node node;
 };
 
 /* What a payload may have several of. */

@@ -57,7 +57,7 @@ static enum link_message_kind answer_kind(enum link_message_kind request)
     case LINK_MESSAGE_EMULATE:
         return LINK_MESSAGE_EMULATED;
     default:
-        return LINK_MESSAGE_NODES;
+        return LINK_MESSAGE_NONE;
     }
 }
 

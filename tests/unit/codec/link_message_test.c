@@ -40,7 +40,6 @@ static struct link_message full_message(void)
         .version = 18,
         .version_epoch = 1ull << 63,
         .has_command = true,
-        .has_node = true,
         .command = {.kind = 1,
                     .code = 3000,
                     .user = SPAN_LITERAL("u"),
@@ -50,13 +49,6 @@ static struct link_message full_message(void)
                     .reason = SPAN_LITERAL("r"),
                     .whitelist = SPAN_LITERAL("[]"),
                     .detail = SPAN_LITERAL("{}")},
-        .node = {.name = SPAN_LITERAL("n"),
-                 .version = SPAN_LITERAL("v"),
-                 .clients = 1,
-                 .users = 2,
-                 .channels = 3,
-                 .subscriptions = 4,
-                 .uptime_s = 5},
     };
 }
 
@@ -84,15 +76,9 @@ static void assert_same(const struct link_message *a, const struct link_message 
     assert_true(span_equal(a->command.detail, b->command.detail));
     assert_int_equal(a->command.kind, b->command.kind);
     assert_int_equal(a->command.code, b->command.code);
-    assert_true(span_equal(a->node.name, b->node.name));
-    assert_true(span_equal(a->node.version, b->node.version));
-    assert_int_equal(a->node.uptime_s, b->node.uptime_s);
-    assert_int_equal(a->node.clients, b->node.clients);
     left.name = right.name = SPAN_EMPTY;
     memset(&left.command, 0, sizeof(left.command));
     memset(&right.command, 0, sizeof(right.command));
-    memset(&left.node, 0, sizeof(left.node));
-    memset(&right.node, 0, sizeof(right.node));
     assert_int_equal(left.kind, right.kind);
     assert_int_equal(left.cookie, right.cookie);
     assert_int_equal(left.handle, right.handle);
@@ -117,7 +103,7 @@ static void a_message_comes_back(void **state)
     struct span payload;
     assert_int_equal(link_message_decode(encoded, &got, &payload), LINK_MESSAGE_OK);
     assert_same(&got, &sent);
-    assert_true(got.has_command && got.has_node);
+    assert_true(got.has_command);
     assert_true(span_equal(payload, SPAN_LITERAL("payload")));
     for (size_t len = 0; len + 7 < encoded.len; len++) {
         assert_int_not_equal(link_message_decode(span_of(encoded.at, len), &got, &payload),
@@ -151,7 +137,6 @@ static void protobuf_c_agrees(void **state)
     assert_true(read->age_us == 17);
     assert_true(span_equal(of_bytes(read->command->whitelist), sent.command.whitelist));
     assert_true(span_equal(of_bytes(read->command->detail), sent.command.detail));
-    assert_true(span_equal(of_bytes(read->node->version), sent.node.version));
     uint8_t packed[1024];
     assert_int_equal(roost__link__message__head__get_packed_size(read), head.len);
     assert_int_equal(roost__link__message__head__pack(read, packed), head.len);
