@@ -144,3 +144,18 @@ enum json_result json_decode_fields(struct span text, struct scratch *scratch,
     enum json_result result = json_read_fields(&reader, scratch, fields, out);
     return result == JSON_OK ? json_reader_end(&reader) : result;
 }
+
+enum json_result json_next_fields(struct json_walk *walk, struct scratch *scratch,
+                                  const struct json_fields *fields, void *out)
+{
+    if (walk->empty) {
+        return JSON_DONE;
+    }
+    const enum json_result result = json_next_element(&walk->reader);
+    if (result != JSON_OK) {
+        walk->empty = result == JSON_DONE;
+        return result;
+    }
+    return json_read_null(&walk->reader) ? JSON_OK
+                                         : json_read_fields(&walk->reader, scratch, fields, out);
+}

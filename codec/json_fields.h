@@ -76,6 +76,13 @@ struct json_fields {
 enum json_result json_read_fields(struct json_reader *reader, struct scratch *scratch,
                                   const struct json_fields *fields, void *out);
 
+/*
+ * The next element of an array of objects that json_strings_begin() has begun to walk, into *out as
+ * above; null is an object without fields. JSON_OK, JSON_DONE at the end, or an error.
+ */
+enum json_result json_next_fields(struct json_walk *walk, struct scratch *scratch,
+                                  const struct json_fields *fields, void *out);
+
 /* The same for a text that is nothing but that object. */
 enum json_result json_decode_fields(struct span text, struct scratch *scratch,
                                     const struct json_fields *fields, void *out);
