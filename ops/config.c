@@ -10,6 +10,7 @@
 #include "ops/config_api_keys.h"
 #include "ops/config_check.h"
 #include "ops/config_cluster.h"
+#include "ops/config_maps.h"
 #include "ops/config_scope.h"
 #include "ops/version.h"
 #include "ops/web_assets.h"
@@ -249,12 +250,14 @@ static void derive_channels(struct config *config, struct config_report *report)
     }
     for (size_t i = 0; i < config->namespaces_len; i++) {
         namespaces[i] = config->namespaces[i]->options;
+        config_derive_map(&namespaces[i]);
         if (namespaces[i].publication_data_format == PUBLICATION_DATA_NOT_EMPTY) {
             namespaces[i].publication_data_format = format;
         }
     }
     config->options.namespaces = namespaces;
     config->options.namespaces_len = config->namespaces_len;
+    config_derive_map(&config->options.without_namespace);
     if (config->options.without_namespace.publication_data_format == PUBLICATION_DATA_NOT_EMPTY) {
         config->options.without_namespace.publication_data_format = format;
     }

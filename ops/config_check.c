@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "ops/config_maps.h"
 #include "ops/config_scope.h"
 #include "ops/config_tokens.h"
 
@@ -308,6 +309,7 @@ void config_check(struct config *config, struct config_report *report)
     check_metrics(config, report);
     check_histories(config, report);
     check_personal_channel(config, report);
+    config_check_maps(config, report);
     config_check_tokens(config, report);
     note_open_doors(config, report);
 }

@@ -35,6 +35,13 @@ static const char *const data_formats[] = {"", "json", "json_object", "binary", 
 /* In the order of enum recovery_mode. */
 static const char *const recovery_modes[] = {"stream", "cache", NULL};
 
+/* In the order of enum client_subscription_type; nothing is the first of them. */
+static const char *const subscription_types[] = {"stream",      "map", "map_clients", "map_users",
+                                                 "shared_poll", "",    NULL};
+/* In the order of enum map_mode, and of enum map_client_key. */
+static const char *const map_modes[] = {"", "ephemeral", "recoverable", "persistent", NULL};
+static const char *const map_client_keys[] = {"", "client_id", "user_id", NULL};
+
 /* In the order of enum delta_type. */
 static const char *const delta_types[] = {"fossil", NULL};
 
@@ -152,6 +159,8 @@ const struct config_key config_keys[] = {
              "Time that a client has to refresh an expired token."),
     DURATION("client.expired_sub_close_delay", NODE(client.expired_sub_close_delay_ms), 0, DAYS_MAX,
              "25s", "The same for an expired subscription."),
+    DURATION("client.presence_update_interval", NODE(client.presence_update_interval_ms), SECOND,
+             HOUR, "27s", "After which time presence in map channels is told again."),
     NUMBER("client.channel_limit", NODE(client.channel_limit), 1, 1 << 20, "128",
            "Subscriptions of one client."),
     SIZE("client.queue_max_size", NODE(client.queue_max_size), 1024, SIZE_BYTES_MAX, "1048576",
@@ -222,6 +231,8 @@ const struct config_key config_keys[] = {
     PROXY_KEYS("channel.proxy.subscribe.", struct config, proxy.subscribe),
     PROXY_KEYS("channel.proxy.publish.", struct config, proxy.publish),
     PROXY_KEYS("channel.proxy.sub_refresh.", struct config, proxy.sub_refresh),
+    PROXY_KEYS("channel.proxy.map_publish.", struct config, proxy.map_publish),
+    PROXY_KEYS("channel.proxy.map_remove.", struct config, proxy.map_remove),
     {.path = "proxies",
      .type = CONFIG_TREE,
      AT(named_proxies),
@@ -381,6 +392,17 @@ static_assert(sizeof(config_keys) / sizeof(config_keys[0]) <= CONFIG_KEYS_MAX,
         .max = DAYS_MAX, .initial = "0s", .help = help_ \
     }
 
+#define CHANNEL_CHOICE(path_, name, choices_, initial_, help_) \
+    { \
+        .path = path_, .type = CONFIG_CHOICE, .offset = offsetof(struct channel_options, name), \
+        .choices = choices_, .initial = initial_, .help = help_ \
+    }
+#define CHANNEL_TEXT(name, help_) \
+    { \
+        .path = #name, .type = CONFIG_STRING, .offset = offsetof(struct channel_options, name), \
+        .max = NAME_BYTES_MAX, .initial = "", .help = help_ \
+    }
+
 #define PROXY_NAME(name, which) \
     { \
         .path = #name, .type = CONFIG_STRING, .offset = offsetof(struct channel_options, name), \
@@ -410,12 +432,8 @@ const struct config_key config_channel_keys[] = {
     OPTION(allow_positioning, "Subscribers that ask for it are."),
     OPTION(force_recovery, "Subscribers that come back are sent what they missed."),
     OPTION(allow_recovery, "Subscribers that ask for it are."),
-    {.path = "force_recovery_mode",
-     .type = CONFIG_CHOICE,
-     .offset = offsetof(struct channel_options, force_recovery_mode),
-     .choices = recovery_modes,
-     .initial = "stream",
-     .help = "What they are sent: `stream`: all of it, `cache`: the newest publication."},
+    CHANNEL_CHOICE("force_recovery_mode", force_recovery_mode, recovery_modes, "stream",
+                   "What they are sent: `stream`: all of it, `cache`: the newest publication."),
     OPTION(auto_cache_recover, "And so is every new subscriber."),
     {.path = "allowed_delta_types",
      .type = CONFIG_CHOICES,
@@ -440,12 +458,51 @@ const struct config_key config_channel_keys[] = {
     PROXY_NAME(publish_proxy_name, "channel.proxy.publish"),
     OPTION(sub_refresh_proxy_enabled, "A backend prolongs subscriptions that expire."),
     PROXY_NAME(sub_refresh_proxy_name, "channel.proxy.sub_refresh"),
-    {.path = "publication_data_format",
-     .type = CONFIG_CHOICE,
-     .offset = offsetof(struct channel_options, publication_data_format),
-     .choices = data_formats,
-     .initial = "",
-     .help = "What a publication must be; empty: as channel.publication_data_format says."},
+    CHANNEL_CHOICE("publication_data_format", publication_data_format, data_formats, "",
+                   "What a publication must be; empty: as channel.publication_data_format says."),
+
+    CHANNEL_CHOICE("subscription_type", subscription_type, subscription_types, "stream",
+                   "What is subscribed to: a stream of publications, keys with values, or who is "
+                   "subscribed elsewhere."),
+    CHANNEL_CHOICE("map.mode", map.mode, map_modes, "",
+                   "Keys that expire, the same with a stream of what changes, or keys that stay."),
+    CHANNEL_DURATION("map.key_ttl", map.key_ttl_ms, "After which time a key expires."),
+    CHANNEL_NUMBER(map.stream_size, "Changes that the stream keeps; 0: 100."),
+    CHANNEL_DURATION("map.stream_ttl", map.stream_ttl_ms, "How long it keeps them; 0s: 1m."),
+    CHANNEL_DURATION("map.meta_ttl", map.meta_ttl_ms,
+                     "How long its position is kept; 0s: ten times stream_ttl, or for ever where "
+                     "keys stay."),
+    CHANNEL_CHOICE("map.client_key", map.client_key, map_client_keys, "",
+                   "What a client's key is, whatever it says."),
+    OPTION(map.remove_client_on_unsubscribe,
+           "The key that is a client's id goes when it unsubscribes."),
+    OPTION(map.allow_publish_for_client, "Every client may set keys."),
+    OPTION(map.allow_publish_for_subscriber, "Who is subscribed may set keys."),
+    OPTION(map.allow_publish_for_anonymous,
+           "What is allowed above holds for the anonymous user too."),
+    OPTION(map.allow_remove_for_client, "Every client may remove keys."),
+    OPTION(map.allow_remove_for_subscriber, "Who is subscribed may remove keys."),
+    OPTION(map.allow_remove_for_anonymous,
+           "What is allowed above holds for the anonymous user too."),
+    CHANNEL_NUMBER(map.default_page_size, "Keys that a client is sent at once; 0: 100."),
+    CHANNEL_NUMBER(map.min_page_size, "The fewest that it may ask for; 0: 100."),
+    CHANNEL_NUMBER(map.max_page_size, "And the most; 0: 1000."),
+    CHANNEL_NUMBER(map.live_transition_max_publication_limit,
+                   "Changes that a client may have missed and still follow; 0: max_page_size."),
+    CHANNEL_DURATION("map.subscribe_catch_up_timeout", map.subscribe_catch_up_timeout_ms,
+                     "Time that a client has from its first page until it follows; 0s: 5s."),
+    OPTION(map.publish_proxy_enabled, "A backend decides which keys clients may set."),
+    PROXY_NAME(map.publish_proxy_name, "channel.proxy.map_publish"),
+    OPTION(map.remove_proxy_enabled, "A backend decides which keys clients may remove."),
+    PROXY_NAME(map.remove_proxy_name, "channel.proxy.map_remove"),
+    CHANNEL_TEXT(map_clients_presence_channel_prefix,
+                 "Enter each subscriber, by client, into the channel of this name and the "
+                 "channel's; its namespace is one of `map_clients`."),
+    CHANNEL_TEXT(map_users_presence_channel_prefix,
+                 "The same by user, in a namespace of `map_users`."),
+    CHANNEL_DURATION("client_publish_debounce_interval", client_publish_debounce_interval_ms,
+                     "Clients of a map leave so much time between two publications of one key, "
+                     "and send the latest."),
 };
 const size_t config_channel_keys_len = sizeof(config_channel_keys) / sizeof(config_channel_keys[0]);
 static_assert(sizeof(config_channel_keys) / sizeof(config_channel_keys[0]) <=
@@ -471,3 +528,6 @@ const size_t config_rpc_keys_len = sizeof(config_rpc_keys) / sizeof(config_rpc_k
 
 static_assert(sizeof(enum publication_data_format) == sizeof(unsigned), "a choice is unsigned");
 static_assert(sizeof(enum recovery_mode) == sizeof(unsigned), "a choice is unsigned");
+static_assert(sizeof(enum client_subscription_type) == sizeof(unsigned), "a choice is unsigned");
+static_assert(sizeof(enum map_mode) == sizeof(unsigned), "a choice is unsigned");
+static_assert(sizeof(enum map_client_key) == sizeof(unsigned), "a choice is unsigned");

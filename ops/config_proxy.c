@@ -424,6 +424,8 @@ struct standards {
     struct candidate *subscribe;
     struct candidate *publish;
     struct candidate *sub_refresh;
+    struct candidate *map_publish;
+    struct candidate *map_remove;
 };
 
 static void derive_channel(struct deriving *at, const struct config_scope *scope,
@@ -443,6 +445,10 @@ static void derive_channel(struct deriving *at, const struct config_scope *scope
          standards->publish, &options->publish_proxy},
         {"sub_refresh_proxy_", options->sub_refresh_proxy_enabled, options->sub_refresh_proxy_name,
          standards->sub_refresh, &options->sub_refresh_proxy},
+        {"map.publish_proxy_", options->map.publish_proxy_enabled, options->map.publish_proxy_name,
+         standards->map_publish, &options->map.publish_proxy},
+        {"map.remove_proxy_", options->map.remove_proxy_enabled, options->map.remove_proxy_name,
+         standards->map_remove, &options->map.remove_proxy},
     };
 
     for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++) {
@@ -523,6 +529,8 @@ static void derive_all(struct deriving *at)
         .subscribe = add_default(at, "channel.proxy.subscribe.", &said->subscribe),
         .publish = add_default(at, "channel.proxy.publish.", &said->publish),
         .sub_refresh = add_default(at, "channel.proxy.sub_refresh.", &said->sub_refresh),
+        .map_publish = add_default(at, "channel.proxy.map_publish.", &said->map_publish),
+        .map_remove = add_default(at, "channel.proxy.map_remove.", &said->map_remove),
     };
     struct config_scope scope = config_scope_without_namespace(config);
 

@@ -35,6 +35,8 @@ struct config_default_proxies {
     struct config_proxy subscribe;
     struct config_proxy publish;
     struct config_proxy sub_refresh;
+    struct config_proxy map_publish;
+    struct config_proxy map_remove;
 };
 
 /* Who uses which, and where it is: config->options gets its proxies and endpoints, channels and RPC

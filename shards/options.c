@@ -24,6 +24,7 @@ static void client_options_init(struct client_options *client)
     client->stale_close_delay_ms = 10 * 1000;
     client->expired_close_delay_ms = 25 * 1000;
     client->expired_sub_close_delay_ms = 25 * 1000;
+    client->presence_update_interval_ms = 27 * 1000;
     client->channel_limit = 128;
     client->queue_max_size = 1 << 20;
     client->history_max_publication_limit = 300;
@@ -99,4 +100,31 @@ void node_options_init(struct node_options *options)
     options->channel_user_boundary = "#";
     options->channel_user_separator = ",";
     options->without_namespace.name = "";
+    options->without_namespace.map_clients_presence_channel_prefix = "";
+    options->without_namespace.map_users_presence_channel_prefix = "";
+}
+
+static uint32_t or_else(uint32_t value, uint32_t otherwise)
+{
+    return value != 0 ? value : otherwise;
+}
+
+void map_options_complete(struct map_options *map)
+{
+    if (map_has_stream(map)) {
+        map->stream_size = or_else(map->stream_size, 100);
+        map->stream_ttl_ms = map->stream_ttl_ms != 0 ? map->stream_ttl_ms : 60 * 1000;
+    }
+    if (map->mode == MAP_RECOVERABLE && map->meta_ttl_ms == 0) {
+        const uint64_t ttl_ms = 10 * map->stream_ttl_ms;
+        map->meta_ttl_ms = ttl_ms > map->key_ttl_ms ? ttl_ms : map->key_ttl_ms;
+    }
+    map->min_page_size = or_else(map->min_page_size, 100);
+    map->max_page_size = or_else(map->max_page_size, 1000);
+    map->default_page_size = or_else(map->default_page_size, 100);
+    map->live_transition_max_publication_limit =
+        or_else(map->live_transition_max_publication_limit, map->max_page_size);
+    if (map->subscribe_catch_up_timeout_ms == 0) {
+        map->subscribe_catch_up_timeout_ms = 5 * 1000;
+    }
 }

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "codec/client.h"
 #include "codec/gossip_seal.h"
 #include "runtime/mailbox.h"
 #include "runtime/poller.h"
@@ -65,6 +66,53 @@ struct rpc_options {
     const struct proxy_options *proxy; /* NULL: there are no such methods. */
 };
 
+/* What a map channel keeps. */
+enum map_mode {
+    MAP_NONE,        /* It is none. */
+    MAP_EPHEMERAL,   /* Keys that expire, without a stream. */
+    MAP_RECOVERABLE, /* The same with a stream of their changes. */
+    MAP_PERSISTENT,  /* Keys that stay, and the stream. */
+};
+
+/* Which key a client's own publications get. */
+enum map_client_key { MAP_KEY_AS_SAID, MAP_KEY_CLIENT_ID, MAP_KEY_USER_ID };
+
+/* Of a namespace of map channels. */
+struct map_options {
+    enum map_mode mode;
+    uint64_t key_ttl_ms; /* 0: keys do not expire. */
+    uint32_t stream_size;
+    uint64_t stream_ttl_ms;
+    uint64_t meta_ttl_ms; /* 0: its position is kept for ever. */
+    enum map_client_key client_key;
+    bool remove_client_on_unsubscribe;
+    bool allow_publish_for_client;
+    bool allow_publish_for_subscriber;
+    bool allow_publish_for_anonymous;
+    bool allow_remove_for_client;
+    bool allow_remove_for_subscriber;
+    bool allow_remove_for_anonymous;
+    uint32_t default_page_size; /* Keys or publications. */
+    uint32_t min_page_size;
+    uint32_t max_page_size;
+    uint32_t live_transition_max_publication_limit;
+    uint64_t subscribe_catch_up_timeout_ms;
+    bool publish_proxy_enabled;
+    bool remove_proxy_enabled;
+    const char *publish_proxy_name;
+    const char *remove_proxy_name;
+    const struct proxy_options *publish_proxy; /* NULL: what is allowed above counts. */
+    const struct proxy_options *remove_proxy;
+};
+
+static inline bool map_has_stream(const struct map_options *map)
+{
+    return map->mode == MAP_RECOVERABLE || map->mode == MAP_PERSISTENT;
+}
+
+/* Gives what is 0 the value that a node goes by. */
+void map_options_complete(struct map_options *map);
+
 /* Of one namespace, or of channels without one. */
 struct channel_options {
     const char *name; /* "" for channels without a namespace. */
@@ -100,6 +148,14 @@ struct channel_options {
     uint64_t batch_max_delay_ms; /* 0: publications are not delayed. */
     bool batch_flush_latest;
     enum publication_data_format publication_data_format;
+    enum client_subscription_type subscription_type;
+    struct map_options map; /* Of the three types of maps. */
+    /* Who is subscribed is entered into the map channel of that name and the channel's; "": none.
+     */
+    const char *map_clients_presence_channel_prefix; /* By client, */
+    const char *map_users_presence_channel_prefix;   /* and by user. */
+    /* How much time a client leaves between two publications of one key; 0: none. */
+    uint64_t client_publish_debounce_interval_ms;
     /* As they were configured, */
     bool subscribe_proxy_enabled;
     bool publish_proxy_enabled;
@@ -145,6 +201,7 @@ struct client_options {
     uint64_t stale_close_delay_ms;
     uint64_t expired_close_delay_ms;
     uint64_t expired_sub_close_delay_ms;
+    uint64_t presence_update_interval_ms; /* After which presence in maps is told again. */
     uint32_t channel_limit;
     uint32_t queue_max_size;                 /* Bytes. */
     uint32_t connection_limit;               /* Of the node; 0: none. */

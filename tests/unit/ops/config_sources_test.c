@@ -205,11 +205,13 @@ static void test_errors_of_the_environment(void **state)
                        ENVIRONMENT("ROOST_WEBTRANSPORT_ENABLED=false",
                                    "ROOST_SSE_HANDLER_PREFIX=/x"),
                        "");
-    expect_environment(NULL, ENVIRONMENT("ROOST_CHANNEL_WITHOUT_NAMESPACE_SUBSCRIPTION_TYPE=map"),
-                       "environment ROOST_CHANNEL_WITHOUT_NAMESPACE_SUBSCRIPTION_TYPE: "
-                       "channel.without_namespace.subscription_type: known to Centrifugo, not "
-                       "supported "
-                       "by roost yet\n");
+    expect_environment(NULL,
+                       ENVIRONMENT("ROOST_CHANNEL_WITHOUT_NAMESPACE_SUBSCRIBE_STREAM_PROXY_ENABLED="
+                                   "true"),
+                       "environment "
+                       "ROOST_CHANNEL_WITHOUT_NAMESPACE_SUBSCRIBE_STREAM_PROXY_ENABLED: "
+                       "channel.without_namespace.subscribe_stream_proxy_enabled: known to "
+                       "Centrifugo, not supported by roost yet\n");
     /* None of ours. */
     expect_environment(NULL, ENVIRONMENT("ROOSTER=1", "CENTRIFUGO_SSE_ENABLED=true", "ROOST", "=x"),
                        "");
