@@ -59,6 +59,9 @@ static const struct protobuf_slot message_slots[] = {
     PROTOBUF_FIELD_OF_NESTED(link_message, FIELD_COMMAND, has_command, &command_fields),
     PROTOBUF_FIELD(link_message, 24, U64, version),
     PROTOBUF_FIELD(link_message, 25, U64, version_epoch),
+    PROTOBUF_FIELD(link_message, 26, U32, key_ttl_ms),
+    PROTOBUF_FIELD(link_message, 27, U32, stream_ttl_s),
+    PROTOBUF_FIELD(link_message, 28, BYTES, cursor),
 };
 static const struct protobuf_fields message_fields = PROTOBUF_FIELDS(message_slots);
 
@@ -73,6 +76,7 @@ static const uint8_t needs[LINK_MESSAGE_KINDS_LEN] = {
     [LINK_MESSAGE_USER_COMMAND] = NEED_COMMAND, [LINK_MESSAGE_SESSION_COMMAND] = NEED_COMMAND,
     [LINK_MESSAGE_CHANNEL_MOVE] = NEED_NAME,    [LINK_MESSAGE_EMULATE] = NEED_NAME,
     [LINK_MESSAGE_SLOTS_ASK] = NEED_PAYLOAD,    [LINK_MESSAGE_SLOTS_MOVED] = NEED_PAYLOAD,
+    [LINK_MESSAGE_MAP_ASK] = NEED_NAME,
 };
 
 static enum link_message_result check_message(const struct link_message *message,
@@ -155,6 +159,9 @@ static void encode_head(struct writer *out, const void *value)
     }
     protobuf_put_u64(out, 24, message->version);
     protobuf_put_u64(out, 25, message->version_epoch);
+    protobuf_put_u64(out, 26, message->key_ttl_ms);
+    protobuf_put_u64(out, 27, message->stream_ttl_s);
+    protobuf_put_bytes(out, 28, message->cursor);
 }
 
 void link_message_encode(struct writer *out, const struct link_message *message)
@@ -190,6 +197,12 @@ static const struct protobuf_slot entry_slots[] = {
     PROTOBUF_FIELD(link_entry, 7, U64, offset),
     PROTOBUF_FIELD(link_entry, 9, BOOL, is_binary),
     PROTOBUF_FIELD(link_entry, 10, BOOL, wants_delta),
+    PROTOBUF_FIELD(link_entry, 11, BYTES, key),
+    PROTOBUF_FIELD(link_entry, 12, BOOL, is_removed),
+    PROTOBUF_FIELD(link_entry, 13, S64, score),
+    PROTOBUF_FIELD(link_entry, 14, U32, key_mode),
+    PROTOBUF_FIELD(link_entry, 15, U64, time_ms),
+    PROTOBUF_FIELD(link_entry, 16, U64, ttl_ms),
     PROTOBUF_FIELD_OF_NESTED(link_entry, ENTRY_IDENTITY, has_identity, &entry_identity_fields),
 };
 static const struct protobuf_fields entry_fields = PROTOBUF_FIELDS(entry_slots);
@@ -296,6 +309,12 @@ static void encode_entry(struct writer *out, const void *value)
     }
     protobuf_put_bool(out, 9, entry->is_binary);
     protobuf_put_bool(out, 10, entry->wants_delta);
+    protobuf_put_bytes(out, 11, entry->key);
+    protobuf_put_bool(out, 12, entry->is_removed);
+    protobuf_put_s64(out, 13, entry->score);
+    protobuf_put_u64(out, 14, entry->key_mode);
+    protobuf_put_u64(out, 15, entry->time_ms);
+    protobuf_put_u64(out, 16, entry->ttl_ms);
 }
 
 static void encode_channel(struct writer *out, const void *value)

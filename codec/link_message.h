@@ -41,7 +41,9 @@
     X(EMULATE) \
     X(EMULATED) \
     X(CHANNEL_TAKEN) \
-    X(SLOTS_ASK)
+    X(SLOTS_ASK) \
+    X(MAP_ASK) \
+    X(MAP_PAGE)
 
 enum link_message_kind {
     LINK_MESSAGE_NONE,
@@ -93,6 +95,9 @@ struct link_message {
     uint64_t age_us;
     uint64_t version;
     uint64_t version_epoch;
+    uint32_t key_ttl_ms;
+    uint32_t stream_ttl_s;
+    struct span cursor;
     bool has_command;
     struct link_command command;
 };
@@ -111,10 +116,16 @@ struct link_entry {
     struct span tags;
     struct span idempotency_key;
     struct span version_epoch;
+    struct span key; /* Of a map; empty: none. */
     uint64_t version;
     uint64_t offset;
+    int64_t score;
+    uint64_t time_ms;
+    uint64_t ttl_ms;
+    uint32_t key_mode;
     bool is_binary; /* `data` is not JSON. */
     bool wants_delta;
+    bool is_removed; /* The key is. */
     bool has_identity;
     struct link_identity identity;
 };

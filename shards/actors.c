@@ -77,6 +77,7 @@ static void actors_on_message(void *actor, const struct message *message)
     case MESSAGE_PUBLISH:
     case MESSAGE_PRESENCE_ASK:
     case MESSAGE_HISTORY_ASK:
+    case MESSAGE_MAP_ASK:
     case MESSAGE_CHANNEL_MOVE:
     case MESSAGE_CHANNEL_TAKEN:
     case MESSAGE_SLOTS_READY:
@@ -107,6 +108,7 @@ static void actors_on_message(void *actor, const struct message *message)
     case MESSAGE_MOVED:
     case MESSAGE_PRESENCE:
     case MESSAGE_HISTORY:
+    case MESSAGE_MAP_PAGE:
     case MESSAGE_USER_ADDED:
     case MESSAGE_SESSION_COMMAND:
     case MESSAGE_SURVEY:

@@ -141,6 +141,14 @@ enum {
     IDEMPOTENCY_MS = 5 * 60 * 1000,
     IDEMPOTENCY_KEY_LEN_MAX = 1024,
 
+    /* Keys of maps. How long it is known that one was removed, where no stream says so: longer than
+     * a subscriber takes to catch up; and how many such of a channel. */
+    MAP_KEY_LEN_MAX = 1024,
+    MAP_REMOVED_MS = 15 * 1000,
+    MAP_REMOVED_MAX = 16384,
+    /* When keys that have expired are looked for. */
+    MAP_SWEEP_MS = 1000,
+
     /* Payloads that are compared: a longer one is sent whole. What a shard keeps of the newest
      * publications of channels to tell the next ones against them. */
     DELTA_PAYLOAD_LEN_MAX = 4 << 20,

@@ -79,6 +79,13 @@ void message_release(const struct message *message)
     case MESSAGE_HISTORY:
         stream_page_release(message_as_history(message).page);
         break;
+    case MESSAGE_MAP_ASK:
+        buf_release(message_as_map_ask(message).channel);
+        buf_release(message_as_map_ask(message).cursor);
+        break;
+    case MESSAGE_MAP_PAGE:
+        stream_page_release(message_as_map_page(message).page);
+        break;
     case MESSAGE_CHANNEL_MOVE:
         channel_move_release(message_as_channel_move(message).move);
         break;

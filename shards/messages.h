@@ -39,6 +39,8 @@
     X(PRESENCE, presence, HOME, EDGE, MESSAGE_REPLY) \
     X(HISTORY_ASK, history_ask, EDGE, HOME, MESSAGE_REQUEST) \
     X(HISTORY, history, HOME, EDGE, MESSAGE_REPLY) \
+    X(MAP_ASK, map_ask, EDGE, HOME, MESSAGE_REQUEST) \
+    X(MAP_PAGE, map_page, HOME, EDGE, MESSAGE_REPLY) \
     X(CHANNEL_MOVE, channel_move, HOME, HOME, MESSAGE_REQUEST) \
     X(CHANNEL_TAKEN, channel_taken, HOME, HOME, MESSAGE_REPLY) \
     X(SLOTS_SETTLED, slots_settled, HOME, ROUTER, MESSAGE_REPLY) \
@@ -193,6 +195,16 @@ struct message_publish {
     uint32_t history_size;
     uint32_t history_ttl_s;
     uint32_t meta_ttl_s;
+    uint32_t key_ttl_ms; /* Of the key, where the publication has one; 0: it lives for ever. */
+};
+
+/* Why a publication with a key changed nothing. */
+enum suppress_reason {
+    SUPPRESS_NONE,
+    SUPPRESS_IDEMPOTENCY,
+    SUPPRESS_VERSION,
+    SUPPRESS_KEY_EXISTS,
+    SUPPRESS_KEY_NOT_FOUND,
 };
 
 /* handle: the asker's. */
@@ -201,7 +213,8 @@ struct message_published {
     uint64_t offset; /* 0: it was not kept in any history. */
     uint32_t cookie;
     uint32_t origin;
-    uint32_t error; /* 0, or an enum client_error. */
+    uint32_t error;      /* 0, or an enum client_error. */
+    uint32_t suppressed; /* enum suppress_reason */
 };
 
 enum publication_kind { PUBLICATION_DATA, PUBLICATION_JOIN, PUBLICATION_LEAVE };
@@ -209,6 +222,9 @@ enum publication_kind { PUBLICATION_DATA, PUBLICATION_JOIN, PUBLICATION_LEAVE };
 enum publication_flag {
     PUBLICATION_DELTA =
         1u << 0, /* Its publisher wants it told as a delta, where clients take it. */
+    /* Of a map without a stream: its offset and its epoch are between homes and edges alone. No
+     * client is told of them. */
+    PUBLICATION_UNPLACED = 1u << 1,
 };
 
 /* handle: the receiver's hub channel. */
@@ -273,6 +289,59 @@ struct message_history {
     uint32_t cookie;
     uint32_t origin;
     uint32_t error; /* 0, or an enum client_error. */
+};
+
+/* Maps. A channel into which publications with a key go (publish_request) is a map: beside its
+ * stream its home has for each key the newest publication. Every change of a map gets an offset,
+ * also where no stream is kept of them (history_size 0 in PUBLISH): then the offsets and the epoch
+ * are for homes and edges alone, and clients are told none.
+ *
+ * A subscriber gets the whole of it in this order, each step with the position of the one before:
+ *
+ *   STATE   MAP_ASK from the beginning: the first page, and `newest`, the position that is kept.
+ *           Then, while there is more, MAP_ASK beyond the last key of the page before, with the
+ *           epoch that is kept. What is in these pages with a greater offset than that which is
+ *           kept comes again in the next step, and may be left out.
+ *   STREAM  (Not where no stream is kept.) HISTORY_ASK since the position that is kept, which
+ *           becomes that of the last publication that was brought; as often as it is wanted.
+ *   LIVE    SUBSCRIBE with POSITIONED, RECOVERABLE, RECOVER and REJECT_UNRECOVERED since the
+ *           position that is kept. SUBSCRIBED brings the changes after it, in the order of their
+ *           offsets, and the PUBLICATIONs after it follow without a gap: `newest` of SUBSCRIBED is
+ *           where they begin. REJECTED: it is not known, or not within the limits, what came after
+ *           it, and nobody was registered. The client begins with STATE again (error 112).
+ *
+ * Of a map without a stream SUBSCRIBED brings of each key only its newest change since: the
+ * publication, or that it was removed. How long removals are known: MAP_REMOVED_MS.
+ */
+enum map_ask_flag {
+    MAP_ASK_KEY = 1u << 0,   /* Only the key that is in `cursor`. */
+    MAP_ASK_CLEAR = 1u << 1, /* Forget the channel; it begins anew. No page. */
+};
+
+/* handle: the asker's. */
+struct message_map_ask {
+    struct buf *channel;
+    struct buf *cursor; /* Keys beyond this one. NULL: from the first. */
+    uint64_t epoch;     /* Where the channel has another: error 112. 0: whichever it has. */
+    uint32_t cookie;
+    uint32_t origin;
+    uint32_t flags;
+    uint32_t limit;     /* Keys; 0: only the position. */
+    uint32_t bytes_max; /* Of what they weigh: the page may be shorter, but not empty. */
+    uint32_t meta_ttl_s;
+};
+
+/* handle: the asker's. */
+struct message_map_page {
+    /* stream_page_of(): the newest publication of each key, in the order of the keys' bytes, each
+     * with its own offset. NULL: none. */
+    struct buf *page;
+    struct stream_position newest;
+    uint32_t cookie;
+    uint32_t origin;
+    uint32_t error;   /* 0, or an enum client_error. */
+    uint32_t keys;    /* That the map has now. */
+    uint32_t is_more; /* There are keys beyond the last of the page. */
 };
 
 /* handle: the asking home's channel. A piece of what a channel is, for the home that it has now. A

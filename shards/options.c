@@ -94,6 +94,9 @@ void node_options_init(struct node_options *options)
 
     options->channel_max_length = 255;
     options->history_memory_limit = 1ull << 30;
+    options->map_memory_limit = 1ull << 30;
+    options->map_max_keys = 100000;
+    options->map_max_size = 64ull << 20;
     options->channel_history_meta_ttl_ms = 720ull * 3600 * 1000;
     options->channel_private_prefix = "$";
     options->channel_namespace_boundary = ":";

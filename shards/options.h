@@ -345,7 +345,10 @@ struct node_options {
     const char *metrics_prefix;            /* "roost": before each metric's name. */
 
     uint32_t channel_max_length;   /* Bytes of a channel's name. */
-    uint64_t history_memory_limit; /* Bytes that histories may take. */
+    uint64_t history_memory_limit; /* Bytes that histories may take, */
+    uint64_t map_memory_limit;     /* and maps. */
+    uint32_t map_max_keys;         /* Of one channel, */
+    uint64_t map_max_size;         /* and bytes that they may take. */
     uint64_t channel_history_meta_ttl_ms;
     const char *channel_private_prefix;
     const char *channel_namespace_boundary;

@@ -166,27 +166,35 @@ struct client_info identity_info(const struct buf *buf, char id_text[CLIENT_ID_T
 /* What stands before the parts. */
 struct publish_head {
     uint64_t version;
-    uint32_t is_binary;
-    uint32_t wants_delta;
+    int64_t score;
+    int64_t time_ms;
+    uint8_t is_binary;
+    uint8_t wants_delta;
+    uint8_t is_removed;
+    uint8_t key_mode;
 };
 
 struct buf *publish_request_make(const struct publish_request *request)
 {
-    const struct span parts[] = {request->channel, request->data, request->tags,
-                                 request->idempotency_key, request->version_epoch};
+    const struct span parts[] = {request->channel,         request->data,          request->tags,
+                                 request->idempotency_key, request->version_epoch, request->key};
     const struct publish_head head = {
         .version = request->version,
+        .score = request->score,
+        .time_ms = request->time_ms,
         .is_binary = request->is_binary,
         .wants_delta = request->wants_delta,
+        .is_removed = request->is_removed,
+        .key_mode = (uint8_t)request->key_mode,
     };
-    return pack(&head, sizeof(head), parts, 5);
+    return pack(&head, sizeof(head), parts, 6);
 }
 
 struct publish_request publish_request_of(const struct buf *buf)
 {
     struct publish_head head;
-    struct span parts[5];
-    unpack(buf, sizeof(head), parts, 5);
+    struct span parts[6];
+    unpack(buf, sizeof(head), parts, 6);
     memcpy(&head, buf->bytes, sizeof(head));
     return (struct publish_request){
         .channel = parts[0],
@@ -194,9 +202,14 @@ struct publish_request publish_request_of(const struct buf *buf)
         .tags = parts[2],
         .idempotency_key = parts[3],
         .version_epoch = parts[4],
+        .key = parts[5],
         .version = head.version,
+        .score = head.score,
+        .time_ms = head.time_ms,
+        .key_mode = (enum key_mode)head.key_mode,
         .is_binary = head.is_binary != 0,
         .wants_delta = head.wants_delta != 0,
+        .is_removed = head.is_removed != 0,
     };
 }
 

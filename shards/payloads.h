@@ -45,6 +45,15 @@ bool client_id_parse(struct span text, uint8_t out[CLIENT_ID_LEN]);
 /* The identity as the protocol's ClientInfo; `id_text` is room that must live as long. */
 struct client_info identity_info(const struct buf *buf, char id_text[CLIENT_ID_TEXT_LEN]);
 
+/* On what condition a publication with a key is one. */
+enum key_mode {
+    KEY_REPLACE,   /* None. */
+    KEY_IF_NEW,    /* The map has no such key, */
+    KEY_IF_EXISTS, /* or it has. */
+    KEY_KEEP,      /* As IF_NEW; a key that is there lives on as if it were published now. */
+    KEY_MODES,
+};
+
 /* A publication on its way to the home, and as a history keeps it. */
 struct publish_request {
     struct span channel;
@@ -52,9 +61,14 @@ struct publish_request {
     struct span tags; /* JSON object or empty */
     struct span idempotency_key;
     struct span version_epoch;
+    struct span key;  /* Empty: it is for no map. */
     uint64_t version; /* 0: none */
+    int64_t score;
+    int64_t time_ms; /* Unix time of its publishing; 0: not told. */
+    enum key_mode key_mode;
     bool is_binary;   /* `data` is not JSON. */
     bool wants_delta; /* See PUBLICATION_DELTA. */
+    bool is_removed;  /* The key is removed; there is no data. */
 };
 MUST_CHECK struct buf *publish_request_make(const struct publish_request *request);
 struct publish_request publish_request_of(const struct buf *buf);
@@ -65,6 +79,7 @@ struct stream_page_entry {
     struct buf *request;  /* publish_request_of() */
     struct buf *identity; /* Of the publishing client, or NULL. */
     uint64_t offset;
+    uint64_t ttl_ms; /* Of a key in CHANNEL_MOVE: for how long it is to live on; 0: for ever. */
 };
 struct stream_page {
     uint64_t len;
@@ -101,6 +116,8 @@ enum channel_move_flag {
     CHANNEL_MOVE_FIRST = 1u << 0,
     CHANNEL_MOVE_LAST = 1u << 1,
     CHANNEL_MOVE_STREAM = 1u << 2, /* It has a stream: */
+    CHANNEL_MOVE_MAP = 1u << 3,    /* It is a map. */
+    CHANNEL_MOVE_KEYS = 1u << 4,   /* The page is of keys, with their newest publications. */
 };
 struct channel_move {
     struct buf *name;
@@ -113,6 +130,8 @@ struct channel_move {
     uint64_t version_epoch_hash;
     uint32_t expires_in_s;
     uint32_t meta_ttl_s;
+    uint32_t stream_size; /* Of a map: what its stream keeps of changes that nobody asked for. */
+    uint32_t stream_ttl_s;
     uint32_t flags;
 };
 /* Takes over the counts of its bufs, or on NULL does not. The buf has one holder. */

@@ -411,6 +411,18 @@ static void homes_on_presence_ask(struct homes *homes, const struct message *mes
     message_release(message);
 }
 
+static void homes_on_map_ask(struct homes *homes, const struct message *message)
+{
+    const struct message_map_ask body = message_as_map_ask(message);
+    const struct message_map_page answer = {
+        .cookie = body.cookie,
+        .origin = body.origin,
+        .error = CLIENT_ERROR_NOT_AVAILABLE,
+    };
+    OUTBOX_SEND(homes->actors->outbox, message->from, map_page, message->handle, &answer);
+    message_release(message);
+}
+
 void homes_on_message(struct homes *homes, const struct message *message)
 {
     switch ((enum message_type)message->type) {
@@ -428,6 +440,9 @@ void homes_on_message(struct homes *homes, const struct message *message)
         break;
     case MESSAGE_HISTORY_ASK:
         homes_on_history_ask(homes, message);
+        break;
+    case MESSAGE_MAP_ASK:
+        homes_on_map_ask(homes, message);
         break;
     case MESSAGE_CHANNEL_MOVE:
         homes_on_channel_move(homes, message);

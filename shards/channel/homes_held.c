@@ -146,6 +146,12 @@ static void homes_refuse(struct homes *homes, const struct message *message)
                                                .origin = body.origin,
                                                .error = error};
         OUTBOX_SEND(outbox, to, history, message->handle, &answer);
+    } else if (message->type == MESSAGE_MAP_ASK) {
+        const struct message_map_ask body = message_as_map_ask(message);
+        const struct message_map_page answer = {.cookie = body.cookie,
+                                                .origin = body.origin,
+                                                .error = error};
+        OUTBOX_SEND(outbox, to, map_page, message->handle, &answer);
     }
     actors_count(homes->actors, COUNTER_HELD_REFUSED);
     message_release(message);

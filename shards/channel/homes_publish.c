@@ -232,8 +232,10 @@ void homes_on_publish(struct homes *homes, const struct message *message)
     if (!homes_admit(homes, message, request.channel)) {
         return;
     }
-    if (is_once && idempotency_find(homes->idempotency, request.channel, request.idempotency_key,
-                                    now_ms, &known)) {
+    if (!span_is_empty(request.key)) {
+        answer.error = CLIENT_ERROR_NOT_AVAILABLE;
+    } else if (is_once && idempotency_find(homes->idempotency, request.channel,
+                                           request.idempotency_key, now_ms, &known)) {
         actors_count(homes->actors, COUNTER_SUPPRESSED_IDEMPOTENCY);
         answer.offset = known.offset;
         answer.epoch = known.epoch;

@@ -100,6 +100,9 @@ struct buf *push_values_make(const struct client_push *push, bool is_json)
         entry.data = push->publication.data;
         entry.tags = push->publication.tags;
         entry.version = push->publication.version;
+        entry.key = push->publication.key;
+        entry.score = push->publication.score;
+        entry.is_removed = push->publication.removed;
     }
     if (info != NULL && client_id_parse(info->client, client)) {
         entry.has_identity = true;
@@ -143,7 +146,10 @@ bool push_values_read(struct span values, struct push_values *out)
             .data = entry.data,
             .info = entry.has_identity ? &out->info : NULL,
             .tags = entry.tags,
+            .key = entry.key,
             .version = entry.version,
+            .score = entry.score,
+            .removed = entry.is_removed,
         };
     } else if (push->kind == CLIENT_PUSH_JOIN) {
         push->join = out->info;
@@ -171,7 +177,7 @@ struct buf *push_frames_of_values(struct span channel, const struct message_publ
         return NULL;
     }
     read.push.channel = channel;
-    if (told->kind == PUBLICATION_DATA) {
+    if (told->kind == PUBLICATION_DATA && (told->flags & PUBLICATION_UNPLACED) == 0) {
         read.push.publication.offset = told->offset;
         if (told->epoch != 0) {
             read.push.publication.epoch = epoch_format(told->epoch, epoch_room);

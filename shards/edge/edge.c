@@ -304,6 +304,9 @@ void edge_on_message(struct edge *edge, const struct message *message)
             api_on_history(edge, message);
         }
         break;
+    case MESSAGE_MAP_PAGE:
+        message_release(message); /* Nobody asks yet. */
+        break;
     case MESSAGE_USER_ADDED:
         session_on_user_added(edge, message);
         break;

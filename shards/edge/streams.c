@@ -36,9 +36,13 @@ uint32_t streams_flags_of(const struct channel_options *options,
 
 uint32_t streams_meta_ttl_s(const struct edge *edge, const struct channel_options *options)
 {
-    const uint64_t ttl_ms = options->history_meta_ttl_ms != 0
-                                ? options->history_meta_ttl_ms
-                                : edge->options->channel_history_meta_ttl_ms;
+    const bool is_map = options->map.mode != MAP_NONE;
+    const uint64_t own_ms = is_map ? options->map.meta_ttl_ms : options->history_meta_ttl_ms;
+    if (options->map.mode == MAP_EPHEMERAL) {
+        /* Nobody can recover: it is kept for as long as somebody may be catching up. */
+        return (uint32_t)((options->map.key_ttl_ms + MAP_REMOVED_MS) / 1000);
+    }
+    const uint64_t ttl_ms = own_ms != 0 ? own_ms : edge->options->channel_history_meta_ttl_ms;
     return (uint32_t)(ttl_ms / 1000);
 }
 
@@ -64,6 +68,14 @@ void streams_limit_recovery(const struct edge *edge, const struct channel_option
 void streams_keep(const struct edge *edge, const struct channel_options *options, bool is_skipped,
                   struct message_publish *body)
 {
+    const struct map_options *map = &options->map;
+    if (map->mode != MAP_NONE) {
+        body->history_size = map_has_stream(map) ? map->stream_size : 0;
+        body->history_ttl_s = (uint32_t)((map->stream_ttl_ms + 999) / 1000);
+        body->meta_ttl_s = streams_meta_ttl_s(edge, options);
+        body->key_ttl_ms = map->key_ttl_ms < UINT32_MAX ? (uint32_t)map->key_ttl_ms : UINT32_MAX;
+        return;
+    }
     if (is_skipped || !streams_has_history(options)) {
         return;
     }
@@ -120,6 +132,9 @@ bool stream_publications_make(struct buf *page, struct span epoch, struct stream
         items[i].data = request.data;
         items[i].tags = request.tags;
         items[i].version = request.version;
+        items[i].key = request.key;
+        items[i].score = request.score;
+        items[i].removed = request.is_removed;
         items[i].offset = entry->offset;
         items[i].epoch = entry->offset == 1 ? epoch : SPAN_EMPTY;
         out->is_json = out->is_json && !request.is_binary;

@@ -247,6 +247,7 @@ enum message_class relay_class_of(enum link_message_kind kind)
     case LINK_MESSAGE_PUBLICATION:
     case LINK_MESSAGE_PRESENCE_ASK:
     case LINK_MESSAGE_HISTORY_ASK:
+    case LINK_MESSAGE_MAP_ASK:
     case LINK_MESSAGE_USER_ADD:
     case LINK_MESSAGE_USER_COMMAND:
     case LINK_MESSAGE_SURVEY:
@@ -316,6 +317,7 @@ void relay_on_message(struct relay *relay, const struct message *message)
     case MESSAGE_PUBLISH:
     case MESSAGE_PRESENCE_ASK:
     case MESSAGE_HISTORY_ASK:
+    case MESSAGE_MAP_ASK:
     case MESSAGE_CHANNEL_MOVE:
     case MESSAGE_USER_ADD:
         relay_on_request(relay, message);
@@ -324,6 +326,7 @@ void relay_on_message(struct relay *relay, const struct message *message)
     case MESSAGE_PUBLISHED:
     case MESSAGE_PRESENCE:
     case MESSAGE_HISTORY:
+    case MESSAGE_MAP_PAGE:
     case MESSAGE_CHANNEL_TAKEN:
     case MESSAGE_USER_ADDED:
     case MESSAGE_EMULATED:
@@ -373,6 +376,7 @@ static void on_link_message(struct relay *relay, struct relay_peer *peer,
     case LINK_MESSAGE_PUBLISH:
     case LINK_MESSAGE_PRESENCE_ASK:
     case LINK_MESSAGE_HISTORY_ASK:
+    case LINK_MESSAGE_MAP_ASK:
     case LINK_MESSAGE_CHANNEL_MOVE:
     case LINK_MESSAGE_USER_ADD:
         relay_on_link_request(relay, peer, message, payload);
@@ -381,6 +385,7 @@ static void on_link_message(struct relay *relay, struct relay_peer *peer,
     case LINK_MESSAGE_PUBLISHED:
     case LINK_MESSAGE_PRESENCE:
     case LINK_MESSAGE_HISTORY:
+    case LINK_MESSAGE_MAP_PAGE:
     case LINK_MESSAGE_CHANNEL_TAKEN:
     case LINK_MESSAGE_USER_ADDED:
     case LINK_MESSAGE_SURVEY_RESULT:

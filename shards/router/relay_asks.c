@@ -48,6 +48,8 @@ static enum link_message_kind answer_kind(enum link_message_kind request)
         return LINK_MESSAGE_PRESENCE;
     case LINK_MESSAGE_HISTORY_ASK:
         return LINK_MESSAGE_HISTORY;
+    case LINK_MESSAGE_MAP_ASK:
+        return LINK_MESSAGE_MAP_PAGE;
     case LINK_MESSAGE_CHANNEL_MOVE:
         return LINK_MESSAGE_CHANNEL_TAKEN;
     case LINK_MESSAGE_USER_ADD:
@@ -185,6 +187,9 @@ static uint32_t cookie_of(const struct message *message, uint32_t *api)
     case MESSAGE_HISTORY_ASK:
         *api = message_as_history_ask(message).origin;
         return message_as_history_ask(message).cookie;
+    case MESSAGE_MAP_ASK:
+        *api = message_as_map_ask(message).origin;
+        return message_as_map_ask(message).cookie;
     default:
         *api = 0;
         return 0;

@@ -54,6 +54,7 @@ static bool from_publish(const struct message *message, struct link_message *out
     out->history_size = body.history_size;
     out->history_ttl_s = body.history_ttl_s;
     out->meta_ttl_s = body.meta_ttl_s;
+    out->key_ttl_ms = body.key_ttl_ms;
     return relay_list_make(relay_put_entry, &entry, payload);
 }
 
@@ -64,6 +65,7 @@ static bool from_published(const struct message *message, struct link_message *o
     out->epoch = body.epoch;
     out->offset = body.offset;
     out->error = body.error;
+    out->what = body.suppressed;
     return true;
 }
 
@@ -116,6 +118,34 @@ static bool from_history(const struct message *message, struct link_message *out
                            payload);
 }
 
+static bool from_map_ask(const struct message *message, struct link_message *out)
+{
+    const struct message_map_ask body = message_as_map_ask(message);
+    out->kind = LINK_MESSAGE_MAP_ASK;
+    out->name = relay_name(body.channel);
+    out->cursor = span_of_buf(body.cursor);
+    out->epoch = body.epoch;
+    out->flags = body.flags;
+    out->limit = body.limit;
+    out->bytes_max = body.bytes_max;
+    out->meta_ttl_s = body.meta_ttl_s;
+    return true;
+}
+
+static bool from_map_page(const struct message *message, struct link_message *out,
+                          struct buf **payload)
+{
+    const struct message_map_page body = message_as_map_page(message);
+    out->kind = LINK_MESSAGE_MAP_PAGE;
+    out->epoch = body.newest.epoch;
+    out->offset = body.newest.offset;
+    out->error = body.error;
+    out->clients = body.keys;
+    out->flags = body.is_more;
+    return relay_list_make(relay_put_page, body.page == NULL ? NULL : stream_page_of(body.page),
+                           payload);
+}
+
 static bool from_channel_move(const struct message *message, struct link_message *out,
                               struct buf **payload)
 {
@@ -130,6 +160,8 @@ static bool from_channel_move(const struct message *message, struct link_message
     out->meta_ttl_s = move->meta_ttl_s;
     out->version = move->version;
     out->version_epoch = move->version_epoch_hash;
+    out->history_size = move->stream_size;
+    out->stream_ttl_s = move->stream_ttl_s;
     return relay_list_make(relay_put_move, move, payload);
 }
 
@@ -157,6 +189,10 @@ bool relay_from_message(const struct message *message, struct link_message *out,
         return from_history_ask(message, out);
     case MESSAGE_HISTORY:
         return from_history(message, out, payload);
+    case MESSAGE_MAP_ASK:
+        return from_map_ask(message, out);
+    case MESSAGE_MAP_PAGE:
+        return from_map_page(message, out, payload);
     case MESSAGE_CHANNEL_MOVE:
         return from_channel_move(message, out, payload);
     case MESSAGE_CHANNEL_TAKEN:
@@ -238,6 +274,7 @@ static bool to_publish(const struct link_message *request, struct span payload, 
         .history_size = request->history_size,
         .history_ttl_s = request->history_ttl_s,
         .meta_ttl_s = request->meta_ttl_s,
+        .key_ttl_ms = request->key_ttl_ms,
     };
     *out = message_make_publish(handle, &body);
     return true;
@@ -255,6 +292,8 @@ static bool to_channel_move(const struct link_message *request, struct span payl
         .version_epoch_hash = request->version_epoch,
         .expires_in_s = request->history_ttl_s,
         .meta_ttl_s = request->meta_ttl_s,
+        .stream_size = request->history_size,
+        .stream_ttl_s = request->stream_ttl_s,
         .flags = request->flags,
     };
     if (move.name != NULL && relay_take_page(payload, &move.page) &&
@@ -286,6 +325,28 @@ static bool to_history_ask(const struct link_message *request, struct buf *name,
     return true;
 }
 
+static bool to_map_ask(const struct link_message *request, struct buf *name, uint32_t handle,
+                       struct message *out)
+{
+    const struct message_map_ask body = {
+        .channel = name,
+        .cursor = span_is_empty(request->cursor)
+                      ? NULL
+                      : buf_copy(request->cursor.at, request->cursor.len),
+        .epoch = request->epoch,
+        .flags = request->flags,
+        .limit = request->limit,
+        .bytes_max = request->bytes_max,
+        .meta_ttl_s = request->meta_ttl_s,
+    };
+    if (body.cursor == NULL && !span_is_empty(request->cursor)) {
+        buf_release(name);
+        return false;
+    }
+    *out = message_make_map_ask(handle, &body);
+    return true;
+}
+
 /* What has a name and no payload. */
 static bool to_named(const struct link_message *request, uint32_t handle, struct message *out)
 {
@@ -302,6 +363,8 @@ static bool to_named(const struct link_message *request, uint32_t handle, struct
         return true;
     case LINK_MESSAGE_HISTORY_ASK:
         return to_history_ask(request, name, handle, out);
+    case LINK_MESSAGE_MAP_ASK:
+        return to_map_ask(request, name, handle, out);
     case LINK_MESSAGE_USER_ADD:
         *out = message_make_user_add(handle, &(struct message_user_add){.user = name,
                                                                         .place = request->shard});
@@ -394,6 +457,24 @@ static bool to_history(const struct link_message *answer, struct span payload,
     return true;
 }
 
+static bool to_map_page(const struct link_message *answer, struct span payload,
+                        const struct relay_ask *ask, struct message *out)
+{
+    struct message_map_page body = {
+        .newest = {.offset = answer->offset, .epoch = answer->epoch},
+        .cookie = ask->cookie,
+        .origin = ask->api,
+        .error = answer->error,
+        .keys = answer->clients,
+        .is_more = answer->flags & 1,
+    };
+    if (!relay_take_page(payload, &body.page)) {
+        return false;
+    }
+    *out = message_make_map_page(ask->asker_handle, &body);
+    return true;
+}
+
 bool relay_to_answer(const struct link_message *answer, struct span payload,
                      const struct relay_ask *ask, struct message *out)
 {
@@ -407,6 +488,7 @@ bool relay_to_answer(const struct link_message *answer, struct span payload,
             .cookie = ask->cookie,
             .origin = ask->api,
             .error = answer->error,
+            .suppressed = answer->what,
         };
         *out = message_make_published(ask->asker_handle, &body);
         return true;
@@ -415,6 +497,8 @@ bool relay_to_answer(const struct link_message *answer, struct span payload,
         return to_presence(answer, payload, ask, out);
     case LINK_MESSAGE_HISTORY_ASK:
         return to_history(answer, payload, ask, out);
+    case LINK_MESSAGE_MAP_ASK:
+        return to_map_page(answer, payload, ask, out);
     case LINK_MESSAGE_CHANNEL_MOVE: {
         const struct message_channel_taken body = {.error = answer->error};
         *out = message_make_channel_taken(ask->asker_handle, &body);

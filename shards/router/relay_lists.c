@@ -71,10 +71,16 @@ void relay_put_entry(struct writer *out, const void *what)
         .tags = request.tags,
         .idempotency_key = request.idempotency_key,
         .version_epoch = request.version_epoch,
+        .key = request.key,
         .version = request.version,
         .offset = stored->offset,
+        .score = request.score,
+        .time_ms = (uint64_t)request.time_ms,
+        .ttl_ms = stored->ttl_ms,
+        .key_mode = request.key_mode,
         .is_binary = request.is_binary,
         .wants_delta = request.wants_delta,
+        .is_removed = request.is_removed,
         .has_identity = stored->identity != NULL,
     };
     if (entry.has_identity) {
@@ -112,11 +118,17 @@ bool relay_take_entry(const struct link_entry *entry, struct stream_page_entry *
         .tags = entry->tags,
         .idempotency_key = entry->idempotency_key,
         .version_epoch = entry->version_epoch,
+        .key = entry->key,
         .version = entry->version,
+        .score = entry->score,
+        .time_ms = (int64_t)entry->time_ms,
+        .key_mode = entry->key_mode < KEY_MODES ? (enum key_mode)entry->key_mode : KEY_REPLACE,
         .is_binary = entry->is_binary,
         .wants_delta = entry->wants_delta,
+        .is_removed = entry->is_removed,
     };
     *out = (struct stream_page_entry){.offset = entry->offset,
+                                      .ttl_ms = entry->ttl_ms,
                                       .request = publish_request_make(&request)};
     if (out->request != NULL && entry->has_identity) {
         out->identity = identity_in(&entry->identity);

@@ -39,6 +39,9 @@ static struct link_message full_message(void)
         .age_us = 17,
         .version = 18,
         .version_epoch = 1ull << 63,
+        .key_ttl_ms = 19,
+        .stream_ttl_s = 20,
+        .cursor = SPAN_LITERAL("k\0"),
         .has_command = true,
         .command = {.kind = 1,
                     .code = 3000,
@@ -76,6 +79,8 @@ static void assert_same(const struct link_message *a, const struct link_message 
     assert_true(span_equal(a->command.detail, b->command.detail));
     assert_int_equal(a->command.kind, b->command.kind);
     assert_int_equal(a->command.code, b->command.code);
+    assert_true(span_equal(a->cursor, b->cursor));
+    assert_true(a->key_ttl_ms == b->key_ttl_ms && a->stream_ttl_s == b->stream_ttl_s);
     left.name = right.name = SPAN_EMPTY;
     memset(&left.command, 0, sizeof(left.command));
     memset(&right.command, 0, sizeof(right.command));
@@ -134,7 +139,8 @@ static void protobuf_c_agrees(void **state)
     assert_true(read->limit == 6 && read->bytes_max == 7 && read->meta_ttl_s == 8);
     assert_true(read->history_size == 9 && read->history_ttl_s == 10 && read->clients == 11);
     assert_true(read->users == 12 && read->shard == 13 && read->hops == 14 && read->what == 15);
-    assert_true(read->age_us == 17);
+    assert_true(read->age_us == 17 && read->key_ttl_ms == 19 && read->stream_ttl_s == 20);
+    assert_true(span_equal(of_bytes(read->cursor), sent.cursor));
     assert_true(span_equal(of_bytes(read->command->whitelist), sent.command.whitelist));
     assert_true(span_equal(of_bytes(read->command->detail), sent.command.detail));
     uint8_t packed[1024];
@@ -173,7 +179,13 @@ static struct span encode_list(void)
                                      .version_epoch = SPAN_LITERAL("e"),
                                      .version = 7,
                                      .offset = 9,
+                                     .key = SPAN_LITERAL("key"),
+                                     .score = -3,
+                                     .time_ms = 1ull << 41,
+                                     .ttl_ms = 1000,
+                                     .key_mode = 2,
                                      .is_binary = true,
+                                     .is_removed = true,
                                      .has_identity = true,
                                      .identity = identity};
     const struct link_entry bare = {.channel = SPAN_LITERAL("news")};
@@ -203,6 +215,9 @@ static void lists_are_walked_by_sort(void **state)
     assert_int_equal(link_next_entry(&rest, &entry), LINK_MESSAGE_OK);
     assert_true(entry.version == 7 && entry.offset == 9 && entry.has_identity && entry.is_binary);
     assert_true(span_equal(entry.data, SPAN_LITERAL("{\"a\":1}")));
+    assert_true(span_equal(entry.key, SPAN_LITERAL("key")) && entry.is_removed);
+    assert_true(entry.score == -3 && entry.time_ms == 1ull << 41 && entry.ttl_ms == 1000);
+    assert_int_equal(entry.key_mode, 2);
     assert_true(span_equal(entry.identity.conn_info, SPAN_LITERAL("{}")));
     assert_int_equal(link_next_entry(&rest, &entry), LINK_MESSAGE_OK);
     assert_true(!entry.has_identity && entry.data.len == 0);
@@ -224,6 +239,9 @@ static void lists_are_walked_by_sort(void **state)
     assert_true(read->n_identities == 2 && read->n_entries == 2 && read->n_channels == 1);
     assert_true(read->n_told == 1 && read->told[0]->flags == 2);
     assert_true(read->entries[0]->offset == 9 && read->entries[0]->is_binary);
+    assert_true(read->entries[0]->score == -3 && read->entries[0]->is_removed);
+    assert_true(read->entries[0]->time_ms == 1ull << 41 && read->entries[0]->ttl_ms == 1000);
+    assert_true(span_equal(of_bytes(read->entries[0]->key), SPAN_LITERAL("key")));
     assert_true(span_equal(of_bytes(read->entries[0]->identity->user), SPAN_LITERAL("ann")));
     roost__link__message__list__free_unpacked(read, NULL);
 }
@@ -290,6 +308,8 @@ static void bad_messages_are_refused_precisely(void **state)
         {{.kind = LINK_MESSAGE_SLOTS_MOVED}, SPAN_EMPTY, LINK_MESSAGE_ERROR_PAYLOAD},
         {{.kind = LINK_MESSAGE_CHANNEL_MOVE}, SPAN_EMPTY, LINK_MESSAGE_ERROR_NAME},
         {{.kind = LINK_MESSAGE_CHANNEL_TAKEN}, SPAN_EMPTY, LINK_MESSAGE_OK},
+        {{.kind = LINK_MESSAGE_MAP_ASK}, SPAN_EMPTY, LINK_MESSAGE_ERROR_NAME},
+        {{.kind = LINK_MESSAGE_MAP_PAGE}, SPAN_EMPTY, LINK_MESSAGE_OK},
     };
     uint8_t large[2 * LINK_MESSAGE_NAME_LEN_MAX];
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -118,7 +118,12 @@ static void a_publish_request_comes_back(void **state)
         .tags = SPAN_LITERAL("{\"t\":\"u\"}"),
         .idempotency_key = SPAN_LITERAL("once"),
         .version_epoch = SPAN_LITERAL("ve"),
+        .key = SPAN_LITERAL("k"),
         .version = 1ull << 63 | 5,
+        .score = INT64_MIN,
+        .time_ms = 1ll << 41,
+        .key_mode = KEY_IF_EXISTS,
+        .is_removed = true,
     };
     struct buf *buf = publish_request_make(&request);
     assert_non_null(buf);
@@ -129,6 +134,9 @@ static void a_publish_request_comes_back(void **state)
     assert_true(span_equal(out.idempotency_key, request.idempotency_key));
     assert_true(span_equal(out.version_epoch, request.version_epoch));
     assert_true(out.version == request.version);
+    assert_true(span_equal(out.key, request.key));
+    assert_true(out.score == INT64_MIN && out.time_ms == request.time_ms && out.is_removed);
+    assert_int_equal(out.key_mode, KEY_IF_EXISTS);
     buf_release(buf);
 }
 
