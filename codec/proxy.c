@@ -78,6 +78,9 @@ void proxy_encode_request(struct writer *out, enum proxy_kind kind,
         json_write_string(&json, request->user);
     }
     json_write_field_string(&json, SPAN_LITERAL("channel"), request->channel);
+    if (kind == PROXY_MAP_PUBLISH || kind == PROXY_MAP_REMOVE) {
+        json_write_field_string(&json, SPAN_LITERAL("key"), request->key);
+    }
     if (kind == PROXY_RPC) {
         JSON_WRITE_KEY(&json, "method");
         json_write_string(&json, request->method);
@@ -97,6 +100,7 @@ struct body {
     struct proxy_answer answer;
     struct span b64info;
     struct span b64data;
+    struct span b64stream_data;
     struct span caps;
     struct span labels;
     struct span allow;
@@ -134,6 +138,11 @@ static const struct json_field result_list[] = {
     JSON_FIELD(body, "delta", BOOL, answer.delta),
     JSON_FIELD(body, "version", U64, answer.version),
     JSON_FIELD(body, "version_epoch", STRING, answer.version_epoch),
+    JSON_FIELD(body, "key", STRING, answer.key),
+    JSON_FIELD(body, "key_mode", STRING, answer.key_mode),
+    JSON_FIELD(body, "score", I64, answer.score),
+    JSON_FIELD(body, "stream_data", RAW, answer.stream_data),
+    JSON_FIELD(body, "b64stream_data", BASE64, b64stream_data),
     JSON_FIELD(body, "caps", RAW, caps),
     JSON_FIELD(body, "labels", RAW, labels),
     JSON_FIELD(body, "allow", RAW, allow),
@@ -169,6 +178,10 @@ enum json_result proxy_decode_answer(struct span text, struct scratch *scratch,
     out->data_is_binary = !span_is_empty(body.b64data);
     if (out->data_is_binary) {
         out->data = body.b64data;
+    }
+    out->stream_data_is_binary = !span_is_empty(body.b64stream_data);
+    if (out->stream_data_is_binary) {
+        out->stream_data = body.b64stream_data;
     }
     out->has_data = !span_is_empty(out->data);
     out->unsupported = find_unsupported(&body);

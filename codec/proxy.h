@@ -14,7 +14,9 @@
     X(SUBSCRIBE, "subscribe") \
     X(PUBLISH, "publish") \
     X(RPC, "rpc") \
-    X(SUB_REFRESH, "sub_refresh")
+    X(SUB_REFRESH, "sub_refresh") \
+    X(MAP_PUBLISH, "map_publish") \
+    X(MAP_REMOVE, "map_remove")
 
 #define PROXY_ENUM_KIND(name, text) PROXY_##name,
 enum proxy_kind { PROXY_KINDS(PROXY_ENUM_KIND) PROXY_KIND_COUNT };
@@ -30,6 +32,7 @@ struct proxy_request {
     struct span user;
     struct span channel;
     struct span method;
+    struct span key;
     struct span token;
     struct span name;
     struct span version;
@@ -72,6 +75,11 @@ struct proxy_answer {
     struct span version_epoch;
     uint64_t version;
     bool delta;
+    struct span key;
+    struct span key_mode;
+    int64_t score;
+    struct span stream_data; /* As data. */
+    bool stream_data_is_binary;
     /* A field of the result that Centrifugo PRO has and roost has not: the answer would not do what
      * its author wants. Empty: none. */
     struct span unsupported;

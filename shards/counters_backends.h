@@ -31,6 +31,12 @@
     X(PROXY_INFLIGHT_SUB_REFRESH, "proxy_inflight_requests", \
       "protocol=\"http\",type=\"sub_refresh\"", GAUGE, \
       "Requests of proxies that are not answered yet.") \
+    X(PROXY_INFLIGHT_MAP_PUBLISH, "proxy_inflight_requests", \
+      "protocol=\"http\",type=\"map_publish\"", GAUGE, \
+      "Requests of proxies that are not answered yet.") \
+    X(PROXY_INFLIGHT_MAP_REMOVE, "proxy_inflight_requests", \
+      "protocol=\"http\",type=\"map_remove\"", GAUGE, \
+      "Requests of proxies that are not answered yet.") \
     X(PROXY_ERROR_CONNECT, "proxy_errors", "protocol=\"http\",type=\"connect\"", COUNTER, \
       "Requests of proxies that were not decided.") \
     X(PROXY_ERROR_REFRESH, "proxy_errors", "protocol=\"http\",type=\"refresh\"", COUNTER, \
@@ -42,6 +48,10 @@
     X(PROXY_ERROR_RPC, "proxy_errors", "protocol=\"http\",type=\"rpc\"", COUNTER, \
       "Requests of proxies that were not decided.") \
     X(PROXY_ERROR_SUB_REFRESH, "proxy_errors", "protocol=\"http\",type=\"sub_refresh\"", COUNTER, \
+      "Requests of proxies that were not decided.") \
+    X(PROXY_ERROR_MAP_PUBLISH, "proxy_errors", "protocol=\"http\",type=\"map_publish\"", COUNTER, \
+      "Requests of proxies that were not decided.") \
+    X(PROXY_ERROR_MAP_REMOVE, "proxy_errors", "protocol=\"http\",type=\"map_remove\"", COUNTER, \
       "Requests of proxies that were not decided.")
 
 #endif

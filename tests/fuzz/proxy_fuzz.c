@@ -29,6 +29,7 @@ static void ask_again(const struct proxy_answer *answer)
             .data = answer->data,
             .subs = answer->subs,
             .meta = answer->meta,
+            .key = answer->key,
             .is_binary = answer->data_is_binary,
         };
         struct writer out = writer_for_measuring();
