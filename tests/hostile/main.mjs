@@ -154,11 +154,11 @@ async function attack_node(program, label) {
   add_patient(attacks);
   await report.run();
   const silent = new Report({ prefix: `${label}second round: ` });
-  const again = new Attacks(silent, node, chat);
-  attacks.all.forEach((attack) => !attack.name.startsWith('together')
-    && again.add(attack.name, attack, attack.body));
-  await silent.run();
   if (!program) {
+    const again = new Attacks(silent, node, chat);
+    attacks.all.forEach((attack) => !attack.name.startsWith('together')
+      && again.add(attack.name, attack, attack.body));
+    await silent.run();
     report.test('memory: comes back after a second round', { ms_max: 120_000 }, async () => {
       rss.second = await quiet_rss(node, connections);
       console.log(`# resident after each round: ${rss.first} KiB, ${rss.second} KiB`);
