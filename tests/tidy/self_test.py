@@ -67,6 +67,8 @@ PLANTED = [
     ("words and typedefs", "codec/a.c", OPENING + "/* TO" + "DO: later */\n", ("codec/a.c", 3)),
     ("words and typedefs", "codec/a.c", OPENING + "typedef struct a {\n    int b;\n} a_t;\n", ("codec/a.c", 3)),
     ("a README in each folder", "ops/bench/a.c", OPENING, ("ops/bench", 1)),
+    ("pages name what is there", "ops/README.md", "# ops\n\n`codec/span` and codec/gone.c\n", ("ops/README.md", 3)),
+    ("pages name what is there", "ops/README.md", "# ops\n\nbazel test //codec/...\n//ops/gone:a\n", ("ops/README.md", 4)),
     ("shell scripts", "ops/a.sh", "#!/usr/bin/env bash\nif then\nset -euo pipefail\n", ("ops/a.sh", 1)),
     ("shell scripts", "ops/a.sh", "#!/usr/bin/env bash\necho\n", ("ops/a.sh", 1)),
     ("exceptions still needed", "tests/tidy/exceptions.txt", "length codec/gone.c:f why\n",

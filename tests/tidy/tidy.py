@@ -232,6 +232,24 @@ def check_readmes(tree):
             yield folder, 1, "has no README.md"
 
 
+def check_pages(tree):
+    """A page may name files, folders and packages that are there."""
+    folders = {str(parent) for path in tree.paths for parent in pathlib.PurePosixPath(path).parents}
+    for path, text in tree.texts.items():
+        if not path.endswith(".md"):
+            continue
+        for match in re.finditer(r"//((?:codec|ops|runtime|shards|tests)(?:/\w+)*)", text):
+            if match.group(1) not in folders:
+                yield path, line_of(text, match.start()), "names //%s, which is not there" % match.group(1)
+        for match in re.finditer(r"(?<![\w/.])((?:codec|ops|runtime|shards|tests)/[\w./]*\w)(?![\w/*{]|-)", text):
+            named = match.group(1)
+            # A part in capitals stands for whatever it is.
+            if re.search(r"\b[A-Z]+\b", named):
+                continue
+            if named not in folders and not any(named + end in tree.paths for end in ("", ".c", ".h", ".mjs", ".py")):
+                yield path, line_of(text, match.start()), "names %s, which is not there" % named
+
+
 def tool_violations(command, tree, paths):
     """Runs a tool that prints path:line:column: what is wrong."""
     seen = set()
@@ -294,6 +312,7 @@ RULES = {
     "banned calls": check_banned_calls,
     "words and typedefs": check_words,
     "a README in each folder": check_readmes,
+    "pages name what is there": check_pages,
     "shell scripts": check_scripts,
     "exceptions still needed": check_exceptions,
     "clang-format": check_format,
