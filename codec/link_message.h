@@ -43,7 +43,9 @@
     X(CHANNEL_TAKEN) \
     X(SLOTS_ASK) \
     X(MAP_ASK) \
-    X(MAP_PAGE)
+    X(MAP_PAGE) \
+    X(USER_TAKE) \
+    X(USER_TAKEN)
 
 enum link_message_kind {
     LINK_MESSAGE_NONE,

@@ -11,6 +11,7 @@
 #include "ops/config_check.h"
 #include "ops/config_cluster.h"
 #include "ops/config_maps.h"
+#include "ops/config_rate_limits.h"
 #include "ops/config_scope.h"
 #include "ops/version.h"
 #include "ops/web_assets.h"
@@ -301,6 +302,7 @@ void config_finish(struct config *config, struct config_report *report)
     derive_congestion_control(config, report);
     config_derive_proxies(config, report);
     config_derive_api_keys(config, report);
+    config_derive_rate_limits(config, report);
     derive_channels(config, report);
     derive_web_files(config, report);
     options->client.allowed_origins = config->allowed_origins.items;

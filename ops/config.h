@@ -72,6 +72,7 @@ struct config {
     const struct config_name *cluster_names;
     size_t cluster_names_len;
     const struct config_node *http_api_keys;
+    const struct config_node *rate_limits;
     struct config_default_proxies proxy;
     struct config_proxy token_keys; /* Where the key sets of tokens are. */
     struct config_proxy subscription_token_keys;

@@ -171,6 +171,13 @@ const struct config_key config_keys[] = {
            "Connections of one user on the node; 0: no limit."),
     NUMBER("client.connection_rate_limit", NODE(client.connection_rate_limit), 0, COUNT_MAX, "0",
            "New connections of the node in a second; 0: no limit."),
+    {.path = "client.rate_limit",
+     .type = CONFIG_TREE,
+     AT(rate_limits),
+     .initial = "",
+     .help = "How often a connection (`client_command`), and a user on the whole cluster "
+             "(`user_command`) may do what, and how many errors end a connection "
+             "(`client_error`): see README.md."},
     NUMBER("client.history_max_publication_limit", NODE(client.history_max_publication_limit), 0,
            COUNT_MAX, "300", "Publications that a client may ask for at once; 0: no limit."),
     NUMBER("client.recovery_max_publication_limit", NODE(client.recovery_max_publication_limit), 0,

@@ -96,6 +96,9 @@ static void actors_on_message(void *actor, const struct message *message)
         homes_on_origin_gone(actors->homes, message);
         directory_on_origin_gone(actors->directory, message);
         break;
+    case MESSAGE_USER_TAKE:
+        directory_on_user_take(actors->directory, message);
+        break;
     case MESSAGE_USER_COMMAND:
         directory_on_user_command(actors->directory, message);
         break;
@@ -110,6 +113,7 @@ static void actors_on_message(void *actor, const struct message *message)
     case MESSAGE_HISTORY:
     case MESSAGE_MAP_PAGE:
     case MESSAGE_USER_ADDED:
+    case MESSAGE_USER_TAKEN:
     case MESSAGE_SESSION_COMMAND:
     case MESSAGE_SURVEY:
     case MESSAGE_SURVEY_RESULT:
@@ -157,6 +161,7 @@ static void actors_on_silence(void *actor)
     struct actors *actors = actor;
     edge_trim(actors->edge);
     homes_trim(actors->homes);
+    directory_trim(actors->directory);
 }
 
 static void actors_stop(void *actor)

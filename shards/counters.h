@@ -19,6 +19,8 @@
 #define HELP_HANDOVER_BYTES "Names and publications of channels that moved."
 #define HELP_COMMANDS "Commands of clients, by method."
 #define HELP_REPLY_ERRORS "Errors answered to commands."
+#define HELP_RATE_LIMITED \
+    "Commands refused, and connections ended, for coming too often: client.rate_limit."
 #define HELP_RELAY_REFUSED "What was refused for want of room, a link or a home."
 #define HELP_RELAY_FAILED "Requests between nodes whose outcome is not known."
 
@@ -345,6 +347,17 @@
     X(HTTP_WEB, "node_incoming_http_requests_total", "path=\"web\"", COUNTER, "HTTP requests.") \
     X(HTTP_OTHER, "node_incoming_http_requests_total", "path=\"other\"", COUNTER, \
       "HTTP requests.") \
+    X(RATE_LIMITED_CONNECTION, "client_rate_limited_count", "by=\"connection\"", COUNTER, \
+      HELP_RATE_LIMITED) \
+    X(RATE_LIMITED_USER, "client_rate_limited_count", "by=\"user\"", COUNTER, HELP_RATE_LIMITED) \
+    X(RATE_LIMITED_CONNECT, "client_rate_limited_count", "by=\"user_connect\"", COUNTER, \
+      HELP_RATE_LIMITED) \
+    X(RATE_LIMITED_ERRORS, "client_rate_limited_count", "by=\"errors\"", COUNTER, \
+      HELP_RATE_LIMITED) \
+    X(RATE_LIMITED_CONGESTED, "client_rate_limited_count", "by=\"congestion\"", COUNTER, \
+      HELP_RATE_LIMITED) \
+    X(RATE_UNASKED, "client_rate_unlimited_count", "", COUNTER, \
+      "Commands allowed because their user's directory could not be asked.") \
     X(STALE_EVENTS, "node_stale_events", "", COUNTER, \
       "Poller events for connections that were gone.") \
     X(STALE_MESSAGES, "node_stale_messages", "", COUNTER, \

@@ -38,6 +38,7 @@ ASSERT_FIRST(history_ask, channel);
 ASSERT_FIRST(user_add, user);
 ASSERT_FIRST(user_remove, user);
 ASSERT_FIRST(user_set, user);
+ASSERT_FIRST(user_take, user);
 ASSERT_FIRST(user_command, command);
 ASSERT_FIRST(session_command, command);
 ASSERT_FIRST(survey, pattern);
@@ -95,6 +96,7 @@ void message_release(const struct message *message)
     case MESSAGE_USER_ADD:
     case MESSAGE_USER_REMOVE:
     case MESSAGE_USER_SET:
+    case MESSAGE_USER_TAKE:
     case MESSAGE_USER_COMMAND:
     case MESSAGE_SESSION_COMMAND:
     case MESSAGE_SURVEY:
@@ -108,6 +110,7 @@ void message_release(const struct message *message)
         break;
     case MESSAGE_PUBLISHED:
     case MESSAGE_USER_ADDED:
+    case MESSAGE_USER_TAKEN:
     case MESSAGE_EMULATED:
     case MESSAGE_NODES_ASK:
     case MESSAGE_MOVED:

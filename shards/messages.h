@@ -50,6 +50,8 @@
     X(USER_REMOVE, user_remove, EDGE, DIRECTORY, MESSAGE_REPLY) \
     X(USER_SET, user_set, EDGE, DIRECTORY, MESSAGE_REPLY) \
     X(USERS_WANTED, users_wanted, ROUTER, EDGE, MESSAGE_REPLY) \
+    X(USER_TAKE, user_take, EDGE, DIRECTORY, MESSAGE_REQUEST) \
+    X(USER_TAKEN, user_taken, DIRECTORY, EDGE, MESSAGE_REPLY) \
     X(USER_COMMAND, user_command, EDGE, DIRECTORY, MESSAGE_REQUEST) \
     X(SESSION_COMMAND, session_command, DIRECTORY, EDGE, MESSAGE_REPLY) \
     X(SURVEY, survey, EDGE, EDGE, MESSAGE_REQUEST) \
@@ -382,7 +384,7 @@ struct message_user_add {
 /* handle: the connection. */
 struct message_user_added {
     /* 0; 111 (the directory was not asked, or is another: it is to be told again); or a disconnect
-     * code (3504 connection limit, 3004 no room). */
+     * code (3504 connection limit, 3013 the user connects too often, 3004 no room). */
     uint32_t error;
 };
 
@@ -396,6 +398,20 @@ struct message_user_set {
     struct buf *user;
     uint32_t place; /* As in USER_ADD. */
     uint32_t sessions;
+};
+
+/* handle: the session. A token from each bucket of the rule (rate_limits.h), for a command that
+ * waits for it. */
+struct message_user_take {
+    struct buf *user;
+    uint32_t first;
+    uint32_t len;
+};
+
+/* handle: the session. */
+struct message_user_taken {
+    uint32_t error; /* Not 0: the directory was not asked, or is another. */
+    uint32_t is_denied;
 };
 
 /* What the directory passes on to every shard that has a session of the user; the anonymous user

@@ -217,6 +217,11 @@ struct client_options {
     const char *user_id_http_header; /* "": not used. */
     struct personal_channel_options personal_channel;
     struct token_options token;
+    /* rate_limit (rate_limits.h): what a connection, and what a user may do; how many errors a
+     * connection may get. NULL: no limits. */
+    const struct rate_limits *command_rates;
+    const struct rate_limits *user_rates;
+    const struct rate_limits *error_rates;
     bool subscription_token_enabled; /* Subscription tokens have keys of their own. */
     struct token_options subscription_token;
 };
@@ -276,6 +281,7 @@ struct web_file {
     size_t len;
 };
 
+struct rate_limits;
 struct tls_context;
 
 /* Where a backend takes requests: an http or https URL, taken apart. */

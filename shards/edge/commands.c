@@ -5,6 +5,7 @@
 
 #include "shards/edge/auth.h"
 #include "shards/edge/commands.h"
+#include "shards/edge/rates.h"
 #include "shards/edge/server_subs.h"
 #include "shards/edge/users.h"
 
@@ -70,7 +71,8 @@ static struct verdict on_connect(struct edge *edge, struct session *session,
     if (!span_is_empty(session_user(session)) && !enter_directory(edge, session)) {
         return VERDICT_DISCONNECT(TOO_MANY_REQUESTS);
     }
-    const bool asks_first = edge->options->client.user_connection_limit > 0;
+    const bool asks_first =
+        edge->options->client.user_connection_limit > 0 || rates_limit_connect(edge);
     if ((session->awaits_directory && asks_first) || server_subs_wait(session)) {
         session->state = SESSION_JOINING;
         session->account->connect_id = command->id;
@@ -142,6 +144,11 @@ static struct verdict on_command(struct edge *edge, struct session *session,
     if (!may_come_now(session, command)) {
         return VERDICT_DISCONNECT(BAD_REQUEST);
     }
+    const enum rates_step step = rates_judge(edge, session, command);
+    if (step != RATES_ALLOWED) {
+        return step == RATES_WAITS ? (struct verdict){.waits = true}
+                                   : VERDICT_ERROR(TOO_MANY_REQUESTS);
+    }
     switch (command->method) {
     case CLIENT_METHOD_PONG:
         return on_pong(edge, session);
@@ -194,6 +201,7 @@ bool session_on_command_decoded(struct edge *edge, struct session *session,
 {
     const struct verdict verdict = on_command(edge, session, command, scratch);
     if (verdict.waits) {
+        rates_on_wait(session);
         return false;
     }
     actors_count(edge->actors, command_counters[command->method]);

@@ -15,6 +15,7 @@
 #include "shards/edge/hub.h"
 #include "shards/edge/listener.h"
 #include "shards/edge/proxy.h"
+#include "shards/edge/rates.h"
 #include "shards/edge/users.h"
 #include "shards/edge/streams.h"
 
@@ -142,12 +143,13 @@ struct edge *edge_create(struct actors *actors)
     edge->emulated = map_create(key_of_fallback, random);
     edge->ping_step_ms = ping_step_ms(actors->options->client.ping_interval_ms);
     edge->scratch = malloc(EDGE_SCRATCH_SIZE);
-    const bool is_made =
-        edge->connections != NULL && edge->sessions != NULL && edge->subscriptions != NULL &&
-        edge->grants != NULL && edge->hub_channels != NULL && edge->calls != NULL &&
-        edge->series != NULL && edge->backends != NULL && edge->proxy_calls != NULL &&
-        edge->hub != NULL && edge->users != NULL && edge->filters != NULL &&
-        edge->emulated != NULL && edge->scratch != NULL && make_pings(edge) && make_verifiers(edge);
+    const bool is_made = edge->connections != NULL && edge->sessions != NULL &&
+                         edge->subscriptions != NULL && edge->grants != NULL &&
+                         edge->hub_channels != NULL && edge->calls != NULL &&
+                         edge->series != NULL && edge->backends != NULL &&
+                         edge->proxy_calls != NULL && edge->hub != NULL && edge->users != NULL &&
+                         edge->filters != NULL && edge->emulated != NULL && edge->scratch != NULL &&
+                         make_pings(edge) && make_verifiers(edge) && rates_init(edge);
     if (!is_made) {
         edge_destroy(edge);
         return NULL;
@@ -215,6 +217,7 @@ void edge_destroy(struct edge *edge)
     api_destroy(edge);
     api_series_destroy(edge);
     destroy_verifiers(edge);
+    rates_destroy(edge);
     release_pings(edge);
     deflate_compressor_destroy(edge->compressor);
     deflate_inflater_destroy(edge->inflater);
@@ -309,6 +312,9 @@ void edge_on_message(struct edge *edge, const struct message *message)
         break;
     case MESSAGE_USER_ADDED:
         session_on_user_added(edge, message);
+        break;
+    case MESSAGE_USER_TAKEN:
+        rates_on_taken(edge, message);
         break;
     case MESSAGE_SESSION_COMMAND:
         session_on_command(edge, message);
@@ -444,6 +450,7 @@ void edge_trim(struct edge *edge)
     for (size_t i = 0; i < sizeof(pools) / sizeof(pools[0]); i++) {
         pool_trim(pools[i]);
     }
+    rates_trim(edge);
     /* Both have room for every open connection. */
     if (pool_count(edge->connections) == 0) {
         connection_list_trim(&edge->ready);

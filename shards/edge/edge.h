@@ -25,6 +25,7 @@ enum { EDGE_SCRATCH_SIZE = 256 * 1024 };
 struct arrival;
 struct backends;
 struct connection;
+struct rate_table;
 
 /* Has room for every open connection (reserved as they open), so that adding one cannot fail. */
 struct connection_list {
@@ -57,7 +58,9 @@ struct edge {
     struct map *users;                      /* User id -> struct local_user. */
     struct verifier verifiers[KEY_SOURCES]; /* Of tokens; see edge_keys_for_subscriptions. */
     struct key_source key_sources[KEY_SOURCES];
-    struct filters *filters;  /* Of subscribers; see filters.h. */
+    struct filters *filters;          /* Of subscribers; see filters.h. */
+    struct rate_table *command_rates; /* Of connections; NULL: no limits. See rates.h. */
+    struct rate_table *error_rates;
     struct list users_told;   /* struct local_user: their directories know of them, */
     struct list users_due;    /* may be others since the placement changed, */
     struct list users_unsure; /* or have changed more than once. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "shards/edge/hub.h"
+#include "shards/edge/rates.h"
 #include "shards/edge/transports.h"
 #include "shards/edge/uni.h"
 
@@ -84,7 +85,8 @@ bool proxy_is_refreshing(const struct edge *edge, const struct session *session)
 
 bool proxy_holds(const struct edge *edge, const struct session *session)
 {
-    return session->awaits_keys || find_call(edge, session) != NULL;
+    return session->awaits_keys || session->rates == RATES_ASKED ||
+           find_call(edge, session) != NULL;
 }
 
 /* ---- headers ---- */
@@ -376,6 +378,10 @@ static enum proxy_step refuse(struct edge *edge, struct session *session, uint32
         return PROXY_ENDED;
     }
     actors_count(edge->actors, counter_of_reply_error(answer->error_code));
+    if (rates_count_error(edge, session, answer->error_code)) {
+        session_disconnect(edge, session, CLIENT_DISCONNECT_TOO_MANY_ERRORS, SPAN_EMPTY);
+        return PROXY_ENDED;
+    }
     const struct client_reply reply = {
         .id = command_id,
         .kind = CLIENT_REPLY_ERROR,

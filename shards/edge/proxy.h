@@ -69,7 +69,8 @@ void proxy_sub_refresh(struct edge *edge, struct subscription *subscription);
 
 /* True while its connection's refresh is under way. */
 bool proxy_is_refreshing(const struct edge *edge, const struct session *session);
-/* True while a command is under way, or waits for keys (key_source.h), so that nothing is read. */
+/* True while a command is under way, or waits for keys (key_source.h) or for its user's directory
+ * (rates.h), so that nothing is read. */
 bool proxy_holds(const struct edge *edge, const struct session *session);
 
 /* What of a handshake's headers proxies will want; and those that a client puts into its connect

@@ -11,6 +11,7 @@
 #include "shards/edge/emulation.h"
 #include "shards/edge/hub.h"
 #include "shards/edge/proxy.h"
+#include "shards/edge/rates.h"
 #include "shards/edge/server_subs.h"
 #include "shards/edge/uni.h"
 #include "shards/edge/users.h"
@@ -274,6 +275,10 @@ void session_reply_error(struct edge *edge, struct session *session, uint32_t id
                          enum client_error error)
 {
     actors_count(edge->actors, counter_of_reply_error(error));
+    if (rates_count_error(edge, session, error)) {
+        session_disconnect(edge, session, CLIENT_DISCONNECT_TOO_MANY_ERRORS, SPAN_EMPTY);
+        return;
+    }
     if (session_is_unidirectional(session)) {
         session_disconnect(edge, session, uni_disconnect_of(error), SPAN_EMPTY);
         return;

@@ -67,6 +67,7 @@ struct session {
     bool has_expiring_subscriptions : 1;
     bool awaits_keys : 1;     /* Its command's token waits for a key set (key_source.h). */
     bool has_frame_pings : 1; /* Pings and pongs are WebSocket's own, not the protocol's. */
+    uint8_t rates : 2;        /* enum rates_state (rates.h) */
 };
 
 static_assert(sizeof(struct session) <= 64, "a million of them are idle");

@@ -8,6 +8,7 @@
 #include "shards/limits.h"
 #include "shards/origins.h"
 #include "shards/payloads.h"
+#include "shards/rate_limits.h"
 #include "shards/router/placement.h"
 
 struct user_place {
@@ -49,10 +50,11 @@ struct directory {
     struct actors *actors;
     struct map *users;
     uint32_t users_max;
-    struct origins origins; /* Sessions of links that are over: to be forgotten by this walk. */
-    uint64_t walk_place;    /* The users before it were looked at. */
-    bool is_walking;        /* Since the placement changed, or a session was over, */
-    bool walks_again;       /* and once more from the beginning: since then another was. */
+    struct rate_table *rates; /* What users have lately done; NULL: no limits. */
+    struct origins origins;   /* Sessions of links that are over: to be forgotten by this walk. */
+    uint64_t walk_place;      /* The users before it were looked at. */
+    bool is_walking;          /* Since the placement changed, or a session was over, */
+    bool walks_again;         /* and once more from the beginning: since then another was. */
 };
 
 static struct map_key user_key(const void *object)
@@ -70,7 +72,11 @@ struct directory *directory_create(struct actors *actors, uint32_t users_max)
     directory->actors = actors;
     directory->users_max = users_max;
     directory->users = map_create(user_key, &actors->shard->random);
-    if (directory->users == NULL) {
+    const struct rate_limits *limits = actors->options->client.user_rates;
+    if (limits != NULL) {
+        directory->rates = rate_table_create(limits, users_max, &actors->shard->random);
+    }
+    if (directory->users == NULL || (limits != NULL && directory->rates == NULL)) {
         directory_destroy(directory);
         return NULL;
     }
@@ -99,6 +105,7 @@ void directory_destroy(struct directory *directory)
         }
     }
     map_destroy(directory->users);
+    rate_table_destroy(directory->rates);
     origins_clear(&directory->origins);
     free(directory);
 }
@@ -262,11 +269,26 @@ static struct user *directory_user_for(struct directory *directory, const struct
     return user == NULL ? directory_add_user(directory, name) : user;
 }
 
+static bool directory_take(struct directory *directory, const struct buf *name,
+                           struct rate_rule rule)
+{
+    return directory->rates == NULL ||
+           rate_table_take(directory->rates, span_of(name->bytes, name->len), rule,
+                           directory->actors->shard->now_ns);
+}
+
 /* 0, or the disconnect code that the session is to be refused with. */
 static uint32_t directory_add_session(struct directory *directory, const struct buf *name,
                                       uint32_t place)
 {
     const uint32_t limit = directory->actors->options->client.user_connection_limit;
+    const struct rate_limits *limits = directory->actors->options->client.user_rates;
+    if (limits != NULL &&
+        !directory_take(directory, name,
+                        rate_limits_rule(limits, CLIENT_METHOD_CONNECT, SPAN_EMPTY))) {
+        actors_count(directory->actors, COUNTER_RATE_LIMITED_CONNECT);
+        return CLIENT_DISCONNECT_TOO_MANY_REQUESTS;
+    }
     struct user *user = directory_user_for(directory, name);
     if (user == NULL) {
         return CLIENT_DISCONNECT_INTERNAL;
@@ -294,6 +316,23 @@ void directory_on_user_add(struct directory *directory, const struct message *me
                                              directory_place(directory, message, body.place));
     }
     OUTBOX_SEND(directory->actors->outbox, message->from, user_added, message->handle, &answer);
+    message_release(message);
+}
+
+/* Nodes may have been told other limits for a while. */
+void directory_on_user_take(struct directory *directory, const struct message *message)
+{
+    const struct message_user_take body = message_as_user_take(message);
+    const struct rate_limits *limits = directory->actors->options->client.user_rates;
+    struct message_user_taken answer = {.error = CLIENT_ERROR_TOO_MANY_REQUESTS};
+    if (limits != NULL && body.first <= limits->buckets_len &&
+        body.len <= limits->buckets_len - body.first &&
+        directory_is_home(directory, span_of(body.user->bytes, body.user->len))) {
+        const struct rate_rule rule = {(uint16_t)body.first, (uint16_t)body.len};
+        answer.error = 0;
+        answer.is_denied = !directory_take(directory, body.user, rule);
+    }
+    OUTBOX_SEND(directory->actors->outbox, message->from, user_taken, message->handle, &answer);
     message_release(message);
 }
 
@@ -437,6 +476,11 @@ void directory_on_turn_end(struct directory *directory)
     if (directory->is_walking) {
         directory_walk(directory);
     }
+}
+
+void directory_trim(struct directory *directory)
+{
+    rate_table_trim(directory->rates, directory->actors->shard->now_ns);
 }
 
 bool directory_has_work(const struct directory *directory)

@@ -249,6 +249,7 @@ enum message_class relay_class_of(enum link_message_kind kind)
     case LINK_MESSAGE_HISTORY_ASK:
     case LINK_MESSAGE_MAP_ASK:
     case LINK_MESSAGE_USER_ADD:
+    case LINK_MESSAGE_USER_TAKE:
     case LINK_MESSAGE_USER_COMMAND:
     case LINK_MESSAGE_SURVEY:
     case LINK_MESSAGE_CHANNEL_MOVE:
@@ -320,6 +321,7 @@ void relay_on_message(struct relay *relay, const struct message *message)
     case MESSAGE_MAP_ASK:
     case MESSAGE_CHANNEL_MOVE:
     case MESSAGE_USER_ADD:
+    case MESSAGE_USER_TAKE:
         relay_on_request(relay, message);
         break;
     case MESSAGE_SUBSCRIBED:
@@ -329,6 +331,7 @@ void relay_on_message(struct relay *relay, const struct message *message)
     case MESSAGE_MAP_PAGE:
     case MESSAGE_CHANNEL_TAKEN:
     case MESSAGE_USER_ADDED:
+    case MESSAGE_USER_TAKEN:
     case MESSAGE_EMULATED:
         relay_on_answer(relay, message);
         break;
@@ -379,6 +382,7 @@ static void on_link_message(struct relay *relay, struct relay_peer *peer,
     case LINK_MESSAGE_MAP_ASK:
     case LINK_MESSAGE_CHANNEL_MOVE:
     case LINK_MESSAGE_USER_ADD:
+    case LINK_MESSAGE_USER_TAKE:
         relay_on_link_request(relay, peer, message, payload);
         break;
     case LINK_MESSAGE_SUBSCRIBED:
@@ -388,6 +392,7 @@ static void on_link_message(struct relay *relay, struct relay_peer *peer,
     case LINK_MESSAGE_MAP_PAGE:
     case LINK_MESSAGE_CHANNEL_TAKEN:
     case LINK_MESSAGE_USER_ADDED:
+    case LINK_MESSAGE_USER_TAKEN:
     case LINK_MESSAGE_SURVEY_RESULT:
     case LINK_MESSAGE_EMULATED:
         relay_on_link_answer(relay, peer, message, payload);

@@ -54,6 +54,8 @@ static enum link_message_kind answer_kind(enum link_message_kind request)
         return LINK_MESSAGE_CHANNEL_TAKEN;
     case LINK_MESSAGE_USER_ADD:
         return LINK_MESSAGE_USER_ADDED;
+    case LINK_MESSAGE_USER_TAKE:
+        return LINK_MESSAGE_USER_TAKEN;
     case LINK_MESSAGE_SURVEY:
         return LINK_MESSAGE_SURVEY_RESULT;
     case LINK_MESSAGE_EMULATE:
@@ -293,7 +295,8 @@ static bool pass_node_request(struct relay *relay, struct relay_ask *ask,
     const bool is_here = home.is_known && home.peer == NULL;
     const bool is_waited_for = !is_here && (request->hops > 0 || !home.is_known);
     if (!is_here &&
-        (request->kind == LINK_MESSAGE_USER_ADD || request->kind == LINK_MESSAGE_CHANNEL_MOVE)) {
+        (request->kind == LINK_MESSAGE_USER_ADD || request->kind == LINK_MESSAGE_USER_TAKE ||
+         request->kind == LINK_MESSAGE_CHANNEL_MOVE)) {
         return false;
     }
     passed_on.hops++;

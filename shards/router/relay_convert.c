@@ -207,6 +207,17 @@ bool relay_from_message(const struct message *message, struct link_message *out,
         out->kind = LINK_MESSAGE_USER_ADDED;
         out->error = message_as_user_added(message).error;
         return true;
+    case MESSAGE_USER_TAKE:
+        out->kind = LINK_MESSAGE_USER_TAKE;
+        out->name = relay_name(message_as_user_take(message).user);
+        out->offset = message_as_user_take(message).first;
+        out->limit = message_as_user_take(message).len;
+        return true;
+    case MESSAGE_USER_TAKEN:
+        out->kind = LINK_MESSAGE_USER_TAKEN;
+        out->error = message_as_user_taken(message).error;
+        out->flags = message_as_user_taken(message).is_denied;
+        return true;
     case MESSAGE_EMULATED:
         out->kind = LINK_MESSAGE_EMULATED;
         out->error = message_as_emulated(message).error;
@@ -369,6 +380,13 @@ static bool to_named(const struct link_message *request, uint32_t handle, struct
         *out = message_make_user_add(handle, &(struct message_user_add){.user = name,
                                                                         .place = request->shard});
         return true;
+    case LINK_MESSAGE_USER_TAKE:
+        *out =
+            message_make_user_take(handle,
+                                   &(struct message_user_take){.user = name,
+                                                               .first = (uint32_t)request->offset,
+                                                               .len = request->limit});
+        return true;
     case LINK_MESSAGE_USER_REMOVE:
         *out = message_make_user_remove(handle,
                                         &(struct message_user_remove){.user = name,
@@ -507,6 +525,12 @@ bool relay_to_answer(const struct link_message *answer, struct span payload,
     case LINK_MESSAGE_USER_ADD: {
         const struct message_user_added body = {.error = answer->error};
         *out = message_make_user_added(ask->asker_handle, &body);
+        return true;
+    }
+    case LINK_MESSAGE_USER_TAKE: {
+        const struct message_user_taken body = {.error = answer->error,
+                                                .is_denied = answer->flags & 1};
+        *out = message_make_user_taken(ask->asker_handle, &body);
         return true;
     }
     case LINK_MESSAGE_EMULATE:

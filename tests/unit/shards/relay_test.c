@@ -132,6 +132,72 @@ static void a_request_is_passed_on_once(void **state)
     nobody_hears_more();
 }
 
+static void shard_takes(uint32_t shard, const char *user, uint32_t handle)
+{
+    const struct message_user_take body = {.user = text(user), .first = 4, .len = 2};
+    assert_true(message_send_user_take(shards[shard].mailbox, ROUTER, handle, &body));
+    settle();
+}
+
+static void shard_hears_taken(uint32_t shard, uint32_t handle, bool was_asked, bool is_denied)
+{
+    const struct message message = shard_hears(shard, MESSAGE_USER_TAKEN);
+    assert_int_equal(message.handle, handle);
+    assert_int_equal(message_as_user_taken(&message).error == 0, was_asked);
+    assert_int_equal(message_as_user_taken(&message).is_denied, is_denied);
+}
+
+/* A user's directory is asked on its node for the tokens of a command, and says yes or no; where it
+ * cannot be asked, who asks hears that. */
+static void a_directory_gives_tokens_to_other_nodes(void **state)
+{
+    (void)state;
+    for (uint32_t denied = 0; denied <= 1; denied++) {
+        shard_takes(1, name_at(2, 0), 70);
+        const struct sent *ask = node_hears(2, LINK_MESSAGE_USER_TAKE);
+        assert_true(span_equal(ask->message.name, span_of_text(name_at(2, 0))));
+        assert_int_equal(ask->message.offset, 4);
+        assert_int_equal(ask->message.limit, 2);
+        const struct link_message answer = {.kind = LINK_MESSAGE_USER_TAKEN,
+                                            .cookie = ask->message.cookie,
+                                            .flags = denied};
+        node_says(2, &answer, SPAN_EMPTY);
+        shard_hears_taken(1, 70, true, denied == 1);
+
+        const char *here = name_at(0, 0);
+        const struct link_message theirs = {.kind = LINK_MESSAGE_USER_TAKE,
+                                            .cookie = 9,
+                                            .name = span_of_text(here),
+                                            .offset = 4,
+                                            .limit = 2};
+        node_says(1, &theirs, SPAN_EMPTY);
+        const uint32_t home = home_of(here).shard;
+        const struct message message = shard_hears(home, MESSAGE_USER_TAKE);
+        assert_int_equal(message_as_user_take(&message).first, 4);
+        assert_int_equal(message_as_user_take(&message).len, 2);
+        message_release(&message);
+        const struct message_user_taken taken = {.is_denied = denied};
+        assert_true(message_send_user_taken(shards[home].mailbox, ROUTER, message.handle, &taken));
+        settle();
+        const struct sent *told = node_hears(1, LINK_MESSAGE_USER_TAKEN);
+        assert_int_equal(told->message.cookie, 9);
+        assert_int_equal(told->message.flags, denied);
+    }
+    shard_takes(0, name_at(2, 0), 71);
+    (void)node_hears(2, LINK_MESSAGE_USER_TAKE);
+    link_down(2);
+    shard_hears_taken(0, 71, false, false);
+    shard_takes(0, name_at(2, 0), 72);
+    shard_hears_taken(0, 72, false, false);
+    /* What is not at home here is not passed on. */
+    const struct link_message lost = {.kind = LINK_MESSAGE_USER_TAKE,
+                                      .cookie = 10,
+                                      .name = span_of_text(name_at(2, 0))};
+    node_says(1, &lost, SPAN_EMPTY);
+    assert_int_not_equal(node_hears(1, LINK_MESSAGE_USER_TAKEN)->message.error, 0);
+    nobody_hears_more();
+}
+
 /* What a full link may refuse: whoever asks is told, and of the others somebody sees the gap. */
 static void classes_follow_from_who_learns_of_a_loss(void **state)
 {
@@ -143,6 +209,7 @@ static void classes_follow_from_who_learns_of_a_loss(void **state)
         [LINK_MESSAGE_USER_ADD] = true,     [LINK_MESSAGE_USER_COMMAND] = true,
         [LINK_MESSAGE_SURVEY] = true,       [LINK_MESSAGE_EMULATE] = true,
         [LINK_MESSAGE_INTEREST_SUM] = true, [LINK_MESSAGE_MAP_ASK] = true,
+        [LINK_MESSAGE_USER_TAKE] = true,
     };
     for (uint32_t kind = 1; kind < LINK_MESSAGE_KINDS_LEN; kind++) {
         assert_int_equal(relay_class_of((enum link_message_kind)kind),
@@ -157,6 +224,7 @@ int main(void)
         TEST(a_link_that_goes_down_ends_what_was_asked_of_it),
         TEST(a_full_table_refuses),
         TEST(a_request_is_passed_on_once),
+        TEST(a_directory_gives_tokens_to_other_nodes),
         TEST(classes_follow_from_who_learns_of_a_loss),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
