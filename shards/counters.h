@@ -371,6 +371,7 @@
     X(HANDOVERS_REFUSED, "handover_channels", "result=\"refused\"", COUNTER, HELP_HANDOVERS) \
     X(HANDOVERS_FAILED, "handover_channels", "result=\"failed\"", COUNTER, HELP_HANDOVERS) \
     X(HANDOVERS_LATE, "handover_channels", "result=\"late\"", COUNTER, HELP_HANDOVERS) \
+    X(HANDOVERS_MISSED, "handover_channels", "result=\"missed\"", COUNTER, HELP_HANDOVERS) \
     X(HANDOVER_BYTES_GIVEN, "handover_bytes", "direction=\"given\"", COUNTER, HELP_HANDOVER_BYTES) \
     X(HANDOVER_BYTES_TAKEN, "handover_bytes", "direction=\"taken\"", COUNTER, HELP_HANDOVER_BYTES) \
     X(HANDOVER_TOLD_LOST, "handover_catch_up_lost", "", COUNTER, \

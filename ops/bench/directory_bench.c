@@ -239,7 +239,9 @@ static void cluster_open(struct bench *bench)
                 .session = relay_session_of(node->relay, &bench->nodes[k].uid),
             };
         }
-        const struct placement_members all = {members, (uint32_t)bench->nodes_len, (uint16_t)i};
+        const struct placement_members all = {.at = members,
+                                              .len = (uint32_t)bench->nodes_len,
+                                              .self = (uint16_t)i};
         node->placement = must_have(placement_make(1, &all, NULL));
         relay_on_placement(node->relay, placement_of(node->placement));
         for (uint32_t id = 0; id < node->options.shards; id++) {

@@ -126,6 +126,14 @@ void homes_free_channel(struct homes *homes, struct channel *channel)
     pool_put(homes->pool, channel->presence.handle);
 }
 
+void homes_forget_channel(struct homes *homes, struct channel *channel)
+{
+    if (channel->sequence > 0 || channel_offset(channel) > 0) {
+        homes_note_missed(homes, name_of(channel->name));
+    }
+    homes_free_channel(homes, channel);
+}
+
 /* A place for one more channel: if need be, that of the one which has been idle for longest. */
 static struct channel *homes_take_channel(struct homes *homes, uint32_t *handle)
 {
@@ -136,7 +144,7 @@ static struct channel *homes_take_channel(struct homes *homes, uint32_t *handle)
         return channel;
     }
     actors_count(homes->actors, COUNTER_HISTORY_STREAMS_EVICTED);
-    homes_free_channel(homes, idle);
+    homes_forget_channel(homes, idle);
     return pool_take(homes->pool, handle);
 }
 
@@ -183,7 +191,7 @@ void homes_settle_channel(struct homes *homes, struct channel *channel)
         channel_stream_set_idle(homes->streams, channel->stream, !is_wanted);
     } else if (!is_wanted &&
                (channel->handover == NULL || channel->handover->state == HANDOVER_LEAVING)) {
-        homes_free_channel(homes, channel);
+        homes_forget_channel(homes, channel);
     }
 }
 
@@ -202,7 +210,7 @@ struct channel_stream *homes_stream_of(struct homes *homes, struct channel *chan
 void homes_on_stream_timer(struct homes *homes, struct channel_stream *stream)
 {
     if (channel_stream_expire(homes->streams, stream)) {
-        homes_free_channel(homes, pool_get(homes->pool, stream->channel));
+        homes_forget_channel(homes, pool_get(homes->pool, stream->channel));
     }
 }
 

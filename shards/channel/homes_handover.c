@@ -38,13 +38,15 @@ bool homes_handovers_init(struct homes *homes)
     list_init(&handovers->coming);
     list_init(&handovers->came);
     handovers->waiting = calloc(1, SLOT_SET_LEN);
-    return handovers->waiting != NULL;
+    handovers->missed = calloc(1, SLOT_SET_LEN);
+    return handovers->waiting != NULL && handovers->missed != NULL;
 }
 
 void homes_handovers_destroy(struct homes *homes)
 {
     timer_stop(homes->actors->shard->timers, &homes->handovers.tick);
     free(homes->handovers.waiting);
+    free(homes->handovers.missed);
 }
 
 static struct handover *handover_begin(struct homes *homes, struct channel *channel,
@@ -267,6 +269,7 @@ static struct channel *channel_of_piece(struct homes *homes, const struct channe
          * so it ends at both: all are told. */
         *error = CLIENT_ERROR_INTERNAL;
         actors_count(homes->actors, COUNTER_HANDOVERS_REFUSED);
+        homes_note_missed(homes, name_of(move->name));
         homes_end_tenure(homes, channel);
         return NULL;
     }
@@ -285,6 +288,28 @@ static struct channel *channel_of_piece(struct homes *homes, const struct channe
     return channel;
 }
 
+void homes_note_missed(struct homes *homes, struct span name)
+{
+    struct handovers *handovers = &homes->handovers;
+    const struct placement *placement = homes->actors->placement;
+    if (placement == NULL || !homes->actors->options->cluster.enabled) {
+        return;
+    }
+    /* While the slot is waited for, its channels are here only because they came. */
+    const uint16_t slot = placement_slot_of(name);
+    if (!slot_set_has(handovers->waiting, slot)) {
+        slot_set_add(handovers->missed, slot);
+    }
+}
+
+/* It counts as one message that nobody can have. */
+static void channel_has_missed(struct homes *homes, struct channel *channel)
+{
+    homes_forget_told(homes, channel);
+    channel->sequence++;
+    actors_count(homes->actors, COUNTER_HANDOVERS_MISSED);
+}
+
 static void channel_has_come(struct homes *homes, struct channel *channel,
                              const struct channel_move *move)
 {
@@ -296,6 +321,9 @@ static void channel_has_come(struct homes *homes, struct channel *channel,
     list_remove(&handover->link);
     list_append(&homes->handovers.came, &handover->link);
     actors_count(homes->actors, COUNTER_HANDOVERS_TAKEN);
+    if (slot_set_has(homes->handovers.missed, placement_slot_of(name_of(move->name)))) {
+        channel_has_missed(homes, channel);
+    }
     homes_settle_channel(homes, channel);
     homes_release_held(homes, name_of(move->name));
 }
@@ -356,9 +384,13 @@ void homes_handovers_on_placement(struct homes *homes, const struct placement *b
 {
     const struct placement *now = homes->actors->placement;
     uint8_t slots[SLOT_SET_LEN];
+    placement_gained(before, now, slots);
+    for (uint32_t i = 0; i < SLOT_SET_LEN; i++) {
+        homes->handovers.missed[i] &= (uint8_t)~slots[i];
+    }
     /* In a cluster of one there is nobody to wait for; else the router says when. */
     if (now->nodes > 1) {
-        placement_gained(before, now, slots);
+        placement_gained(placement_known_before(before, now), now, slots);
         handovers_set_waiting(homes, slots, true);
     }
     for (uint16_t slot = 0; slot < SLOTS; slot++) {

@@ -211,6 +211,7 @@ static void homes_answer_publish(struct homes *homes, const struct message_publi
                                                       : homes_find_or_open(homes, request->channel);
     if (channel == NULL) {
         answer->error = body->history_size > 0 ? CLIENT_ERROR_INTERNAL : 0;
+        homes_note_missed(homes, request->channel);
         return;
     }
     answer->epoch = channel->epoch;

@@ -73,6 +73,7 @@ struct handovers {
     uint32_t under_way;       /* Pieces that are not answered. */
     uint32_t waiting_len;     /* Slots that homes of before have not given up; */
     uint8_t *waiting;         /* which (a slot set). */
+    uint8_t *missed;          /* Slots in which something was said for nobody (a slot set). */
     uint64_t settled_version; /* Of the placement; the router was told. */
     uint64_t told_bytes;      /* Of all that came. */
     struct timer tick;
@@ -151,6 +152,9 @@ bool homes_handovers_have_work(const struct homes *homes);
 /* The channel's handover (not NULL) is over. */
 void homes_handover_end(struct homes *homes, struct channel *channel);
 void homes_handovers_schedule(struct homes *homes);
+/* Something was accepted for a channel that is not here, or is here no longer. If it comes after
+ * all, since it was at home elsewhere at the same time, those who follow it have missed that. */
+void homes_note_missed(struct homes *homes, struct span name);
 
 /* ---- requests for channels that move (homes_held.c) ---- */
 
@@ -184,8 +188,10 @@ bool homes_knows_since(const struct channel *channel, struct stream_position sin
 void homes_tell_since(struct homes *homes, struct channel *channel, uint64_t sequence,
                       const struct message *asker);
 
-/* Ends the channel, which nobody is interested in any more. */
+/* Frees the channel, which ends here, */
 void homes_free_channel(struct homes *homes, struct channel *channel);
+/* and with it what was said in it. */
+void homes_forget_channel(struct homes *homes, struct channel *channel);
 
 /* Shares the name. NULL: there are too many, or memory is out. */
 MUST_CHECK struct channel *homes_open_channel(struct homes *homes, struct buf *name);

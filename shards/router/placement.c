@@ -204,6 +204,7 @@ struct buf *placement_make(uint64_t version, const struct placement_members *mem
         maker.placement->version = version;
         maker.placement->self = members->self;
         maker.placement->nodes = (uint16_t)members->len;
+        maker.placement->is_early = members->is_early;
         log_table_fill(maker.table);
         maker_take_members(&maker, members);
         maker_compare(&maker);
@@ -271,6 +272,17 @@ void placement_gained(const struct placement *before, const struct placement *no
             slot_set_add(gained, slot);
         }
     }
+}
+
+const struct placement *placement_known_before(const struct placement *before,
+                                               const struct placement *now)
+{
+    for (uint16_t node = 0; before != NULL && now->is_early && node < now->nodes; node++) {
+        if (placement_find(before, &now->members[node].uid) == PLACEMENT_NOBODY) {
+            return NULL;
+        }
+    }
+    return before;
 }
 
 uint64_t placement_tenure_of(const struct placement *placement, uint16_t node)

@@ -44,6 +44,7 @@ struct placement {
     uint64_t version; /* Of this node: 1, 2, ... Other nodes count otherwise. */
     uint16_t self;    /* This node's index. */
     uint16_t nodes;
+    bool is_early; /* See placement_members. */
     uint16_t node_of_slot[SLOTS];
     struct placement_member members[]; /* [nodes], the uids ascending. */
 };
@@ -52,6 +53,8 @@ struct placement_members {
     const struct placement_member *at; /* The uids ascend. */
     uint32_t len;
     uint16_t self;
+    /* This node has come lately: whoever is new to it may have been there all the time. */
+    bool is_early;
 };
 
 /* The map of these members, after `previous` (NULL: the first one). NULL: memory is out, or there
@@ -95,9 +98,15 @@ static inline void slot_set_remove(uint8_t *set, uint16_t slot)
     set[slot / 8] &= (uint8_t) ~(1u << slot % 8);
 }
 
-/* The slots that are at home at the node of `self` now, but were not before (NULL: none was). */
+/* The slots that are at home at the node of `self` now, but were not before (NULL: none was, or it
+ * is not known who had them). */
 void placement_gained(const struct placement *before, const struct placement *now,
                       uint8_t gained[SLOT_SET_LEN]);
+
+/* What says who had the slots before `now`: the map before it; NULL where that cannot be relied
+ * on, since it was made by a node that has come lately and did not know of all yet. */
+const struct placement *placement_known_before(const struct placement *before,
+                                               const struct placement *now);
 
 struct placement_home {
     uint16_t node;

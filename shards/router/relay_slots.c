@@ -7,11 +7,11 @@
  *   SLOTS_READY: they go on  <-SLOTS_MOVED-  for those that are at home elsewhere
  *
  * A node that had a map asks the home that it knew; one that has just come cannot know who was the
- * last of those that came before, and asks everybody. Whoever is asked answers when its own map
- * says that it is no home of the slot, its shards have handed over by that map, and it does not
- * wait for the slot itself. A peer that is gone, not reachable, or silent for HANDOVER_MS_MAX, is
- * waited for no longer. The question also goes to nodes that are not waited for, since it says who
- * is the directory of users with these slots.
+ * last of those that came before, and asks everybody, also whom it meets a little later. Whoever is
+ * asked answers when its own map says that it is no home of the slot, its shards have handed over
+ * by that map, and it does not wait for the slot itself. A peer that is gone, not reachable, or
+ * silent for HANDOVER_MS_MAX, is waited for no longer. The question also goes to nodes that are not
+ * waited for, since it says who is the directory of users with these slots.
  */
 #include "shards/router/relay_state.h"
 
@@ -133,6 +133,7 @@ static void answer_wanted(struct relay *relay);
 void relay_slots_on_placement(struct relay *relay, const struct placement *before)
 {
     uint8_t gained[SLOT_SET_LEN];
+    before = placement_known_before(before, relay->placement);
     placement_gained(before, relay->placement, gained);
     await_gained(relay, before, gained);
     for (uint32_t at = 0; at < relay->peers_end; at++) {

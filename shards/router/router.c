@@ -24,6 +24,8 @@ enum {
      * or when nobody answers. */
     JOIN_SETTLE_MS = 300,
     JOIN_MS_MAX = 5000,
+    /* Whom it finds only now may have been there before it. */
+    EARLY_MS = 5000,
     STOP_LOOK_MS = 20,
     /* Others need a moment to hear that it drains; and what it is the home of needs a while to
      * leave, but not for ever. */
@@ -45,6 +47,7 @@ struct router {
     struct relay *relay;       /* and this. */
     struct load load;
     struct buf *placement; /* The newest one; NULL: others are looked for first. */
+    uint64_t placed_ms;    /* When the first one was made. */
     struct timer place;
     struct timer second;
     struct timer stop;
@@ -125,7 +128,7 @@ static bool router_place_alone(struct router *router)
         .shards = router->node->shards,
         .weight = 1,
     };
-    return router_place(router, &(struct placement_members){&self, 1, 0});
+    return router_place(router, &(struct placement_members){.at = &self, .len = 1});
 }
 
 /* Shards see from them that what they registered is not known any more. */
@@ -143,6 +146,9 @@ static void router_on_place(struct timer *timer, void *context)
     struct placement_members members;
     bool is_placed = false;
     if (members_list(gossiper_membership(router->gossiper), &members)) {
+        const uint64_t now_ms = router->shard->now_ms;
+        router->placed_ms = router->placement == NULL ? now_ms : router->placed_ms;
+        members.is_early = now_ms < router->placed_ms + EARLY_MS;
         router_name_sessions(router, &members);
         is_placed = router_place(router, &members);
         free((void *)(uintptr_t)members.at);

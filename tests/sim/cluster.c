@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/sim/trace.h"
+
 enum { LOOK_MS = 50, SHARDS_OF_MANY = 3, SHARDS_ALONE = 8 };
 
 static const uint8_t key[GOSSIP_KEY_LEN] = {1, 2, 3};
@@ -56,7 +58,8 @@ void cluster_start(struct cluster *cluster, uint32_t index)
     BUG_IF(node->node != NULL);
     node->node = node_create(&node->options, sim_random(cluster->sim), 0);
     BUG_IF(node->node == NULL);
-    const struct shard_set_options set = node_shard_set_options(node->node);
+    struct shard_set_options set = node_shard_set_options(node->node);
+    trace_watch(&set);
     node->is_stopping = false;
     if (node->is_known) {
         BUG_IF(!sim_restart_node(cluster->sim, index, &set));
@@ -152,8 +155,9 @@ static bool has_exactly(const struct cluster *cluster, uint32_t side,
 
 static bool is_map_of_its_members(const struct placement *placement)
 {
-    const struct placement_members members = {placement->members, placement->nodes,
-                                              placement->self};
+    const struct placement_members members = {.at = placement->members,
+                                              .len = placement->nodes,
+                                              .self = placement->self};
     struct buf *afresh = placement_make(1, &members, NULL);
     BUG_IF(afresh == NULL);
     const bool is_same = placement_slots_moved(placement, placement_of(afresh)) == 0;

@@ -35,6 +35,7 @@ static const char usage[] =
     "  --jobs J          in J processes\n"
     "  --story NAME      join, crash, leave, partition, pause or moves\n"
     "  --verbose         the nodes' logs\n"
+    "  --trace CHANNEL   what shards tell each other of it: r:c0, c1, r:c2, c3 ...\n"
     "Exit: 0 all held; 1 a promise was broken, and its seed is printed; 5 a seed did not replay;\n"
     "2 wrong arguments; killed by a signal: a crash.\n";
 
@@ -44,6 +45,7 @@ struct arguments {
     uint32_t jobs;
     const char *story;
     const char *file;
+    const char *traced;
     bool is_verbose;
     bool is_default;
 };
@@ -106,6 +108,10 @@ static bool parse_value(const char *name, const char *value, struct arguments *o
         out->story = value;
         return true;
     }
+    if (strcmp(name, "--trace") == 0) {
+        out->traced = value;
+        return true;
+    }
     return false;
 }
 
@@ -164,7 +170,8 @@ static bool run_world(const struct arguments *arguments, uint64_t seed, bool is_
     struct world_report report;
     struct world_options options = {.seed = seed,
                                     .writes_logs = arguments->is_verbose,
-                                    .prints_trace = true};
+                                    .prints_trace = true,
+                                    .traced = arguments->traced};
     const enum world_result result = world_run(&options, &report);
     add_to(tally, &report);
     if (result != WORLD_OK || arguments->count <= 100) {

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/sim/trace.h"
+
 enum { JOINED_MS_MAX = 60 * 1000, PAUSE_MS_MAX = 3000, TRACE_LINES = 40 };
 
 static void note_views(struct world *world)
@@ -50,6 +52,7 @@ static struct world *world_create(const struct world_options *options)
     shape_draw(&world->shape, options->seed);
     world->shape.weather.writes_logs = options->writes_logs;
     cluster_create(&world->cluster, &world->shape.weather, &world->shape.node, world->shape.nodes);
+    trace_begin(&world->cluster, options->traced);
     world->random = sim_random(world->cluster.sim);
     truth_init(&world->truth, world->cluster.sim);
     for (uint32_t i = 0; i < world->shape.clients; i++) {

@@ -53,8 +53,9 @@ struct world_report {
 
 struct world_options {
     uint64_t seed;
-    bool writes_logs;  /* The nodes' lines go to stderr. */
-    bool prints_trace; /* What is wrong is printed with what came before it. */
+    bool writes_logs;   /* The nodes' lines go to stderr. */
+    bool prints_trace;  /* What is wrong is printed with what came before it. */
+    const char *traced; /* The channel of which all messages are printed; NULL: none. */
 };
 
 enum world_result world_run(const struct world_options *options, struct world_report *report);

@@ -28,7 +28,7 @@ static void make_members(struct placement_member *members, uint16_t len)
 static struct buf *place_after(const struct placement_member *members, uint16_t len,
                                const struct buf *previous)
 {
-    const struct placement_members all = {members, len, 0};
+    const struct placement_members all = {.at = members, .len = len};
     struct buf *buf = placement_make(1, &all, previous == NULL ? NULL : placement_of(previous));
     assert_non_null(buf);
     return buf;
@@ -78,6 +78,28 @@ static void gained_slots_are_those_that_were_elsewhere(void **state)
     buf_release(after);
 }
 
+/* Who comes first meets the others one by one. */
+static void an_early_map_knows_who_had_slots_only_if_it_meets_nobody(void **state)
+{
+    (void)state;
+    struct placement_member members[3];
+    make_members(members, 3);
+    struct buf *two = place(members, 2);
+    struct buf *three = place(members, 3);
+    const struct placement_members early = {.at = members, .len = 3, .is_early = true};
+    struct buf *met = placement_make(2, &early, placement_of(two));
+    assert_non_null(met);
+    assert_null(placement_known_before(placement_of(two), placement_of(met)));
+    assert_ptr_equal(placement_known_before(placement_of(three), placement_of(met)),
+                     placement_of(three));
+    assert_ptr_equal(placement_known_before(placement_of(two), placement_of(three)),
+                     placement_of(two));
+    assert_null(placement_known_before(NULL, placement_of(two)));
+    buf_release(two);
+    buf_release(three);
+    buf_release(met);
+}
+
 static void slots_of_names_are_fixed(void **state)
 {
     (void)state;
@@ -104,7 +126,7 @@ static void a_single_node_has_every_slot(void **state)
 {
     (void)state;
     const struct placement_member member = {.uid = {"a"}, .shards = 3, .weight = 5};
-    const struct placement_members members = {&member, 1, 0};
+    const struct placement_members members = {.at = &member, .len = 1};
     struct buf *buf = placement_make(42, &members, NULL);
     assert_non_null(buf);
     const struct placement *placement = placement_of(buf);
@@ -384,6 +406,7 @@ static void too_many_members_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_early_map_knows_who_had_slots_only_if_it_meets_nobody),
         cmocka_unit_test(slots_of_names_are_fixed),
         cmocka_unit_test(gained_slots_are_those_that_were_elsewhere),
         cmocka_unit_test(a_single_node_has_every_slot),

@@ -128,7 +128,8 @@ static void a_home_elsewhere_is_the_routers_business(void **state)
         {.uid = {"a"}, .shards = 1, .weight = 1},
         {.uid = {"b"}, .shards = 1, .weight = 1},
     };
-    struct buf *buf = placement_make(1, &(struct placement_members){members, 2, 1}, NULL);
+    struct buf *buf =
+        placement_make(1, &(struct placement_members){.at = members, .len = 2, .self = 1}, NULL);
     assert_non_null(buf);
     const struct actors actors = {.node = node, .placement = placement_of(buf)};
     uint32_t here = 0;

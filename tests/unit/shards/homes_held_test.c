@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is asked of a home that waits for its slots: for how long, how much, and who has left. */
+#include "shards/limits.h"
+#include "shards/router/placement.h"
+#include "tests/unit/shards/homes_moves_rig.h"
+
+static void a_new_channel_waits_for_its_slot(void **state)
+{
+    (void)state;
+    map_says(HERE);
+    routes_settled();
+    keeps("new", "1");
+    subscribes_with(ASKER, "new", SUBSCRIBE_FIRST, nowhere);
+    asks_presence(ASKER, "new", 1);
+    rig_settle(&rig);
+    assert_int_equal(rig_left(&rig, ASKER), 0);
+    assert_int_equal(rig_counter(&rig, COUNTER_HELD_REQUESTS), 3);
+    slots_are_ready();
+    assert_int_equal(kept(0).offset, 1);
+    assert_int_equal(subscribed(ASKER, 0).newest.offset, 1);
+    (void)rig_take(&rig, ASKER, MESSAGE_PRESENCE);
+    assert_int_equal(rig_counter(&rig, COUNTER_HELD_REQUESTS), 0);
+}
+
+/* The router may hear of a map before a shard does. */
+static void who_leaves_while_it_waits_is_gone(void **state)
+{
+    (void)state;
+    map_says(THERE);
+    routes_settled();
+    const struct message_subscribe first = {.channel = rig_text("new"), .flags = SUBSCRIBE_FIRST};
+    const struct message_unsubscribe last = {.channel = rig_text("new"), .flags = UNSUBSCRIBE_LAST};
+    assert_true(message_send_subscribe(router(), RIG_HOME, 5, &first));
+    const struct message end = message_make_unsubscribe(5, &last);
+    router_says(&end);
+    rig_settle(&rig);
+    assert_int_equal(rig_counter(&rig, COUNTER_HELD_REQUESTS), 2);
+    map_says(HERE);
+    routes_settled();
+    slots_are_ready();
+    const struct message message = routes(MESSAGE_SUBSCRIBED);
+    assert_int_equal(message_as_subscribed(&message).error, 0);
+    keeps("new", "1");
+    kept(0);
+    routes_nothing();
+}
+
+static void it_does_not_wait_for_ever(void **state)
+{
+    (void)state;
+    map_says(HERE);
+    routes_settled();
+    keeps("new", "1");
+    subscribes_with(ASKER, "new", SUBSCRIBE_FIRST, nowhere);
+    asks_presence(ASKER, "new", 0);
+    rig_settle(&rig);
+    rig_advance(&rig, HELD_MS_MAX);
+    rig_settle(&rig);
+    kept(CLIENT_ERROR_TOO_MANY_REQUESTS);
+    (void)subscribed(ASKER, CLIENT_ERROR_TOO_MANY_REQUESTS);
+    const struct message presence = rig_take(&rig, ASKER, MESSAGE_PRESENCE);
+    assert_int_equal(message_as_presence(&presence).error, CLIENT_ERROR_TOO_MANY_REQUESTS);
+    assert_int_equal(rig_counter(&rig, COUNTER_HELD_REFUSED), 3);
+}
+
+static void no_more_wait_than_may(void **state)
+{
+    (void)state;
+    map_says(HERE);
+    routes_settled();
+    for (uint32_t i = 0; i < HELD_REQUESTS_MAX; i++) {
+        keeps("new", "1");
+    }
+    assert_int_equal(rig_left(&rig, ASKER), 0);
+    keeps("new", "1");
+    kept(CLIENT_ERROR_TOO_MANY_REQUESTS);
+    slots_are_ready();
+    assert_int_equal(rig_drop(&rig, ASKER), HELD_REQUESTS_MAX);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        MOVES_TEST(a_new_channel_waits_for_its_slot),
+        MOVES_TEST(who_leaves_while_it_waits_is_gone),
+        MOVES_TEST(it_does_not_wait_for_ever),
+        MOVES_TEST(no_more_wait_than_may),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
