@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // One cluster whose nodes run on machines of a network of namespaces.
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Node } from '../../conformance/support/node.mjs';
 import { check, eventually } from '../../conformance/support/report.mjs';
 
@@ -7,13 +11,19 @@ const HTTP_PORT = 8000;
 const CLUSTER_PORT = 8400;
 const SLOTS = 16384;
 const SETTLE_MS_MAX = 40_000;
+const CERTIFICATES = new URL('../support/certificates.py', import.meta.url).pathname;
 
 export class Machines {
   #nodes = new Map(); // By number.
 
-  constructor(network, config) {
+  // `has_tls`: their links are encrypted, each end with a certificate of one authority.
+  constructor(network, config, { has_tls = false } = {}) {
     this.network = network;
     this.config = config;
+    this.folder = has_tls ? mkdtempSync(join(tmpdir(), 'roost-netns-')) : null;
+    this.protection = has_tls
+      ? { tls: JSON.parse(execFileSync('python3', ['-B', CERTIFICATES, this.folder, 'node'])) }
+      : { insecure: true };
   }
 
   // Numbers of the machines; their nodes know the first two.
@@ -40,7 +50,7 @@ export class Machines {
       http_server: { address: host },
       cluster: {
         enabled: true,
-        insecure: true,
+        ...this.protection,
         bind: `${host}:${CLUSTER_PORT}`,
         join: this.seeds.map((seed) => `${this.network.address(seed)}:${CLUSTER_PORT}`),
         keys: ['ab'.repeat(32)],
@@ -114,5 +124,8 @@ export class Machines {
   async stop() {
     await Promise.all(this.running.map((number) => this.node(number).stop_cleanly()));
     check(this.running.length === 0, 'all have ended');
+    if (this.folder !== null) {
+      rmSync(this.folder, { recursive: true });
+    }
   }
 }

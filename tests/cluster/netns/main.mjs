@@ -44,8 +44,8 @@ function channels() {
 const report = new Report({ prefix: 'machines: ' });
 const network = new Network();
 
-async function begin(numbers) {
-  const machines = new Machines(network, CONFIG);
+async function begin(numbers, protection) {
+  const machines = new Machines(network, CONFIG, protection);
   await machines.start(numbers);
   const truth = new Truth();
   const crowd = new Crowd(machines, truth, channels());
@@ -164,8 +164,9 @@ function add_stop(world) {
   });
 }
 
+// As clusters are meant to be: with TLS between all nodes.
 async function five_nodes() {
-  const world = await begin([1, 2, 3, 4, 5]);
+  const world = await begin([1, 2, 3, 4, 5], { has_tls: true });
   chapter(world, 'a node is killed and comes back', async ({ machines }) => {
     machines.node(2).kill('SIGKILL');
     await machines.node(2).exited;

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Authorities and certificates of nodes, made by the openssl program."""
+"""Authorities and certificates of nodes, made by the openssl program. As a program of its own, with a folder and a name:
+prints what cluster.tls wants for a node of a new authority."""
 
+import json
 import os
 import subprocess
+import sys
 
 
 def run(*arguments):
@@ -28,3 +31,7 @@ class Authority:
             "-CAcreateserial", "-days", "2", "-out", path + ".pem")
         return {"cert_pem_file": path + ".pem", "key_pem_file": path + ".key",
                 "ca_pem_file": self.certificate}
+
+
+if __name__ == "__main__":
+    print(json.dumps(Authority(sys.argv[1], "authority").node(sys.argv[2])))
