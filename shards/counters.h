@@ -17,6 +17,9 @@
 #define HELP_HANDOVERS \
     "Channels that moved with what they are, to another node or from one; or not."
 #define HELP_HANDOVER_BYTES "Names and publications of channels that moved."
+#define HELP_MAP_REFUSED "Publications into maps for which there was no room."
+#define HELP_MAP_SUPPRESSED "Publications into maps that changed nothing."
+#define HELP_MAP_REMOVE_SUPPRESSED "Removals of keys that changed nothing."
 #define HELP_COMMANDS "Commands of clients, by method."
 #define HELP_REPLY_ERRORS "Errors answered to commands."
 #define HELP_RATE_LIMITED \
@@ -47,6 +50,26 @@
       COUNTER, "Publications that were not delivered since they are not new.") \
     X(SUPPRESSED_VERSION, "broker_publish_suppressed_count", "reason=\"version\"", COUNTER, \
       "Publications that were not delivered since they are not new.") \
+    X(MAP_CHANNELS, "map_channels", "", GAUGE, "Channels that are maps.") \
+    X(MAP_KEYS, "map_keys", "", GAUGE, "Keys of maps.") \
+    X(MAP_BYTES, "map_bytes", "", GAUGE, "What they take.") \
+    X(MAP_EXPIRED, "map_keys_expired_total", "", COUNTER, "Keys of maps that ended.") \
+    X(MAP_REFUSED_KEYS, "map_publish_refused_total", "reason=\"keys\"", COUNTER, HELP_MAP_REFUSED) \
+    X(MAP_REFUSED_SIZE, "map_publish_refused_total", "reason=\"size\"", COUNTER, HELP_MAP_REFUSED) \
+    X(MAP_REFUSED_MEMORY, "map_publish_refused_total", "reason=\"memory\"", COUNTER, \
+      HELP_MAP_REFUSED) \
+    X(MAP_SUPPRESSED_IDEMPOTENCY, "map_broker_publish_suppressed_count", "reason=\"idempotency\"", \
+      COUNTER, HELP_MAP_SUPPRESSED) \
+    X(MAP_SUPPRESSED_VERSION, "map_broker_publish_suppressed_count", "reason=\"version\"", \
+      COUNTER, HELP_MAP_SUPPRESSED) \
+    X(MAP_SUPPRESSED_KEY_EXISTS, "map_broker_publish_suppressed_count", "reason=\"key_exists\"", \
+      COUNTER, HELP_MAP_SUPPRESSED) \
+    X(MAP_SUPPRESSED_KEY_NOT_FOUND, "map_broker_publish_suppressed_count", \
+      "reason=\"key_not_found\"", COUNTER, HELP_MAP_SUPPRESSED) \
+    X(MAP_REMOVE_SUPPRESSED_IDEMPOTENCY, "map_broker_remove_suppressed_count", \
+      "reason=\"idempotency\"", COUNTER, HELP_MAP_REMOVE_SUPPRESSED) \
+    X(MAP_REMOVE_SUPPRESSED_KEY_NOT_FOUND, "map_broker_remove_suppressed_count", \
+      "reason=\"key_not_found\"", COUNTER, HELP_MAP_REMOVE_SUPPRESSED) \
     X(RECOVERED, "client_recover", "recovered=\"yes\"", COUNTER, \
       "Subscriptions that asked to recover.") \
     X(UNRECOVERED, "client_recover", "recovered=\"no\"", COUNTER, \
@@ -102,6 +125,10 @@
     X(TOKEN_KEY_SETS_FAILED, "token_key_set_fetch_count", "result=\"failed\"", COUNTER, \
       "Key sets.") \
     X(SENT_PUBLICATION, "node_messages_sent_count", "type=\"publication\"", COUNTER, \
+      "Messages sent to subscribers' shards.") \
+    X(SENT_MAP_PUBLICATION, "node_messages_sent_count", "type=\"map_publication\"", COUNTER, \
+      "Messages sent to subscribers' shards.") \
+    X(SENT_MAP_REMOVAL, "node_messages_sent_count", "type=\"map_removal\"", COUNTER, \
       "Messages sent to subscribers' shards.") \
     X(SENT_JOIN, "node_messages_sent_count", "type=\"join\"", COUNTER, \
       "Messages sent to subscribers' shards.") \

@@ -146,8 +146,9 @@ enum {
     MAP_KEY_LEN_MAX = 1024,
     MAP_REMOVED_MS = 15 * 1000,
     MAP_REMOVED_MAX = 16384,
-    /* When keys that have expired are looked for. */
+    /* When keys that have expired are looked for, and how many of a channel end in one turn. */
     MAP_SWEEP_MS = 1000,
+    MAP_SWEEP_KEYS = 1024,
 
     /* Payloads that are compared: a longer one is sent whole. What a shard keeps of the newest
      * publications of channels to tell the next ones against them. */

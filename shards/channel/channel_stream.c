@@ -161,6 +161,14 @@ bool channel_stream_append(struct channel_streams *streams, struct channel_strea
     return true;
 }
 
+void channel_stream_pass(struct channel_streams *streams, struct channel_stream *stream,
+                         uint32_t meta_ttl_s)
+{
+    history_clear(streams->histories, &stream->history);
+    stream->history.offset++;
+    channel_stream_touch(streams, stream, meta_ttl_s);
+}
+
 void channel_stream_remove(struct channel_streams *streams, struct channel_stream *stream)
 {
     history_clear(streams->histories, &stream->history);
@@ -197,8 +205,8 @@ bool channel_stream_take(struct channel_streams *streams, struct channel_stream 
                          const struct channel_move *move)
 {
     const bool is_last = (move->flags & CHANNEL_MOVE_LAST) != 0;
-    if (!history_go_on(streams->histories, &stream->history, move->page,
-                       is_last ? move->offset : 0)) {
+    struct buf *page = (move->flags & CHANNEL_MOVE_KEYS) != 0 ? NULL : move->page;
+    if (!history_go_on(streams->histories, &stream->history, page, is_last ? move->offset : 0)) {
         return false;
     }
     stream->history.version = move->version;

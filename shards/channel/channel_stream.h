@@ -66,6 +66,10 @@ MUST_CHECK bool channel_stream_append(struct channel_streams *streams,
                                       struct channel_stream *stream,
                                       const struct message_publish *publish);
 
+/* A publication that is not kept gets the next offset. */
+void channel_stream_pass(struct channel_streams *streams, struct channel_stream *stream,
+                         uint32_t meta_ttl_s);
+
 /* What the home that the channel has now needs to go on with the stream: fills in those fields of
  * the move, with a page of what came after an offset (the caller's count). False: memory is out. */
 struct channel_move;

@@ -23,10 +23,11 @@ struct homes *homes_create(struct actors *actors, uint32_t channels_max)
     homes->presence = presence_create(&actors->shard->random, PRESENCE_ENTRIES_A_SHARD_MAX);
     homes->streams = channel_streams_create(actors, actors->options->history_memory_limit /
                                                         actors->node->shards);
+    homes->maps = map_states_create(actors);
     homes->idempotency = idempotency_create(&actors->shard->random, IDEMPOTENCY_KEYS_A_SHARD_MAX);
     const bool is_moving = homes_handovers_init(homes) && homes_held_init(homes);
     if (!is_moving || homes->pool == NULL || homes->channels == NULL || homes->presence == NULL ||
-        homes->streams == NULL || homes->idempotency == NULL) {
+        homes->streams == NULL || homes->maps == NULL || homes->idempotency == NULL) {
         homes_destroy(homes);
         return NULL;
     }
@@ -118,6 +119,9 @@ void homes_free_channel(struct homes *homes, struct channel *channel)
     if (channel->stream != NULL) {
         channel_stream_close(homes->streams, channel->stream);
     }
+    if (channel->map != NULL) {
+        map_state_close(homes->maps, channel->map);
+    }
     map_remove(homes->channels, channel);
     if (channel->interests_room != 0) {
         free(channel->interests.many);
@@ -188,7 +192,8 @@ void homes_settle_channel(struct homes *homes, struct channel *channel)
         actors_gauge_add(homes->actors, COUNTER_NUM_CHANNELS, is_wanted ? 1 : -1);
     }
     if (channel->stream != NULL) {
-        channel_stream_set_idle(homes->streams, channel->stream, !is_wanted);
+        const bool has_keys = channel->map != NULL && channel->map->len > 0;
+        channel_stream_set_idle(homes->streams, channel->stream, !is_wanted && !has_keys);
     } else if (!is_wanted &&
                (channel->handover == NULL || channel->handover->state == HANDOVER_LEAVING)) {
         homes_forget_channel(homes, channel);
@@ -231,6 +236,7 @@ void homes_destroy(struct homes *homes)
     homes_handovers_destroy(homes);
     presence_destroy(homes->presence);
     channel_streams_destroy(homes->streams);
+    map_states_destroy(homes->maps);
     idempotency_destroy(homes->idempotency);
     origins_clear(&homes->origins);
     pool_destroy(homes->pool);
@@ -258,7 +264,11 @@ static uint32_t homes_answer_position(struct homes *homes, struct channel *chann
     if (stream == NULL) {
         return CLIENT_ERROR_INTERNAL;
     }
-    channel_stream_answer(stream, channel->epoch, body, answer);
+    if (channel_is_streamless(channel)) {
+        homes_answer_changes(channel, body, answer);
+    } else {
+        channel_stream_answer(stream, channel->epoch, body, answer);
+    }
     return 0;
 }
 
@@ -416,18 +426,6 @@ static void homes_on_presence_ask(struct homes *homes, const struct message *mes
         }
     }
     OUTBOX_SEND(homes->actors->outbox, message->from, presence, message->handle, &answer);
-    message_release(message);
-}
-
-static void homes_on_map_ask(struct homes *homes, const struct message *message)
-{
-    const struct message_map_ask body = message_as_map_ask(message);
-    const struct message_map_page answer = {
-        .cookie = body.cookie,
-        .origin = body.origin,
-        .error = CLIENT_ERROR_NOT_AVAILABLE,
-    };
-    OUTBOX_SEND(homes->actors->outbox, message->from, map_page, message->handle, &answer);
     message_release(message);
 }
 

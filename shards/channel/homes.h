@@ -25,9 +25,9 @@ void homes_destroy(struct homes *homes);
 /* Gives back what is kept for speed; while the shard is silent. */
 void homes_trim(struct homes *homes);
 
-/* What edges ask (SUBSCRIBE, UNSUBSCRIBE, PUBLISH, PRESENCE_ASK, HISTORY_ASK), and what other homes
- * and the router say when homes move (CHANNEL_MOVE, CHANNEL_TAKEN, SLOTS_READY). Takes over the
- * counts of their bufs. */
+/* What edges ask (SUBSCRIBE, UNSUBSCRIBE, PUBLISH, PRESENCE_ASK, HISTORY_ASK, MAP_ASK), and what
+ * other homes and the router say when homes move (CHANNEL_MOVE, CHANNEL_TAKEN, SLOTS_READY). Takes
+ * over the counts of their bufs. */
 void homes_on_message(struct homes *homes, const struct message *message);
 
 /* ORIGIN_GONE. */
@@ -44,5 +44,9 @@ bool homes_has_work(const struct homes *homes);
 /* A stream's timer has fired. */
 struct channel_stream;
 void homes_on_stream_timer(struct homes *homes, struct channel_stream *stream);
+
+/* A map's timer has fired. */
+struct map_state;
+void homes_on_map_timer(struct homes *homes, struct map_state *map);
 
 #endif

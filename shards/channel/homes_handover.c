@@ -113,8 +113,20 @@ static uint64_t bytes_of(const struct channel_move *move)
     return bytes;
 }
 
-/* The next piece: first what is kept, then what was told. With one count of each buf; false: memory
- * is out. */
+/* The next keys of a map; nothing where there are none. False: memory is out. */
+static bool keys_fill(const struct homes *homes, struct handover *handover,
+                      struct channel_move *move)
+{
+    const struct map_state *map = handover->channel->map;
+    if (map == NULL || handover->sent_keys == UINT64_MAX) {
+        return true;
+    }
+    move->flags |= CHANNEL_MOVE_KEYS;
+    return map_state_give(homes->maps, map, handover->sent_keys, &move->page, &handover->next_keys);
+}
+
+/* The next piece: first what is kept, then keys, then what was told. With one count of each buf;
+ * false: memory is out. */
 static bool piece_fill(const struct homes *homes, struct handover *handover,
                        struct channel_move *move)
 {
@@ -125,15 +137,20 @@ static bool piece_fill(const struct homes *homes, struct handover *handover,
     }
     const struct stream_page *page = move->page == NULL ? NULL : stream_page_of(move->page);
     handover->next_offset = page == NULL ? move->offset : page->entries[page->len - 1].offset;
+    handover->next_keys = handover->sent_keys;
     handover->next_told = handover->sent_told;
-    if (page == NULL) {
+    if (page == NULL && !keys_fill(homes, handover, move)) {
+        return false;
+    }
+    if (move->page == NULL) {
         if (!homes_give_told(handover, handover->sent_told, &move->told)) {
             return false;
         }
         handover->next_told += move->told == NULL ? 0 : (uint32_t)told_page_of(move->told)->len;
     }
-    handover->is_last =
-        handover->next_offset == move->offset && handover->next_told == handover->told_len;
+    handover->is_last = handover->next_offset == move->offset &&
+                        (channel->map == NULL || handover->next_keys == UINT64_MAX) &&
+                        handover->next_told == handover->told_len;
     move->flags |= handover->is_last ? CHANNEL_MOVE_LAST : 0;
     return true;
 }
@@ -147,6 +164,11 @@ static struct buf *piece_make(const struct homes *homes, struct handover *handov
         .sequence = channel->sequence,
         .flags = handover->state == HANDOVER_LEAVING ? CHANNEL_MOVE_FIRST : 0,
     };
+    if (channel->map != NULL) {
+        move.flags |= CHANNEL_MOVE_MAP;
+        move.stream_size = channel->map->stream_size;
+        move.stream_ttl_s = channel->map->stream_ttl_s;
+    }
     struct buf *piece = piece_fill(homes, handover, &move) ? channel_move_make(&move) : NULL;
     if (piece == NULL) {
         stream_page_release(move.page);
@@ -199,6 +221,7 @@ static void handover_retract(struct homes *homes, struct handover *handover)
     list_remove(&handover->link);
     handover->state = HANDOVER_LEAVING;
     handover->sent_offset = 0;
+    handover->sent_keys = 0;
     handover->sent_told = 0;
     if (homes_is_home(homes, name)) {
         homes_stay(homes, handover);
@@ -237,6 +260,7 @@ void homes_on_channel_taken(struct homes *homes, const struct message *message)
         end_with_held(homes, channel);
     } else {
         handover->sent_offset = handover->next_offset;
+        handover->sent_keys = handover->next_keys;
         handover->sent_told = handover->next_told;
         list_append(&homes->handovers.leaving, &handover->link);
         homes_handovers_schedule(homes);
@@ -328,6 +352,19 @@ static void channel_has_come(struct homes *homes, struct channel *channel,
     homes_release_held(homes, name_of(move->name));
 }
 
+/* False: memory is out. */
+static bool map_take(struct homes *homes, struct channel *channel, const struct channel_move *move)
+{
+    struct map_state *map = homes_map_of(homes, channel);
+    if (map == NULL) {
+        return false;
+    }
+    map->stream_size = move->stream_size;
+    map->stream_ttl_s = move->stream_ttl_s;
+    map->known_since = move->offset; /* What was removed before was not sent. */
+    return (move->flags & CHANNEL_MOVE_KEYS) == 0 || map_state_take(homes->maps, map, move->page);
+}
+
 /* 0, or an enum client_error. */
 static uint32_t piece_take(struct homes *homes, const struct channel_move *move)
 {
@@ -342,6 +379,10 @@ static uint32_t piece_take(struct homes *homes, const struct channel_move *move)
             homes_free_channel(homes, channel);
             return CLIENT_ERROR_INTERNAL;
         }
+    }
+    if ((move->flags & CHANNEL_MOVE_MAP) != 0 && !map_take(homes, channel, move)) {
+        homes_free_channel(homes, channel);
+        return CLIENT_ERROR_INTERNAL;
     }
     homes_take_told(homes, channel, move);
     actors_count_many(homes->actors, COUNTER_HANDOVER_BYTES_TAKEN, bytes_of(move));

@@ -181,12 +181,6 @@ static void homes_send_away(struct homes *homes, const struct message *message, 
     }
 }
 
-static bool is_on_its_way(const struct channel *channel)
-{
-    return channel->handover != NULL && (channel->handover->state == HANDOVER_SENT ||
-                                         channel->handover->state == HANDOVER_COMING);
-}
-
 bool homes_admit(struct homes *homes, const struct message *message, struct span name)
 {
     const struct actors *actors = homes->actors;
@@ -198,7 +192,7 @@ bool homes_admit(struct homes *homes, const struct message *message, struct span
         return true;
     }
     const struct channel *channel = homes_find(homes, name);
-    if (channel != NULL && !is_on_its_way(channel)) {
+    if (channel != NULL && !channel_is_on_its_way(channel)) {
         return true; /* Also one that is to leave: it is at home where it is. */
     }
     const bool is_awaited = is_home && homes->handovers.waiting_len > 0 &&

@@ -144,11 +144,19 @@ static bool homes_encode_publication(const struct homes *homes, struct channel *
         .channel = request->channel,
         .publication = {.data = request->data,
                         .tags = request->tags,
-                        .offset = delivery->body.offset,
-                        .version = request->version},
+                        .key = request->key,
+                        .score = request->score,
+                        .removed = request->is_removed},
     };
     bool is_json = !request->is_binary;
-    if (delivery->body.offset == 1) {
+    if (span_is_empty(request->key)) {
+        push.publication.version = request->version; /* Versions of keys are not told. */
+    }
+    const bool is_placed = (delivery->body.flags & PUBLICATION_UNPLACED) == 0;
+    if (is_placed) {
+        push.publication.offset = delivery->body.offset;
+    }
+    if (is_placed && delivery->body.offset == 1) {
         delivery->body.epoch = channel->epoch;
         push.publication.epoch = epoch_format(channel->epoch, epoch_room);
     }
@@ -160,44 +168,91 @@ static bool homes_encode_publication(const struct homes *homes, struct channel *
     return homes_encode(homes, channel, &push, is_json, delivery);
 }
 
-/* 0, or an enum client_error: then nobody gets it and nothing was kept. */
-static uint32_t homes_publish(struct homes *homes, struct channel *channel,
-                              const struct message_publish *publish,
-                              const struct publish_request *request)
+/* Gives it its offset; keeps it where that is wanted. False: memory is out. */
+static bool homes_keep(struct homes *homes, struct channel_stream *stream,
+                       const struct message_publish *publish)
 {
-    struct channel_stream *stream = NULL;
-    struct delivery delivery = {
-        .body.kind = PUBLICATION_DATA,
-        .body.flags = request->wants_delta ? PUBLICATION_DELTA : 0,
-    };
+    if (publish->history_size > 0) {
+        return channel_stream_append(homes->streams, stream, publish);
+    }
+    channel_stream_pass(homes->streams, stream, publish->meta_ttl_s);
+    return true;
+}
+
+static enum counter counter_of(const struct publish_request *request)
+{
+    if (span_is_empty(request->key)) {
+        return COUNTER_SENT_PUBLICATION;
+    }
+    return request->is_removed ? COUNTER_SENT_MAP_REMOVAL : COUNTER_SENT_MAP_PUBLICATION;
+}
+
+static uint16_t flags_of(const struct message_publish *publish,
+                         const struct publish_request *request)
+{
+    const bool is_unplaced = !span_is_empty(request->key) && publish->history_size == 0;
+    return (uint16_t)((request->wants_delta ? PUBLICATION_DELTA : 0u) |
+                      (is_unplaced ? PUBLICATION_UNPLACED : 0u));
+}
+
+/* Its place in the stream (none: 0), or why there is none: 0, or an enum client_error. */
+static uint32_t homes_prepare(struct homes *homes, struct channel *channel,
+                              const struct message_publish *publish,
+                              const struct publish_request *request, uint64_t *offset)
+{
+    const bool is_of_map = !span_is_empty(request->key);
+    *offset = 0;
     if (!homes_has_room(homes, channel)) {
         return CLIENT_ERROR_TOO_MANY_REQUESTS;
     }
-    if (publish->history_size > 0) {
-        stream = homes_stream_of(homes, channel, publish->meta_ttl_s);
+    if (publish->history_size > 0 || is_of_map) {
+        const struct channel_stream *stream = homes_stream_of(homes, channel, publish->meta_ttl_s);
         if (stream == NULL) {
             return CLIENT_ERROR_INTERNAL;
         }
-        if (request->version != 0 &&
-            history_has_version(&stream->history, request->version, request->version_epoch)) {
-            actors_count(homes->actors, COUNTER_SUPPRESSED_VERSION);
-            return 0;
-        }
-        delivery.body.offset = stream->history.offset + 1;
+        *offset = stream->history.offset + 1;
+    }
+    return is_of_map ? homes_prepare_key(homes, channel, publish, request) : 0;
+}
+
+static bool homes_is_outdated(struct homes *homes, const struct channel *channel,
+                              const struct message_publish *publish,
+                              const struct publish_request *request)
+{
+    const bool is_outdated =
+        publish->history_size > 0 && channel->stream != NULL && request->version != 0 &&
+        span_is_empty(request->key) &&
+        history_has_version(&channel->stream->history, request->version, request->version_epoch);
+    if (is_outdated) {
+        homes_count_suppressed(homes, request, SUPPRESS_VERSION);
+    }
+    return is_outdated;
+}
+
+uint32_t homes_publish(struct homes *homes, struct channel *channel,
+                       const struct message_publish *publish, const struct publish_request *request)
+{
+    struct delivery delivery = {.body.kind = PUBLICATION_DATA,
+                                .body.flags = flags_of(publish, request)};
+    const uint32_t error = homes_prepare(homes, channel, publish, request, &delivery.body.offset);
+    if (error != 0 || homes_is_outdated(homes, channel, publish, request)) {
+        return error;
     }
     if (channel_is_heard(channel) &&
         !homes_encode_publication(homes, channel, publish->identity, request, &delivery)) {
         return CLIENT_ERROR_INTERNAL;
     }
-    if (stream != NULL && !channel_stream_append(homes->streams, stream, publish)) {
+    if (delivery.body.offset != 0 && !homes_keep(homes, channel->stream, publish)) {
         delivery_release(&delivery);
         return CLIENT_ERROR_INTERNAL;
     }
-    if (stream != NULL && request->version != 0) {
-        history_set_version(&stream->history, request->version, request->version_epoch);
+    if (!span_is_empty(request->key)) {
+        homes_apply_key(homes, channel, publish, request);
+    } else if (publish->history_size > 0 && request->version != 0) {
+        history_set_version(&channel->stream->history, request->version, request->version_epoch);
     }
     if (channel_is_heard(channel)) {
-        homes_deliver(homes, channel, &delivery, COUNTER_SENT_PUBLICATION);
+        homes_deliver(homes, channel, &delivery, counter_of(request));
     }
     return 0;
 }
@@ -233,16 +288,19 @@ void homes_on_publish(struct homes *homes, const struct message *message)
     if (!homes_admit(homes, message, request.channel)) {
         return;
     }
-    if (!span_is_empty(request.key)) {
-        answer.error = CLIENT_ERROR_NOT_AVAILABLE;
-    } else if (is_once && idempotency_find(homes->idempotency, request.channel,
-                                           request.idempotency_key, now_ms, &known)) {
-        actors_count(homes->actors, COUNTER_SUPPRESSED_IDEMPOTENCY);
+    if (is_once && idempotency_find(homes->idempotency, request.channel, request.idempotency_key,
+                                    now_ms, &known)) {
+        homes_count_suppressed(homes, &request, SUPPRESS_IDEMPOTENCY);
         answer.offset = known.offset;
         answer.epoch = known.epoch;
+        answer.suppressed = SUPPRESS_IDEMPOTENCY;
     } else {
-        homes_answer_publish(homes, &body, &request, &answer);
-        if (is_once && answer.error == 0) {
+        if (span_is_empty(request.key)) {
+            homes_answer_publish(homes, &body, &request, &answer);
+        } else {
+            homes_publish_key(homes, &body, &request, &answer);
+        }
+        if (is_once && answer.error == 0 && answer.suppressed == 0) {
             known = (struct stream_position){answer.offset, answer.epoch};
             idempotency_add(homes->idempotency, request.channel, request.idempotency_key, now_ms,
                             known);

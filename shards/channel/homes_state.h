@@ -9,6 +9,7 @@
 #include "shards/channel/channel_stream.h"
 #include "shards/channel/homes.h"
 #include "shards/channel/idempotency.h"
+#include "shards/channel/map_state.h"
 #include "shards/channel/presence.h"
 #include "shards/origins.h"
 #include "shards/payloads.h"
@@ -39,7 +40,9 @@ struct handover {
     uint64_t ends_ms;     /* Of the state, whatever comes. */
     uint64_t sent_offset; /* Up to which its history was sent and taken, */
     uint64_t next_offset; /* and when what is under way is taken. */
-    uint32_t sent_told;   /* The same of what was told. */
+    uint64_t sent_keys;   /* The same of a map's keys, */
+    uint64_t next_keys;
+    uint32_t sent_told; /* and of what was told. */
     uint32_t next_told;
     /* The newest `told_len` messages. */
     struct told_message *told;
@@ -53,6 +56,7 @@ struct channel {
     uint64_t epoch;    /* Of this tenure: from the channel's creation until it is forgotten. */
     uint64_t sequence; /* Of the newest message about it. */
     struct channel_stream *stream;    /* NULL: nobody asked for a position. */
+    struct map_state *map;            /* NULL: nothing with a key was published into it. */
     struct handover *handover;        /* NULL: it is at home here, as it was. */
     struct presence_channel presence; /* Its handle is the channel's in the pool. */
     bool is_wanted; /* By a shard, or by who is present; counted in NUM_CHANNELS. */
@@ -100,6 +104,7 @@ struct homes {
     struct map *channels;
     struct presence *presence;
     struct channel_streams *streams;
+    struct map_states *maps;
     struct idempotency *idempotency;
 };
 
@@ -124,9 +129,52 @@ static inline struct channel *homes_find(const struct homes *homes, struct span 
     return map_find(homes->channels, name.at, name.len);
 }
 
+/* On its way here or from here: nothing may happen to it. */
+static inline bool channel_is_on_its_way(const struct channel *channel)
+{
+    return channel->handover != NULL && (channel->handover->state == HANDOVER_SENT ||
+                                         channel->handover->state == HANDOVER_COMING);
+}
+
 /* ---- what is asked (homes.c, homes_publish.c) ---- */
 
 void homes_on_publish(struct homes *homes, const struct message *message);
+
+/* 0, or an enum client_error: then nobody gets it and nothing was kept. */
+uint32_t homes_publish(struct homes *homes, struct channel *channel,
+                       const struct message_publish *publish,
+                       const struct publish_request *request);
+
+/* ---- maps (homes_maps.c) ---- */
+
+void homes_on_map_ask(struct homes *homes, const struct message *message);
+
+/* A publication that changes nothing. */
+void homes_count_suppressed(struct homes *homes, const struct publish_request *request,
+                            enum suppress_reason reason);
+
+/* A publication with a key, unless it is suppressed. */
+void homes_publish_key(struct homes *homes, const struct message_publish *publish,
+                       const struct publish_request *request, struct message_published *answer);
+/* Of the channel's map, which there is: may the publication be kept? 0, or an enum client_error. */
+uint32_t homes_prepare_key(struct homes *homes, struct channel *channel,
+                           const struct message_publish *publish,
+                           const struct publish_request *request);
+/* It has been accepted. */
+void homes_apply_key(struct homes *homes, struct channel *channel,
+                     const struct message_publish *publish, const struct publish_request *request);
+
+/* Are there changes of the channel that no stream tells? */
+static inline bool channel_is_streamless(const struct channel *channel)
+{
+    return channel->map != NULL && channel->map->stream_size == 0;
+}
+/* Fills in newest, page and flags of the answer for a channel that is. */
+void homes_answer_changes(const struct channel *channel, const struct message_subscribe *ask,
+                          struct message_subscribed *answer);
+
+/* The channel's map, which is made when there is none; NULL: memory is out. */
+MUST_CHECK struct map_state *homes_map_of(struct homes *homes, struct channel *channel);
 
 /* ---- homes that move (homes_moves.c, homes_handover.c) ---- */
 

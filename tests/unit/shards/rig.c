@@ -89,6 +89,7 @@ static void rig_on_message(void *context, const struct message *message)
     case MESSAGE_PUBLISH:
     case MESSAGE_PRESENCE_ASK:
     case MESSAGE_HISTORY_ASK:
+    case MESSAGE_MAP_ASK:
     case MESSAGE_CHANNEL_MOVE:
     case MESSAGE_CHANNEL_TAKEN:
     case MESSAGE_SLOTS_READY:
