@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "ops/config_scope.h"
+#include "ops/system_address.h"
 #include "runtime/limits.h"
 #include "shards/router/membership.h"
 
@@ -108,19 +109,12 @@ static bool is_loopback(const struct socket_address *address)
 
 static bool is_usable(const struct ifaddrs *at, uint8_t family, struct socket_address *out)
 {
-    const struct sockaddr *address = at->ifa_addr;
-
-    *out = (struct socket_address){.family = family};
-    if (address == NULL || address->sa_family != (family == 4 ? AF_INET : AF_INET6)) {
+    if (at->ifa_addr == NULL || !system_address_read(at->ifa_addr, 0, out) ||
+        out->family != family || is_loopback(out)) {
         return false;
     }
-    if (family == 4) {
-        memcpy(out->bytes, &((const struct sockaddr_in *)(const void *)address)->sin_addr, 4);
-        return !is_loopback(out);
-    }
-    memcpy(out->bytes, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, 16);
     /* An address of the link alone (fe80::/10) means nothing without its interface. */
-    return !is_loopback(out) && !(out->bytes[0] == 0xfe && (out->bytes[1] & 0xc0) == 0x80);
+    return family == 4 || out->bytes[0] != 0xfe || (out->bytes[1] & 0xc0) != 0x80;
 }
 
 /* The machine's first address that others may reach. */

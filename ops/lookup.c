@@ -4,14 +4,12 @@
 
 #include <arpa/nameser.h>
 #include <netdb.h>
-#include <netinet/in.h>
-#include <pthread.h>
 #include <resolv.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "codec/dns.h"
+#include "ops/system_address.h"
 #include "runtime/limits.h"
 #include "runtime/log.h"
 #include "shards/router/membership.h"
@@ -28,12 +26,7 @@ struct meaning {
 };
 
 struct lookup {
-    pthread_mutex_t lock;
-    pthread_cond_t stopping;
-    bool is_stopping;
-    uint32_t holders; /* The caller and the thread; under the lock. */
     struct node *node;
-    struct log *log;
     uint64_t interval_ms;
     uint8_t family;            /* Of cluster.bind. */
     struct config_name *names; /* Copies: a question may outlive the configuration. */
@@ -43,42 +36,15 @@ struct lookup {
     struct meaning offered;
 };
 
-static void lookup_release(struct lookup *lookup)
+static void lookup_free(void *state)
 {
-    pthread_mutex_lock(&lookup->lock);
-    const bool is_last = --lookup->holders == 0;
-    pthread_mutex_unlock(&lookup->lock);
-    if (is_last) {
-        pthread_cond_destroy(&lookup->stopping);
-        pthread_mutex_destroy(&lookup->lock);
-        log_destroy(lookup->log);
-        for (size_t i = 0; i < lookup->names_len && lookup->names != NULL; i++) {
-            free((void *)(uintptr_t)lookup->names[i].name);
-        }
-        free(lookup->names);
-        free(lookup->meanings);
-        free(lookup);
+    struct lookup *lookup = state;
+    for (size_t i = 0; i < lookup->names_len && lookup->names != NULL; i++) {
+        free((void *)(uintptr_t)lookup->names[i].name);
     }
-}
-
-static void add_address(const struct lookup *lookup, const struct addrinfo *found, uint16_t port,
-                        struct meaning *meaning)
-{
-    struct socket_address address;
-    if (meaning->len == MEMBERSHIP_SEEDS_MAX) {
-        return;
-    }
-    memset(&address, 0, sizeof(address)); /* Compared byte by byte. */
-    address.family = lookup->family;
-    address.port = port;
-    if (lookup->family == 4) {
-        const struct sockaddr_in *in = (const void *)found->ai_addr;
-        memcpy(address.bytes, &in->sin_addr, 4);
-    } else {
-        const struct sockaddr_in6 *in = (const void *)found->ai_addr;
-        memcpy(address.bytes, &in->sin6_addr, 16);
-    }
-    meaning->at[meaning->len++] = address;
+    free(lookup->names);
+    free(lookup->meanings);
+    free(lookup);
 }
 
 static bool find_host(const struct lookup *lookup, const char *host, uint16_t port,
@@ -90,8 +56,11 @@ static bool find_host(const struct lookup *lookup, const char *host, uint16_t po
     if (getaddrinfo(host, NULL, &hints, &found) != 0) {
         return false;
     }
-    for (const struct addrinfo *at = found; at != NULL; at = at->ai_next) {
-        add_address(lookup, at, port, meaning);
+    for (const struct addrinfo *at = found; at != NULL && meaning->len < MEMBERSHIP_SEEDS_MAX;
+         at = at->ai_next) {
+        if (system_address_read(at->ai_addr, port, &meaning->at[meaning->len])) {
+            meaning->len++;
+        }
     }
     freeaddrinfo(found);
     return true;
@@ -115,7 +84,7 @@ static bool find_service(struct lookup *lookup, const char *name, struct meaning
     return is_found || len == 0;
 }
 
-static bool find_name(struct lookup *lookup, size_t index)
+static bool find_name(struct lookup *lookup, struct log *log, size_t index)
 {
     const struct config_name *name = &lookup->names[index];
     struct meaning meaning = {0};
@@ -124,8 +93,8 @@ static bool find_name(struct lookup *lookup, size_t index)
     if (is_found) {
         lookup->meanings[index] = meaning;
     } else {
-        log_set_time(lookup->log, clock_read().wall_ms);
-        LOG(lookup->log, LOG_WARN, "cluster_lookup", "name=%s result=failed", name->name);
+        log_set_time(log, clock_read().wall_ms);
+        LOG(log, LOG_WARN, "cluster_lookup", "name=%s result=failed", name->name);
     }
     return is_found;
 }
@@ -148,7 +117,7 @@ static struct meaning sum_of(const struct lookup *lookup)
     return sum;
 }
 
-static void offer(struct lookup *lookup)
+static void offer(struct helper_thread *thread, struct log *log, struct lookup *lookup)
 {
     const struct meaning sum = sum_of(lookup);
     const size_t size = sum.len * sizeof(sum.at[0]);
@@ -161,51 +130,29 @@ static void offer(struct lookup *lookup)
     }
     seeds->len = sum.len;
     memcpy(seeds->at, sum.at, size);
-    pthread_mutex_lock(&lookup->lock);
-    if (lookup->is_stopping) {
+    if (!helper_thread_enter(thread)) {
         free(seeds); /* The node may be gone. */
-    } else {
-        node_offer_seeds(lookup->node, seeds);
-        lookup->offered = sum;
+        return;
     }
-    pthread_mutex_unlock(&lookup->lock);
-    log_set_time(lookup->log, clock_read().wall_ms);
-    LOG(lookup->log, LOG_INFO, "cluster_lookup", "result=changed addresses=%u", sum.len);
+    node_offer_seeds(lookup->node, seeds);
+    helper_thread_leave(thread);
+    lookup->offered = sum;
+    log_set_time(log, clock_read().wall_ms);
+    LOG(log, LOG_INFO, "cluster_lookup", "result=changed addresses=%u", sum.len);
 }
 
-/* False: it is to stop. */
-static bool wait_ms(struct lookup *lookup, uint64_t ms)
+static uint64_t lookup_turn(struct helper_thread *thread, struct log *log, void *state)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)(ms / 1000);
-    pthread_mutex_lock(&lookup->lock);
-    while (!lookup->is_stopping &&
-           pthread_cond_timedwait(&lookup->stopping, &lookup->lock, &until) == 0) {
+    struct lookup *lookup = state;
+    bool all_found = true;
+    for (size_t i = 0; i < lookup->names_len; i++) {
+        all_found = find_name(lookup, log, i) && all_found;
     }
-    const bool goes_on = !lookup->is_stopping;
-    pthread_mutex_unlock(&lookup->lock);
-    return goes_on;
+    offer(thread, log, lookup);
+    return !all_found && lookup->interval_ms > RETRY_MS ? RETRY_MS : lookup->interval_ms;
 }
 
-static void *lookup_run(void *context)
-{
-    struct lookup *lookup = context;
-    uint64_t pause_ms;
-    do {
-        bool all_found = true;
-        for (size_t i = 0; i < lookup->names_len; i++) {
-            all_found = find_name(lookup, i) && all_found;
-        }
-        offer(lookup);
-        pause_ms = lookup->interval_ms;
-        if (!all_found && pause_ms > RETRY_MS) {
-            pause_ms = RETRY_MS;
-        }
-    } while (wait_ms(lookup, pause_ms));
-    lookup_release(lookup);
-    return NULL;
-}
+static const struct helper_work lookup_work = {"lookup", lookup_turn, lookup_free};
 
 static bool copy_names(struct lookup *lookup, const struct config *config)
 {
@@ -227,57 +174,27 @@ static struct lookup *lookup_create(struct node *node, const struct config *conf
     if (lookup == NULL) {
         return NULL;
     }
-    pthread_condattr_t clock;
-    pthread_condattr_init(&clock);
-    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
-    pthread_mutex_init(&lookup->lock, NULL);
-    pthread_cond_init(&lookup->stopping, &clock);
-    pthread_condattr_destroy(&clock);
-    lookup->holders = 1;
     lookup->node = node;
     lookup->interval_ms = config->cluster_join_interval_ms;
     lookup->family = config->options.cluster.bind.family;
     const bool has_names = copy_names(lookup, config);
     lookup->meanings = calloc(lookup->names_len, sizeof(*lookup->meanings));
-    lookup->log = log_create("lookup");
-    if (!has_names || lookup->meanings == NULL || lookup->log == NULL) {
-        lookup_release(lookup);
+    if (!has_names || lookup->meanings == NULL) {
+        lookup_free(lookup);
         return NULL;
     }
     return lookup;
 }
 
-struct lookup *lookup_start(struct node *node, const struct config *config, bool *failed)
+struct helper_thread *lookup_start(struct node *node, const struct config *config, bool *failed)
 {
-    pthread_t thread;
     *failed = false;
     if (!config->options.cluster.enabled || config->cluster_names_len == 0) {
         return NULL;
     }
     struct lookup *lookup = lookup_create(node, config);
-    if (lookup == NULL) {
-        *failed = true;
-        return NULL;
-    }
-    lookup->holders++;
-    if (pthread_create(&thread, NULL, lookup_run, lookup) != 0) {
-        lookup->holders--;
-        lookup_release(lookup);
-        *failed = true;
-        return NULL;
-    }
-    pthread_detach(thread);
-    return lookup;
-}
-
-void lookup_stop(struct lookup *lookup)
-{
-    if (lookup == NULL) {
-        return;
-    }
-    pthread_mutex_lock(&lookup->lock);
-    lookup->is_stopping = true;
-    pthread_cond_signal(&lookup->stopping);
-    pthread_mutex_unlock(&lookup->lock);
-    lookup_release(lookup);
+    struct helper_thread *thread =
+        lookup == NULL ? NULL : helper_thread_start(&lookup_work, lookup);
+    *failed = thread == NULL;
+    return thread;
 }

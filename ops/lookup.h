@@ -5,18 +5,13 @@
 #define ROOST_OPS_LOOKUP_H
 
 #include "ops/config.h"
+#include "ops/helper_thread.h"
 #include "shards/node.h"
 
-struct lookup;
-
 /* What the names of cluster.join mean is offered to the node when it has changed; a name that
- * cannot be looked up keeps its old meaning. The node outlives the lookup.
+ * cannot be looked up keeps its old meaning. The node outlives the helper_thread_stop.
  * NULL: there are no names to look up; or *failed: a thread or memory cannot be had. */
-MUST_CHECK struct lookup *lookup_start(struct node *node, const struct config *config,
-                                       bool *failed);
-
-/* Nothing is offered from now on. A question under way is not waited for: its thread ends by
- * itself. NULL is allowed. */
-void lookup_stop(struct lookup *lookup);
+MUST_CHECK struct helper_thread *lookup_start(struct node *node, const struct config *config,
+                                              bool *failed);
 
 #endif

@@ -245,8 +245,8 @@ static int serve(struct node *node, const struct config *config, struct log *log
         LOG(log, LOG_ERROR, "start", "%s", "result=failed reason=\"the shards did not start\"");
         return EXIT_FAILURE;
     }
-    struct lookup *lookup = lookup_start(node, config, &failed);
-    struct resolver *resolver = failed ? NULL : resolver_start(node, &failed);
+    struct helper_thread *lookup = lookup_start(node, config, &failed);
+    struct helper_thread *resolver = failed ? NULL : resolver_start(node, &failed);
 
     int received = failed ? -1 : wait_until_listening(node, log, stops);
 
@@ -254,8 +254,8 @@ static int serve(struct node *node, const struct config *config, struct log *log
     if (received < 0) {
         LOG(log, LOG_ERROR, "start", "result=failed reason=\"%s\"",
             failed ? "no thread can be had" : "a shard cannot listen");
-        lookup_stop(lookup);
-        resolver_stop(resolver);
+        helper_thread_stop(lookup);
+        helper_thread_stop(resolver);
         shard_set_stop(set);
         return EXIT_FAILURE;
     }
@@ -267,8 +267,8 @@ static int serve(struct node *node, const struct config *config, struct log *log
     LOG(log, LOG_INFO, "stop", "signal=%s", received == SIGTERM ? "TERM" : "INT");
     bool all_went = drain(node, set, stops);
 
-    lookup_stop(lookup);
-    resolver_stop(resolver);
+    helper_thread_stop(lookup);
+    helper_thread_stop(resolver);
     shard_set_stop(set);
     log_set_time(log, clock_read().wall_ms);
     LOG(log, LOG_INFO, "stopped", "all_clients_left=%s", all_went ? "yes" : "no");
