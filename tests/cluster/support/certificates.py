@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Authorities and certificates of nodes, made by the openssl program. As a program of its own, with a folder and a name:
-prints what cluster.tls wants for a node of a new authority."""
+"""Authorities and certificates of nodes, made by the openssl program. Run with a folder and a name it prints what
+cluster.tls wants for a node of a new authority."""
 
 import json
 import os
