@@ -3,189 +3,8 @@
  * not fit, and how whoever reads it while it changes misses nothing. */
 #include <stdio.h>
 
-#include "shards/channel/homes.h"
 #include "shards/limits.h"
-#include "tests/unit/shards/homes_rig.h"
-
-enum { SIZE = 20, TTL_S = 60, META_TTL_S = 600, KEY_TTL_MS = 30 * 1000, ASKER = 3, LISTENER = 4 };
-
-static const struct stream_position nowhere;
-
-/* ---- what edges say and hear ---- */
-
-struct word {
-    const char *key;
-    const char *data; /* NULL: the key is removed. */
-    uint64_t version;
-    const char *version_epoch;
-    const char *once;
-    const char *tags;
-    int64_t score;
-    enum key_mode mode;
-};
-
-/* Into "c", as a map of that mode: with a stream of so many changes, keys that live so long. */
-struct kind {
-    uint32_t stream_size;
-    uint32_t key_ttl_ms;
-};
-static const struct kind ephemeral = {0, KEY_TTL_MS};
-static const struct kind recoverable = {SIZE, KEY_TTL_MS};
-static const struct kind persistent = {SIZE, 0};
-
-static struct span text(const char *string)
-{
-    return string == NULL ? SPAN_EMPTY : span_of_text(string);
-}
-
-static struct message_published says(struct kind kind, struct word word)
-{
-    const struct publish_request request = {
-        .channel = SPAN_LITERAL("c"),
-        .data = text(word.data),
-        .tags = text(word.tags),
-        .idempotency_key = text(word.once),
-        .version_epoch = text(word.version_epoch),
-        .key = text(word.key),
-        .version = word.version,
-        .score = word.score,
-        .key_mode = word.mode,
-        .is_removed = word.data == NULL,
-    };
-    const struct message_publish body = {
-        .request = publish_request_make(&request),
-        .cookie = 5,
-        .origin = ORIGIN_API,
-        .history_size = kind.stream_size,
-        .history_ttl_s = TTL_S,
-        .meta_ttl_s = META_TTL_S,
-        .key_ttl_ms = kind.key_ttl_ms,
-    };
-    assert_non_null(body.request);
-    assert_true(message_send_publish(rig.shard[ASKER].mailbox, RIG_HOME, 99, &body));
-    rig_settle(&rig);
-    const struct message message = rig_take(&rig, ASKER, MESSAGE_PUBLISHED);
-    return message_as_published(&message);
-}
-
-static struct message_published sets(struct kind kind, const char *key, const char *data)
-{
-    const struct message_published answer = says(kind, (struct word){.key = key, .data = data});
-    assert_true(answer.error == 0 && answer.suppressed == SUPPRESS_NONE);
-    return answer;
-}
-
-static struct message_published removes(struct kind kind, const char *key)
-{
-    const struct message_published answer = says(kind, (struct word){.key = key});
-    assert_true(answer.error == 0 && answer.suppressed == SUPPRESS_NONE);
-    return answer;
-}
-
-static struct message_map_page asks(const char *cursor, uint32_t flags, uint32_t limit,
-                                    uint64_t epoch)
-{
-    const struct message_map_ask body = {
-        .channel = rig_text("c"),
-        .cursor = cursor == NULL ? NULL : rig_text(cursor),
-        .epoch = epoch,
-        .cookie = 6,
-        .origin = ORIGIN_SESSION,
-        .flags = flags,
-        .limit = limit,
-        .bytes_max = 100000,
-        .meta_ttl_s = META_TTL_S,
-    };
-    assert_true(message_send_map_ask(rig.shard[ASKER].mailbox, RIG_HOME, 98, &body));
-    rig_settle(&rig);
-    const struct message message = rig_take(&rig, ASKER, MESSAGE_MAP_PAGE);
-    const struct message_map_page answer = message_as_map_page(&message);
-    assert_int_equal(message.handle, 98);
-    assert_true(answer.cookie == 6 && answer.origin == ORIGIN_SESSION);
-    return answer;
-}
-
-/* The page's entries: "offset:key=data", or "offset:key-" of one that was removed. Takes it over.
- */
-static const char *page_text(struct buf *buf)
-{
-    static char joined[512];
-    joined[0] = '\0';
-    const struct stream_page *page = buf == NULL ? NULL : stream_page_of(buf);
-    for (uint64_t i = 0; page != NULL && i < page->len; i++) {
-        const struct publish_request request = publish_request_of(page->entries[i].request);
-        const size_t used = strlen(joined);
-        (void)snprintf(joined + used, sizeof(joined) - used, "%s%llu:%.*s%s%.*s",
-                       used == 0 ? "" : " ", (unsigned long long)page->entries[i].offset,
-                       (int)request.key.len, (const char *)request.key.at,
-                       request.is_removed ? "-" : "=", (int)request.data.len,
-                       (const char *)request.data.at);
-    }
-    stream_page_release(buf);
-    return joined;
-}
-
-static void map_is(const char *expected)
-{
-    const struct message_map_page answer = asks(NULL, 0, 1000, 0);
-    assert_int_equal(answer.error, 0);
-    assert_int_equal(answer.is_more, 0);
-    assert_string_equal(page_text(answer.page), expected);
-}
-
-static struct message_subscribed goes_live(uint32_t edge, struct stream_position since,
-                                           uint32_t limit)
-{
-    const struct message_subscribe body = {
-        .channel = rig_text("c"),
-        .since = since,
-        .subscription = 77,
-        .flags = SUBSCRIBE_FIRST | SUBSCRIBE_POSITIONED | SUBSCRIBE_RECOVERABLE |
-                 SUBSCRIBE_RECOVER | SUBSCRIBE_REJECT_UNRECOVERED | FLAGS_PROTOCOL(CLIENT_JSON),
-        .limit = limit,
-        .bytes_max = 100000,
-        .meta_ttl_s = META_TTL_S,
-    };
-    assert_true(message_send_subscribe(rig.shard[edge].mailbox, RIG_HOME, hub_of(edge), &body));
-    rig_settle(&rig);
-    const struct message message = rig_take(&rig, edge, MESSAGE_SUBSCRIBED);
-    const struct message_subscribed answer = message_as_subscribed(&message);
-    assert_int_equal(answer.error, 0);
-    return answer;
-}
-
-static void is_rejected(struct stream_position since, uint32_t limit)
-{
-    const struct message_subscribed answer = goes_live(LISTENER, since, limit);
-    assert_true((answer.flags & SUBSCRIBED_REJECTED) != 0);
-    assert_true((answer.flags & SUBSCRIBED_RECOVERED) == 0);
-    assert_null(answer.page);
-}
-
-static void recovers(struct stream_position since, uint32_t limit, const char *expected)
-{
-    const struct message_subscribed answer = goes_live(LISTENER, since, limit);
-    assert_true((answer.flags & SUBSCRIBED_RECOVERED) != 0);
-    assert_string_equal(page_text(answer.page), expected);
-}
-
-static void passes(uint64_t ms)
-{
-    rig_advance(&rig, ms);
-    rig_settle(&rig);
-}
-
-/* A publication that LISTENER gets next. */
-static void listener_hears(uint64_t offset, const char *json)
-{
-    const struct message message = rig_take(&rig, LISTENER, MESSAGE_PUBLICATION);
-    const struct message_publication body = message_as_publication(&message);
-    assert_int_equal(body.offset, offset);
-    assert_frame(&body, json, strlen(json));
-    buf_release(body.frames);
-}
-
-#define PUSH(members) "{\"push\":{\"channel\":\"c\",\"pub\":{" members "}}}"
+#include "tests/unit/shards/homes_maps.h"
 
 /* ---- keys and pages ---- */
 
@@ -258,10 +77,10 @@ static void what_nobody_published_is_an_empty_map(void **state)
     const struct message_map_page page = asks(NULL, 0, 10, 0);
     assert_true(page.error == 0 && page.page == NULL && page.keys == 0);
     assert_true(page.newest.offset == 0 && page.newest.epoch != 0);
-    recovers(page.newest, 10, "");
+    is_brought(page.newest, 10, "");
     sets(ephemeral, "a", "1");
     rig_drop(&rig, LISTENER);
-    recovers(page.newest, 10, "1:a=1");
+    is_brought(page.newest, 10, "1:a=1");
 }
 
 /* ---- suppression ---- */
@@ -353,7 +172,7 @@ static void a_stream_tells_each_change_since(void **state)
     sets(recoverable, "b", "3");
     removes(recoverable, "a");
     const struct stream_position since = {.offset = 1, .epoch = first.epoch};
-    recovers(since, 10, "2:a=2 3:b=3 4:a-");
+    is_brought(since, 10, "2:a=2 3:b=3 4:a-");
     is_rejected(since, 2);
     is_rejected((struct stream_position){.offset = 1, .epoch = first.epoch + 2}, 10);
     for (int i = 0; i < SIZE; i++) {
@@ -376,7 +195,7 @@ static void without_a_stream_the_newest_changes_are_told(void **state)
     sets(ephemeral, "d", "3");
     sets(ephemeral, "a", "4");
     sets(ephemeral, "b", "5");
-    recovers(page.newest, 10, "5:b- 6:d=3 7:a=4 8:b=5");
+    is_brought(page.newest, 10, "5:b- 6:d=3 7:a=4 8:b=5");
     is_rejected(page.newest, 3);
     is_rejected((struct stream_position){.offset = 9, .epoch = page.newest.epoch}, 10);
     is_rejected((struct stream_position){.offset = 8, .epoch = page.newest.epoch + 2}, 10);
@@ -390,11 +209,11 @@ static void a_removal_is_known_for_a_while(void **state)
     const struct message_map_page page = asks(NULL, 0, 0, 0);
     removes(ephemeral, "a");
     passes(MAP_REMOVED_MS - 1000);
-    recovers(page.newest, 10, "3:a-");
+    is_brought(page.newest, 10, "3:a-");
     passes(2 * MAP_SWEEP_MS);
     is_rejected(page.newest, 10);
     const struct stream_position later = {.offset = 3, .epoch = page.newest.epoch};
-    recovers(later, 10, "");
+    is_brought(later, 10, "");
     assert_int_equal(rig_counter(&rig, COUNTER_MAP_KEYS), 1);
 }
 
