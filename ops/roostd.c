@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,7 +28,7 @@ enum {
     /* How often a stopping node is looked at. */
     DRAIN_LOOK_MS = 10,
     START_LOOK_MS = 1,
-    MEMORY_LOOK_S = 5,
+    PROCESS_LOOK_S = 5,
     /* The node cuts its clients at shutdown.timeout; this much later it is not waited for any more.
      */
     DRAIN_GRACE_MS = 5000,
@@ -125,24 +126,36 @@ static void reload(struct node *node, struct log *log)
     config_free(&config);
 }
 
-/* What the process has in memory, in pages of the second number (proc(5)). */
-static void measure_memory(struct node *node)
+/* What the process takes: memory in pages (proc(5)), time, descriptors. */
+static void measure_process(struct node *node)
 {
+    struct node_process process = {0};
     unsigned long long pages = 0;
+    unsigned long long resident = 0;
+    struct rusage usage;
+    struct rlimit limit;
+    const uint64_t page_size = (uint64_t)sysconf(_SC_PAGESIZE);
     FILE *statm = fopen("/proc/self/statm", "r");
 
-    if (statm != NULL) {
-        if (fscanf(statm, "%*u %llu", &pages) == 1) {
-            node_tell_memory(node, pages * (uint64_t)sysconf(_SC_PAGESIZE));
-        }
-        fclose(statm);
+    if (statm == NULL) {
+        return;
     }
+    if (fscanf(statm, "%llu %llu", &pages, &resident) == 2 && getrusage(RUSAGE_SELF, &usage) == 0 &&
+        getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        process.virtual_bytes = pages * page_size;
+        process.resident_bytes = resident * page_size;
+        process.cpu_ns = (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * CLOCK_NS_A_S +
+                         (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000;
+        process.max_fds = limit.rlim_cur * node->shards;
+        node_tell_process(node, &process);
+    }
+    fclose(statm);
 }
 
 /* Waits for the signal that ends the node. */
 static int wait_for_stop(struct node *node, struct log *log, const sigset_t *stops)
 {
-    const struct timespec look = {.tv_sec = MEMORY_LOOK_S};
+    const struct timespec look = {.tv_sec = PROCESS_LOOK_S};
 
     for (;;) {
         int received = sigtimedwait(stops, NULL, &look);
@@ -152,9 +165,8 @@ static int wait_for_stop(struct node *node, struct log *log, const sigset_t *sto
             reload(node, log);
         } else if (received > 0) {
             return received;
-        } else if (node->options->cluster.enabled) {
-            measure_memory(node);
         }
+        measure_process(node);
     }
 }
 
@@ -260,6 +272,7 @@ static int serve(struct node *node, const struct config *config, struct log *log
         return EXIT_FAILURE;
     }
     if (received == 0) {
+        measure_process(node);
         say_ready(config, log);
         received = wait_for_stop(node, log, stops);
     }

@@ -6,14 +6,19 @@
 
 #include "runtime/check.h"
 
-struct clock_reading clock_read(void)
+uint64_t clock_monotonic_ns(void)
 {
     struct timespec monotonic;
-    struct timespec wall;
     BUG_IF(clock_gettime(CLOCK_MONOTONIC, &monotonic) != 0);
+    return (uint64_t)monotonic.tv_sec * CLOCK_NS_A_S + (uint64_t)monotonic.tv_nsec;
+}
+
+struct clock_reading clock_read(void)
+{
+    struct timespec wall;
     BUG_IF(clock_gettime(CLOCK_REALTIME, &wall) != 0);
     return (struct clock_reading){
-        .monotonic_ns = (uint64_t)monotonic.tv_sec * CLOCK_NS_A_S + (uint64_t)monotonic.tv_nsec,
+        .monotonic_ns = clock_monotonic_ns(),
         .wall_ms = (int64_t)wall.tv_sec * 1000 + wall.tv_nsec / 1000000,
     };
 }

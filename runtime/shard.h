@@ -62,6 +62,7 @@ struct shard {
     uint64_t now_ns;
     uint64_t now_ms;
     int64_t wall_ms;
+    bool has_clock; /* It runs on a thread, not in a simulator. */
 
     const struct shard_actor *actor_ops;
     void *actor;
@@ -104,6 +105,13 @@ void shard_settle(struct shard *shard, struct clock_reading now);
  * work, and keeps the events for the next turn. Returns the time of that turn. Real shards only:
  * this reads the clock. */
 MUST_CHECK struct clock_reading shard_wait(struct shard *shard, uint64_t next_ms);
+
+/* What time it is within a turn, to measure what parts of a turn take and for nothing else: in a
+ * simulator it is the turn's. */
+static inline uint64_t shard_clock_ns(const struct shard *shard)
+{
+    return shard->has_clock ? clock_monotonic_ns() : shard->now_ns;
+}
 
 /* The shards of one node on threads of their own. */
 struct shard_set;

@@ -167,6 +167,7 @@ static bool shard_thread_enter(struct shard_thread *thread)
         return false;
     }
     thread->poller = NULL;
+    thread->shard->has_clock = true;
     if (!shard_start(thread->shard, thread->ops, thread->actor, clock_read())) {
         return false;
     }

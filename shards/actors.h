@@ -42,6 +42,11 @@ static inline void actors_count_many(struct actors *actors, enum counter counter
     stats_add(actors->shard->stats, counter, n);
 }
 
+static inline void actors_count_action(struct actors *actors, enum action action)
+{
+    actors_count(actors, COUNTER_OF(ACTION, action, 0));
+}
+
 /* A gauge that only this shard writes: up or down. */
 static inline void actors_gauge_add(struct actors *actors, enum counter gauge, int64_t change)
 {

@@ -2,7 +2,7 @@
 /* The table of counters as data, and the way from a code to its counter. */
 #include "shards/counters.h"
 
-const struct counter_description counter_descriptions[COUNTERS_LEN] = {
+const struct counter_description counter_descriptions[COUNTER_ROWS_LEN] = {
 #define COUNTER_DESCRIPTION(id, name, labels, kind, help) \
     [COUNTER_##id] = {name, labels, COUNTER_KIND_##kind, help},
     COUNTER_TABLE(COUNTER_DESCRIPTION)
@@ -43,27 +43,6 @@ enum counter counter_of_disconnect(uint32_t code)
     }
 }
 
-enum counter counter_of_reply_error(uint32_t code)
-{
-    switch (code) {
-        COUNTER_CASE(REPLY_ERROR, 101)
-        COUNTER_CASE(REPLY_ERROR, 102)
-        COUNTER_CASE(REPLY_ERROR, 103)
-        COUNTER_CASE(REPLY_ERROR, 104)
-        COUNTER_CASE(REPLY_ERROR, 105)
-        COUNTER_CASE(REPLY_ERROR, 106)
-        COUNTER_CASE(REPLY_ERROR, 107)
-        COUNTER_CASE(REPLY_ERROR, 108)
-        COUNTER_CASE(REPLY_ERROR, 109)
-        COUNTER_CASE(REPLY_ERROR, 110)
-        COUNTER_CASE(REPLY_ERROR, 111)
-        COUNTER_CASE(REPLY_ERROR, 112)
-        COUNTER_CASE(REPLY_ERROR, 113)
-    default:
-        return COUNTER_REPLY_ERROR_100;
-    }
-}
-
 enum counter counter_of_unsubscribe(uint32_t code)
 {
     switch (code) {
@@ -72,36 +51,5 @@ enum counter counter_of_unsubscribe(uint32_t code)
         COUNTER_CASE(UNSUBSCRIBE, 2502)
     default:
         return COUNTER_UNSUBSCRIBE_2000;
-    }
-}
-
-enum counter counter_of_close(uint32_t code)
-{
-    switch (code) {
-        COUNTER_CASE(CLOSE, 1000)
-        COUNTER_CASE(CLOSE, 1001)
-        COUNTER_CASE(CLOSE, 1002)
-        COUNTER_CASE(CLOSE, 1003)
-        COUNTER_CASE(CLOSE, 1007)
-        COUNTER_CASE(CLOSE, 1009)
-        COUNTER_CASE(CLOSE, 1013)
-    default:
-        return COUNTER_CLOSE_1011;
-    }
-}
-
-enum counter counter_of_api_error(uint32_t code)
-{
-    switch (code) {
-        COUNTER_CASE(API_ERROR, 102)
-        COUNTER_CASE(API_ERROR, 103)
-        COUNTER_CASE(API_ERROR, 104)
-        COUNTER_CASE(API_ERROR, 107)
-        COUNTER_CASE(API_ERROR, 108)
-        COUNTER_CASE(API_ERROR, 111)
-        COUNTER_CASE(API_ERROR, 112)
-        COUNTER_CASE(API_ERROR, 113)
-    default:
-        return COUNTER_API_ERROR_100;
     }
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every counter and gauge of a shard, with the name, labels and help under which /metrics shows it.
+/* Every counter and gauge of a shard, with the name, labels and help under which /metrics shows it;
+ * those with more labels are in families.h.
  *
  * The names are Centrifugo's where it has the metric, after the prefix (`roost_`). Rows of one name
  * stand together.
@@ -10,8 +11,7 @@
 #include <stdint.h>
 
 #include "shards/counters_backends.h"
-#include "shards/hists.h"
-#include "shards/transport.h"
+#include "shards/families.h"
 
 /* Of rows that stand together. */
 #define HELP_HANDOVERS \
@@ -20,8 +20,6 @@
 #define HELP_MAP_REFUSED "Publications into maps for which there was no room."
 #define HELP_MAP_SUPPRESSED "Publications into maps that changed nothing."
 #define HELP_MAP_REMOVE_SUPPRESSED "Removals of keys that changed nothing."
-#define HELP_COMMANDS "Commands of clients, by method."
-#define HELP_REPLY_ERRORS "Errors answered to commands."
 #define HELP_RATE_LIMITED \
     "Commands refused, and connections ended, for coming too often: client.rate_limit."
 #define HELP_RELAY_REFUSED "What was refused for want of room, a link or a home."
@@ -46,10 +44,11 @@
       "Publications given up for newer ones because histories took too much.") \
     X(HISTORY_STREAMS_EVICTED, "history_streams_evicted_total", "", COUNTER, \
       "Positions of idle channels given up because there were too many channels.") \
-    X(SUPPRESSED_IDEMPOTENCY, "broker_publish_suppressed_count", "reason=\"idempotency\"", \
-      COUNTER, "Publications that were not delivered since they are not new.") \
-    X(SUPPRESSED_VERSION, "broker_publish_suppressed_count", "reason=\"version\"", COUNTER, \
+    X(SUPPRESSED_IDEMPOTENCY, "broker_publish_suppressed_count", \
+      "reason=\"idempotency\"," WITH_NAMESPACE, COUNTER, \
       "Publications that were not delivered since they are not new.") \
+    X(SUPPRESSED_VERSION, "broker_publish_suppressed_count", "reason=\"version\"," WITH_NAMESPACE, \
+      COUNTER, "Publications that were not delivered since they are not new.") \
     X(MAP_CHANNELS, "map_channels", "", GAUGE, "Channels that are maps.") \
     X(MAP_KEYS, "map_keys", "", GAUGE, "Keys of maps.") \
     X(MAP_BYTES, "map_bytes", "", GAUGE, "What they take.") \
@@ -58,28 +57,25 @@
     X(MAP_REFUSED_SIZE, "map_publish_refused_total", "reason=\"size\"", COUNTER, HELP_MAP_REFUSED) \
     X(MAP_REFUSED_MEMORY, "map_publish_refused_total", "reason=\"memory\"", COUNTER, \
       HELP_MAP_REFUSED) \
-    X(MAP_SUPPRESSED_IDEMPOTENCY, "map_broker_publish_suppressed_count", "reason=\"idempotency\"", \
-      COUNTER, HELP_MAP_SUPPRESSED) \
-    X(MAP_SUPPRESSED_VERSION, "map_broker_publish_suppressed_count", "reason=\"version\"", \
-      COUNTER, HELP_MAP_SUPPRESSED) \
-    X(MAP_SUPPRESSED_KEY_EXISTS, "map_broker_publish_suppressed_count", "reason=\"key_exists\"", \
-      COUNTER, HELP_MAP_SUPPRESSED) \
+    X(MAP_SUPPRESSED_IDEMPOTENCY, "map_broker_publish_suppressed_count", \
+      "reason=\"idempotency\"," WITH_NAMESPACE, COUNTER, HELP_MAP_SUPPRESSED) \
+    X(MAP_SUPPRESSED_VERSION, "map_broker_publish_suppressed_count", \
+      "reason=\"version\"," WITH_NAMESPACE, COUNTER, HELP_MAP_SUPPRESSED) \
+    X(MAP_SUPPRESSED_KEY_EXISTS, "map_broker_publish_suppressed_count", \
+      "reason=\"key_exists\"," WITH_NAMESPACE, COUNTER, HELP_MAP_SUPPRESSED) \
     X(MAP_SUPPRESSED_KEY_NOT_FOUND, "map_broker_publish_suppressed_count", \
-      "reason=\"key_not_found\"", COUNTER, HELP_MAP_SUPPRESSED) \
+      "reason=\"key_not_found\"," WITH_NAMESPACE, COUNTER, HELP_MAP_SUPPRESSED) \
     X(MAP_REMOVE_SUPPRESSED_IDEMPOTENCY, "map_broker_remove_suppressed_count", \
-      "reason=\"idempotency\"", COUNTER, HELP_MAP_REMOVE_SUPPRESSED) \
+      "reason=\"idempotency\"," WITH_NAMESPACE, COUNTER, HELP_MAP_REMOVE_SUPPRESSED) \
     X(MAP_REMOVE_SUPPRESSED_KEY_NOT_FOUND, "map_broker_remove_suppressed_count", \
-      "reason=\"key_not_found\"", COUNTER, HELP_MAP_REMOVE_SUPPRESSED) \
-    X(RECOVERED, "client_recover", "recovered=\"yes\"", COUNTER, \
-      "Subscriptions that asked to recover.") \
-    X(UNRECOVERED, "client_recover", "recovered=\"no\"", COUNTER, \
-      "Subscriptions that asked to recover.") \
+      "reason=\"key_not_found\"," WITH_NAMESPACE, COUNTER, HELP_MAP_REMOVE_SUPPRESSED) \
     X(DELTAS_MADE, "client_deltas", "outcome=\"made\"", COUNTER, "Deltas, and what was whole.") \
     X(DELTAS_WHOLE, "client_deltas", "outcome=\"whole\"", COUNTER, "Deltas, and what was whole.") \
     X(DELTA_KEPT_BYTES, "client_delta_kept_bytes", "", GAUGE, "Kept to make deltas against.") \
     X(BATCH_WAITING, "broadcast_batch_publications", "", GAUGE, "Publications in batches.") \
     X(BATCH_DROPPED, "broadcast_batch_dropped_publications", "", COUNTER, "Not the latest.") \
-    X(TAGS_FILTER_DROPPED, "node_tags_filter_dropped_publications", "", COUNTER, "Held back.") \
+    X(TAGS_FILTER_DROPPED, "node_tags_filter_dropped_publications", WITH_NAMESPACE, COUNTER, \
+      "Held back.") \
     X(TAGS_FILTER_BYTES, "client_tags_filter_bytes", "", GAUGE, "What tags filters take.") \
     X(RECEIVE_PINNED_BYTES, "transport_receive_pinned_bytes", "", GAUGE, \
       "Bytes of unfinished input held for peers.") \
@@ -97,109 +93,33 @@
       "Requests that brought commands for the client of an HTTP stream.") \
     X(EMULATION_REFUSED, "emulation_requests_count", "result=\"refused\"", COUNTER, \
       "Requests that brought commands for the client of an HTTP stream.") \
-    X(ACCEPTED_WEBSOCKET, "client_connections_accepted", "transport=\"websocket\"", COUNTER, \
-      "Sessions that were accepted.") \
-    X(ACCEPTED_HTTP_STREAM, "client_connections_accepted", "transport=\"http_stream\"", COUNTER, \
-      "Sessions that were accepted.") \
-    X(ACCEPTED_SSE, "client_connections_accepted", "transport=\"sse\"", COUNTER, \
-      "Sessions that were accepted.") \
-    X(ACCEPTED_UNI_WEBSOCKET, "client_connections_accepted", "transport=\"uni_websocket\"", \
-      COUNTER, "Sessions that were accepted.") \
-    X(ACCEPTED_UNI_HTTP_STREAM, "client_connections_accepted", "transport=\"uni_http_stream\"", \
-      COUNTER, "Sessions that were accepted.") \
-    X(ACCEPTED_UNI_SSE, "client_connections_accepted", "transport=\"uni_sse\"", COUNTER, \
-      "Sessions that were accepted.") \
-    X(INFLIGHT_WEBSOCKET, "client_connections_inflight", "transport=\"websocket\"", GAUGE, \
-      "Sessions that are connected.") \
-    X(INFLIGHT_HTTP_STREAM, "client_connections_inflight", "transport=\"http_stream\"", GAUGE, \
-      "Sessions that are connected.") \
-    X(INFLIGHT_SSE, "client_connections_inflight", "transport=\"sse\"", GAUGE, \
-      "Sessions that are connected.") \
-    X(INFLIGHT_UNI_WEBSOCKET, "client_connections_inflight", "transport=\"uni_websocket\"", GAUGE, \
-      "Sessions that are connected.") \
-    X(INFLIGHT_UNI_HTTP_STREAM, "client_connections_inflight", "transport=\"uni_http_stream\"", \
-      GAUGE, "Sessions that are connected.") \
-    X(INFLIGHT_UNI_SSE, "client_connections_inflight", "transport=\"uni_sse\"", GAUGE, \
-      "Sessions that are connected.") \
     X(TOKEN_KEY_SETS, "token_key_set_fetch_count", "result=\"taken\"", COUNTER, "Key sets.") \
     X(TOKEN_KEY_SETS_FAILED, "token_key_set_fetch_count", "result=\"failed\"", COUNTER, \
       "Key sets.") \
-    X(SENT_PUBLICATION, "node_messages_sent_count", "type=\"publication\"", COUNTER, \
+    X(BYTES_SENT, "transport_bytes_sent", "", COUNTER, "Bytes that sockets took.") \
+    X(BYTES_RECEIVED, "transport_bytes_received", "", COUNTER, "Bytes read from sockets.") \
+    X(SENT_PUBLICATION, "node_messages_sent_count", "type=\"publication\"," WITH_NAMESPACE, \
+      COUNTER, "Messages sent to subscribers' shards.") \
+    X(SENT_JOIN, "node_messages_sent_count", "type=\"join\"," WITH_NAMESPACE, COUNTER, \
       "Messages sent to subscribers' shards.") \
-    X(SENT_MAP_PUBLICATION, "node_messages_sent_count", "type=\"map_publication\"", COUNTER, \
+    X(SENT_MAP_PUBLICATION, "node_messages_sent_count", \
+      "type=\"map_publication\"," WITH_NAMESPACE, COUNTER, \
       "Messages sent to subscribers' shards.") \
-    X(SENT_MAP_REMOVAL, "node_messages_sent_count", "type=\"map_removal\"", COUNTER, \
+    X(SENT_MAP_REMOVAL, "node_messages_sent_count", "type=\"map_removal\"," WITH_NAMESPACE, \
+      COUNTER, "Messages sent to subscribers' shards.") \
+    X(SENT_LEAVE, "node_messages_sent_count", "type=\"leave\"," WITH_NAMESPACE, COUNTER, \
       "Messages sent to subscribers' shards.") \
-    X(SENT_JOIN, "node_messages_sent_count", "type=\"join\"", COUNTER, \
+    X(SENT_CONTROL, "node_messages_sent_count", "type=\"control\"," WITH_NAMESPACE, COUNTER, \
       "Messages sent to subscribers' shards.") \
-    X(SENT_LEAVE, "node_messages_sent_count", "type=\"leave\"", COUNTER, \
-      "Messages sent to subscribers' shards.") \
-    X(SENT_CONTROL, "node_messages_sent_count", "type=\"control\"", COUNTER, \
-      "Messages sent to subscribers' shards.") \
-    X(RECEIVED_PUBLICATION, "node_messages_received_count", "type=\"publication\"", COUNTER, \
+    X(RECEIVED_PUBLICATION, "node_messages_received_count", \
+      "type=\"publication\"," WITH_NAMESPACE, COUNTER, \
       "Messages received for subscribers of a shard.") \
-    X(RECEIVED_JOIN, "node_messages_received_count", "type=\"join\"", COUNTER, \
+    X(RECEIVED_JOIN, "node_messages_received_count", "type=\"join\"," WITH_NAMESPACE, COUNTER, \
       "Messages received for subscribers of a shard.") \
-    X(RECEIVED_LEAVE, "node_messages_received_count", "type=\"leave\"", COUNTER, \
+    X(RECEIVED_LEAVE, "node_messages_received_count", "type=\"leave\"," WITH_NAMESPACE, COUNTER, \
       "Messages received for subscribers of a shard.") \
-    X(RECEIVED_CONTROL, "node_messages_received_count", "type=\"control\"", COUNTER, \
-      "Messages received for subscribers of a shard.") \
-    X(COMMAND_CONNECT, "client_command_count", "method=\"connect\"", COUNTER, HELP_COMMANDS) \
-    X(COMMAND_SUBSCRIBE, "client_command_count", "method=\"subscribe\"", COUNTER, HELP_COMMANDS) \
-    X(COMMAND_UNSUBSCRIBE, "client_command_count", "method=\"unsubscribe\"", COUNTER, \
-      HELP_COMMANDS) \
-    X(COMMAND_PUBLISH, "client_command_count", "method=\"publish\"", COUNTER, HELP_COMMANDS) \
-    X(COMMAND_PRESENCE, "client_command_count", "method=\"presence\"", COUNTER, HELP_COMMANDS) \
-    X(COMMAND_PRESENCE_STATS, "client_command_count", "method=\"presence_stats\"", COUNTER, \
-      HELP_COMMANDS) \
-    X(COMMAND_HISTORY, "client_command_count", "method=\"history\"", COUNTER, HELP_COMMANDS) \
-    X(COMMAND_RPC, "client_command_count", "method=\"rpc\"", COUNTER, HELP_COMMANDS) \
-    X(COMMAND_SEND, "client_command_count", "method=\"send\"", COUNTER, HELP_COMMANDS) \
-    X(COMMAND_REFRESH, "client_command_count", "method=\"refresh\"", COUNTER, HELP_COMMANDS) \
-    X(COMMAND_SUB_REFRESH, "client_command_count", "method=\"sub_refresh\"", COUNTER, \
-      HELP_COMMANDS) \
-    X(TRANSPORT_SENT_SERVER_PING, "transport_messages_sent", \
-      "transport=\"websocket\",frame_type=\"server_ping\"", COUNTER, \
-      "Messages put on transports.") \
-    X(TRANSPORT_SENT_PUSH_PUBLICATION, "transport_messages_sent", \
-      "transport=\"websocket\",frame_type=\"push_publication\"", COUNTER, \
-      "Messages put on transports.") \
-    X(TRANSPORT_SENT_PUSH_JOIN, "transport_messages_sent", \
-      "transport=\"websocket\",frame_type=\"push_join\"", COUNTER, "Messages put on transports.") \
-    X(TRANSPORT_SENT_PUSH_LEAVE, "transport_messages_sent", \
-      "transport=\"websocket\",frame_type=\"push_leave\"", COUNTER, "Messages put on transports.") \
-    X(TRANSPORT_SENT_PUSH_UNSUBSCRIBE, "transport_messages_sent", \
-      "transport=\"websocket\",frame_type=\"push_unsubscribe\"", COUNTER, \
-      "Messages put on transports.") \
-    X(TRANSPORT_SENT_REPLY, "transport_messages_sent", \
-      "transport=\"websocket\",frame_type=\"reply\"", COUNTER, "Messages put on transports.") \
-    X(TRANSPORT_SENT_ECHO, "transport_messages_sent", \
-      "transport=\"websocket\",frame_type=\"echo\"", COUNTER, "Messages put on transports.") \
-    X(TRANSPORT_SENT_BYTES, "transport_messages_sent_size", "transport=\"websocket\"", COUNTER, \
-      "Bytes that sockets took.") \
-    X(TRANSPORT_RECEIVED_COMMAND, "transport_messages_received", \
-      "transport=\"websocket\",frame_type=\"command\"", COUNTER, "Messages read from transports.") \
-    X(TRANSPORT_RECEIVED_CLIENT_PONG, "transport_messages_received", \
-      "transport=\"websocket\",frame_type=\"client_pong\"", COUNTER, \
-      "Messages read from transports.") \
-    X(TRANSPORT_RECEIVED_ECHO, "transport_messages_received", \
-      "transport=\"websocket\",frame_type=\"echo\"", COUNTER, "Messages read from transports.") \
-    X(TRANSPORT_RECEIVED_BYTES, "transport_messages_received_size", "transport=\"websocket\"", \
-      COUNTER, "Bytes read from sockets.") \
-    X(REPLY_ERROR_100, "client_num_reply_errors", "code=\"100\"", COUNTER, HELP_REPLY_ERRORS) \
-    X(REPLY_ERROR_101, "client_num_reply_errors", "code=\"101\"", COUNTER, HELP_REPLY_ERRORS) \
-    X(REPLY_ERROR_102, "client_num_reply_errors", "code=\"102\"", COUNTER, HELP_REPLY_ERRORS) \
-    X(REPLY_ERROR_103, "client_num_reply_errors", "code=\"103\"", COUNTER, HELP_REPLY_ERRORS) \
-    X(REPLY_ERROR_104, "client_num_reply_errors", "code=\"104\"", COUNTER, HELP_REPLY_ERRORS) \
-    X(REPLY_ERROR_105, "client_num_reply_errors", "code=\"105\"", COUNTER, HELP_REPLY_ERRORS) \
-    X(REPLY_ERROR_106, "client_num_reply_errors", "code=\"106\"", COUNTER, HELP_REPLY_ERRORS) \
-    X(REPLY_ERROR_107, "client_num_reply_errors", "code=\"107\"", COUNTER, HELP_REPLY_ERRORS) \
-    X(REPLY_ERROR_108, "client_num_reply_errors", "code=\"108\"", COUNTER, HELP_REPLY_ERRORS) \
-    X(REPLY_ERROR_109, "client_num_reply_errors", "code=\"109\"", COUNTER, HELP_REPLY_ERRORS) \
-    X(REPLY_ERROR_110, "client_num_reply_errors", "code=\"110\"", COUNTER, HELP_REPLY_ERRORS) \
-    X(REPLY_ERROR_111, "client_num_reply_errors", "code=\"111\"", COUNTER, HELP_REPLY_ERRORS) \
-    X(REPLY_ERROR_112, "client_num_reply_errors", "code=\"112\"", COUNTER, HELP_REPLY_ERRORS) \
-    X(REPLY_ERROR_113, "client_num_reply_errors", "code=\"113\"", COUNTER, HELP_REPLY_ERRORS) \
+    X(RECEIVED_CONTROL, "node_messages_received_count", "type=\"control\"," WITH_NAMESPACE, \
+      COUNTER, "Messages received for subscribers of a shard.") \
     X(DISCONNECT_3000, "client_num_server_disconnects", "code=\"3000\"", COUNTER, \
       "Clients that the server disconnected.") \
     X(DISCONNECT_3001, "client_num_server_disconnects", "code=\"3001\"", COUNTER, \
@@ -246,30 +166,14 @@
       "Clients that the server disconnected.") \
     X(DISCONNECT_CUSTOM, "client_num_server_disconnects", "code=\"custom\"", COUNTER, \
       "Clients that the server disconnected.") \
-    X(UNSUBSCRIBE_2000, "client_num_server_unsubscribes", "code=\"2000\"", COUNTER, \
-      "Subscriptions that the server ended.") \
-    X(UNSUBSCRIBE_2500, "client_num_server_unsubscribes", "code=\"2500\"", COUNTER, \
-      "Subscriptions that the server ended.") \
-    X(UNSUBSCRIBE_2501, "client_num_server_unsubscribes", "code=\"2501\"", COUNTER, \
-      "Subscriptions that the server ended.") \
-    X(UNSUBSCRIBE_2502, "client_num_server_unsubscribes", "code=\"2502\"", COUNTER, \
-      "Subscriptions that the server ended.") \
-    X(CLOSE_1000, "transport_outgoing_close_count", "transport=\"websocket\",code=\"1000\"", \
-      COUNTER, "Close frames below the protocol's own codes.") \
-    X(CLOSE_1001, "transport_outgoing_close_count", "transport=\"websocket\",code=\"1001\"", \
-      COUNTER, "Close frames below the protocol's own codes.") \
-    X(CLOSE_1002, "transport_outgoing_close_count", "transport=\"websocket\",code=\"1002\"", \
-      COUNTER, "Close frames below the protocol's own codes.") \
-    X(CLOSE_1003, "transport_outgoing_close_count", "transport=\"websocket\",code=\"1003\"", \
-      COUNTER, "Close frames below the protocol's own codes.") \
-    X(CLOSE_1007, "transport_outgoing_close_count", "transport=\"websocket\",code=\"1007\"", \
-      COUNTER, "Close frames below the protocol's own codes.") \
-    X(CLOSE_1009, "transport_outgoing_close_count", "transport=\"websocket\",code=\"1009\"", \
-      COUNTER, "Close frames below the protocol's own codes.") \
-    X(CLOSE_1011, "transport_outgoing_close_count", "transport=\"websocket\",code=\"1011\"", \
-      COUNTER, "Close frames below the protocol's own codes.") \
-    X(CLOSE_1013, "transport_outgoing_close_count", "transport=\"websocket\",code=\"1013\"", \
-      COUNTER, "Close frames below the protocol's own codes.") \
+    X(UNSUBSCRIBE_2000, "client_num_server_unsubscribes", "code=\"2000\"," WITH_NAMESPACE, \
+      COUNTER, "Subscriptions that the server ended.") \
+    X(UNSUBSCRIBE_2500, "client_num_server_unsubscribes", "code=\"2500\"," WITH_NAMESPACE, \
+      COUNTER, "Subscriptions that the server ended.") \
+    X(UNSUBSCRIBE_2501, "client_num_server_unsubscribes", "code=\"2501\"," WITH_NAMESPACE, \
+      COUNTER, "Subscriptions that the server ended.") \
+    X(UNSUBSCRIBE_2502, "client_num_server_unsubscribes", "code=\"2502\"," WITH_NAMESPACE, \
+      COUNTER, "Subscriptions that the server ended.") \
     X(REFUSED_HEAD_TIMEOUT, "transport_refused_count", "reason=\"head_timeout\"", COUNTER, \
       "Peers that were turned away before or below the protocol.") \
     X(REFUSED_HEAD_INVALID, "transport_refused_count", "reason=\"head_invalid\"", COUNTER, \
@@ -332,24 +236,6 @@
       "Calls of the server API.") \
     X(API_UNKNOWN, "api_command_count", "protocol=\"http\",method=\"unknown\"", COUNTER, \
       "Calls of the server API.") \
-    X(API_ERROR_100, "api_command_errors_total", "protocol=\"http\",error=\"100\"", COUNTER, \
-      "Errors answered to the server API.") \
-    X(API_ERROR_102, "api_command_errors_total", "protocol=\"http\",error=\"102\"", COUNTER, \
-      "Errors answered to the server API.") \
-    X(API_ERROR_103, "api_command_errors_total", "protocol=\"http\",error=\"103\"", COUNTER, \
-      "Errors answered to the server API.") \
-    X(API_ERROR_104, "api_command_errors_total", "protocol=\"http\",error=\"104\"", COUNTER, \
-      "Errors answered to the server API.") \
-    X(API_ERROR_107, "api_command_errors_total", "protocol=\"http\",error=\"107\"", COUNTER, \
-      "Errors answered to the server API.") \
-    X(API_ERROR_108, "api_command_errors_total", "protocol=\"http\",error=\"108\"", COUNTER, \
-      "Errors answered to the server API.") \
-    X(API_ERROR_111, "api_command_errors_total", "protocol=\"http\",error=\"111\"", COUNTER, \
-      "Errors answered to the server API.") \
-    X(API_ERROR_112, "api_command_errors_total", "protocol=\"http\",error=\"112\"", COUNTER, \
-      "Errors answered to the server API.") \
-    X(API_ERROR_113, "api_command_errors_total", "protocol=\"http\",error=\"113\"", COUNTER, \
-      "Errors answered to the server API.") \
     COUNTER_TABLE_BACKENDS(X) \
     X(HTTP_WEBSOCKET, "node_incoming_http_requests_total", "path=\"websocket\"", COUNTER, \
       "HTTP requests.") \
@@ -565,8 +451,21 @@ enum counter {
 #define COUNTER_ID(id, name, labels, kind, help) COUNTER_##id,
     COUNTER_TABLE(COUNTER_ID)
 #undef COUNTER_ID
+        COUNTER_ROWS_LEN,
+    COUNTER_ROWS_LAST = COUNTER_ROWS_LEN - 1,
+/* And behind the rows those of families.h: the first of each, with the values 0 of its labels. */
+#define COUNTER_FAMILY_ID(id, name, first, second, fixed, kind, help) \
+    COUNTER_##id, \
+        COUNTER_##id##_LAST = COUNTER_##id + LABEL_##first##_LEN * LABEL_##second##_LEN - 1,
+    FAMILY_TABLE(COUNTER_FAMILY_ID)
+#undef COUNTER_FAMILY_ID
         COUNTERS_LEN
 };
+
+/* One counter of a family, by the values of its labels. */
+#define COUNTER_OF(family, first, second) \
+    ((enum counter)((uint32_t)COUNTER_##family + (uint32_t)(first) * (uint32_t)STRIDE_##family + \
+                    (uint32_t)(second)))
 
 /* Rows of what is counted by transport stand in the order of enum transport. */
 static inline enum counter counter_of_transport(enum counter of_websocket, enum transport transport)
@@ -583,14 +482,11 @@ struct counter_description {
     const char *help;
 };
 
-extern const struct counter_description counter_descriptions[COUNTERS_LEN];
+extern const struct counter_description counter_descriptions[COUNTER_ROWS_LEN];
 
-/* The counter of a code. A code that is none of ours counts as: a custom disconnect, error 100,
- * unsubscribe 2000, close 1011, API error 100. */
+/* The counter of a code. A code that is none of ours counts as: a custom disconnect, unsubscribe
+ * 2000. */
 enum counter counter_of_disconnect(uint32_t code);
-enum counter counter_of_reply_error(uint32_t code);
 enum counter counter_of_unsubscribe(uint32_t code);
-enum counter counter_of_close(uint32_t code);
-enum counter counter_of_api_error(uint32_t code);
 
 #endif

@@ -241,6 +241,15 @@ uint64_t node_sum(const struct node *node, uint32_t counter)
     return sum;
 }
 
+uint64_t node_sum_range(const struct node *node, uint32_t first, uint32_t last)
+{
+    uint64_t sum = 0;
+    for (uint32_t counter = first; counter <= last; counter++) {
+        sum += node_sum(node, counter);
+    }
+    return sum;
+}
+
 void node_set_stats(struct node *node, struct shard *shard)
 {
     __atomic_store_n(&node->stats[shard->id], shard->stats, __ATOMIC_RELEASE);
@@ -259,4 +268,21 @@ void node_export_counters(struct shard *shard)
     stats_set(shard->stats, COUNTER_MAILBOX_DOORBELLS, counters->doorbells);
     stats_set(shard->stats, COUNTER_TURNS, shard->turns);
     stats_set(shard->stats, COUNTER_BUSY_NS, shard->busy_ns);
+}
+
+void node_tell_process(struct node *node, const struct node_process *process)
+{
+    __atomic_store_n(&node->process.cpu_ns, process->cpu_ns, __ATOMIC_RELAXED);
+    __atomic_store_n(&node->process.resident_bytes, process->resident_bytes, __ATOMIC_RELAXED);
+    __atomic_store_n(&node->process.virtual_bytes, process->virtual_bytes, __ATOMIC_RELAXED);
+    __atomic_store_n(&node->process.max_fds, process->max_fds, __ATOMIC_RELAXED);
+}
+
+bool node_process(const struct node *node, struct node_process *out)
+{
+    out->cpu_ns = __atomic_load_n(&node->process.cpu_ns, __ATOMIC_RELAXED);
+    out->resident_bytes = __atomic_load_n(&node->process.resident_bytes, __ATOMIC_RELAXED);
+    out->virtual_bytes = __atomic_load_n(&node->process.virtual_bytes, __ATOMIC_RELAXED);
+    out->max_fds = __atomic_load_n(&node->process.max_fds, __ATOMIC_RELAXED);
+    return out->resident_bytes != 0;
 }

@@ -13,6 +13,14 @@
 #include "runtime/tls.h"
 #include "shards/options.h"
 
+/* What a process takes. */
+struct node_process {
+    uint64_t cpu_ns;
+    uint64_t resident_bytes;
+    uint64_t virtual_bytes;
+    uint64_t max_fds; /* Of all shards, which have tables of their own. */
+};
+
 struct node {
     const struct node_options *options;
     uint32_t shards; /* That serve clients; the router shard is number `shards`. */
@@ -26,7 +34,7 @@ struct node {
     /* Atomic, one a shard, the router's too: set as each actor starts, NULL again when it stops;
      * the stats themselves live until the shards' threads have ended. Read by node_stats. */
     struct stats **stats;
-    uint64_t memory_bytes; /* Atomic. Of the process, as far as anybody told. */
+    struct node_process process; /* Its fields are atomic; all 0 until anybody told. */
     /* Atomic. What the router has not taken yet. */
     struct node_seeds *seeds;
     struct gossip_keyring *keyring;
@@ -114,16 +122,20 @@ void node_offer_tls(struct node *node, struct tls_context *tls);
  * some shards may have got them. Any thread. */
 MUST_CHECK bool node_offer_places(struct node *node, const struct node_places *places);
 
-static inline void node_tell_memory(struct node *node, uint64_t bytes)
-{
-    __atomic_store_n(&node->memory_bytes, bytes, __ATOMIC_RELAXED);
-}
+/* What the program has learned of its process. Any thread. */
+void node_tell_process(struct node *node, const struct node_process *process);
+
+/* False: nobody told. Any thread. */
+bool node_process(const struct node *node, struct node_process *out);
 
 /* The uid as nodes tell each other. Any thread. */
 struct gossip_uid node_uid(const struct node *node);
 
 /* The sum of a counter over all shards. Any thread. */
 uint64_t node_sum(const struct node *node, uint32_t counter);
+
+/* The same of all counters from the first to the last. */
+uint64_t node_sum_range(const struct node *node, uint32_t first, uint32_t last);
 
 /* ---- for the actors ---- */
 

@@ -264,6 +264,12 @@ static uint32_t homes_answer_position(struct homes *homes, struct channel *chann
     if (stream == NULL) {
         return CLIENT_ERROR_INTERNAL;
     }
+    const bool recovers =
+        (body->flags & SUBSCRIBE_RECOVERABLE) != 0 && (body->flags & SUBSCRIBE_RECOVER) != 0;
+    actors_count_action(homes->actors, !recovers ? ACTION_HISTORY_STREAM_TOP
+                                       : (body->flags & SUBSCRIBE_CACHE) != 0
+                                           ? ACTION_HISTORY_RECOVER_CACHE
+                                           : ACTION_HISTORY_RECOVER);
     if (channel_is_streamless(channel)) {
         homes_answer_changes(channel, body, answer);
     } else {
@@ -289,6 +295,7 @@ static uint32_t homes_subscribe(struct homes *homes, struct channel *channel,
             }
             return CLIENT_ERROR_INTERNAL;
         }
+        actors_count_action(homes->actors, ACTION_ADD_PRESENCE);
         homes_update_presence_gauge(homes);
     }
     return 0;
@@ -359,6 +366,7 @@ static void homes_on_unsubscribe(struct homes *homes, const struct message *mess
         }
         if ((body.flags & UNSUBSCRIBE_PRESENCE) != 0) {
             presence_leave(homes->presence, &channel->presence, identity_of(body.identity).client);
+            actors_count_action(homes->actors, ACTION_REMOVE_PRESENCE);
             homes_update_presence_gauge(homes);
         }
         if ((body.flags & UNSUBSCRIBE_LEAVE) != 0) {
@@ -398,6 +406,8 @@ static void homes_on_history_ask(struct homes *homes, const struct message *mess
     if (!homes_admit(homes, message, name_of(body.channel))) {
         return;
     }
+    actors_count_action(homes->actors, (body.flags & HISTORY_REMOVE) != 0 ? ACTION_HISTORY_REMOVE
+                                                                          : ACTION_HISTORY);
     answer.error = homes_answer_history(homes, &body, &answer);
     OUTBOX_SEND(homes->actors->outbox, message->from, history, message->handle, &answer);
     message_release(message);
@@ -414,6 +424,7 @@ static void homes_on_presence_ask(struct homes *homes, const struct message *mes
     if (!homes_admit(homes, message, name_of(body.channel))) {
         return;
     }
+    actors_count_action(homes->actors, body.stats_only ? ACTION_PRESENCE_STATS : ACTION_PRESENCE);
     struct channel *channel = homes_find(homes, name_of(body.channel));
     if (channel != NULL) {
         answer.clients = channel->presence.clients;

@@ -111,6 +111,7 @@ static enum json_result call_channels(struct edge *edge, struct call *call, stru
         return JSON_OK;
     }
     call->outcomes_len = shards;
+    actors_count_action(edge->actors, ACTION_SURVEY);
     for (uint32_t shard = 0; shard < shards; shard++) {
         struct message_survey survey = {.op = SURVEY_CHANNELS};
         if (!span_is_empty(request.pattern)) {

@@ -187,7 +187,8 @@ static void keep_error(struct edge *edge, struct series *series, uint32_t index,
 {
     uint8_t room[128];
     struct writer out = writer_of(room, sizeof(room));
-    actors_count(edge->actors, counter_of_api_error(error));
+    const enum api_method method = series->items[index].command.method;
+    actors_count(edge->actors, COUNTER_OF(API_ERROR, method, label_of_error(error)));
     api_json_encode_error(&out, error);
     keep_answer(edge, series, index, writer_written(&out));
 }

@@ -24,17 +24,12 @@ static const enum counter received_counters[] = {
     [PUBLICATION_LEAVE] = COUNTER_RECEIVED_LEAVE,
 };
 
-static const enum counter sent_counters[] = {
-    [PUBLICATION_DATA] = COUNTER_TRANSPORT_SENT_PUSH_PUBLICATION,
-    [PUBLICATION_JOIN] = COUNTER_TRANSPORT_SENT_PUSH_JOIN,
-    [PUBLICATION_LEAVE] = COUNTER_TRANSPORT_SENT_PUSH_LEAVE,
-};
-
 /* NULL: memory is out. */
 static struct frame *frame_for(struct edge *edge, struct broadcast *broadcast,
                                const struct connection *conn)
 {
     if ((conn->flags & (CONNECTION_DEFLATE | CONNECTION_PROTOBUF | CONNECTION_REFRAMED)) == 0) {
+        broadcast->encodings[CLIENT_JSON].sent++;
         return broadcast->encodings[CLIENT_JSON].plain;
     }
     return encoding_frame_for(edge, &broadcast->encodings[connection_protocol(conn)], conn);
@@ -45,7 +40,6 @@ static struct frame *frame_for(struct edge *edge, struct broadcast *broadcast,
 static void send_to_subscribers(struct edge *edge, struct hub_channel *channel,
                                 struct broadcast *broadcast)
 {
-    uint64_t sent = 0;
     /* Backwards: a slow consumer is disconnected here and leaves the table, and the last one takes
      * its place. */
     for (uint32_t i = channel->subscribers.count; i-- > 0;) {
@@ -54,7 +48,6 @@ static void send_to_subscribers(struct edge *edge, struct hub_channel *channel,
             continue;
         }
         struct connection *conn = at->conn;
-        sent += broadcast->parts_len;
         struct frame *frame = frame_for(edge, broadcast, conn);
         if (frame == NULL || !connection_send_shared(edge, conn, frame)) {
             const bool is_last = channel->subscribers.count == 1;
@@ -64,7 +57,6 @@ static void send_to_subscribers(struct edge *edge, struct hub_channel *channel,
             }
         }
     }
-    actors_count_many(edge->actors, sent_counters[broadcast->kind], sent);
 }
 
 /* Backwards, since any of them may end its session. Those whose answer is still to come learn the
@@ -130,6 +122,29 @@ static bool make_encodings(struct edge *edge, struct hub_channel *channel,
     return true;
 }
 
+/* Reading the clock costs as much as some deliveries. So of broadcasts to few subscribers one is
+ * timed for many. */
+enum { TIMED_SUBSCRIBERS_MIN = 64, UNTIMED_PUBLICATIONS_MAX = 64 };
+
+/* For how many publications the time of this broadcast is to stand; 0: it need not be taken. */
+static uint32_t publications_to_time(struct edge *edge, const struct hub_channel *channel,
+                                     const struct broadcast *broadcast)
+{
+    if (broadcast->kind != PUBLICATION_DATA) {
+        return 0;
+    }
+    if (channel->subscribers.count >= TIMED_SUBSCRIBERS_MIN) {
+        return broadcast->parts_len;
+    }
+    edge->untimed_publications += broadcast->parts_len;
+    if (edge->untimed_publications < UNTIMED_PUBLICATIONS_MAX) {
+        return 0;
+    }
+    const uint32_t publications = edge->untimed_publications;
+    edge->untimed_publications = 0;
+    return publications;
+}
+
 static void send_parts(struct edge *edge, struct hub_channel *channel, const struct arrival *parts,
                        uint32_t parts_len, uint32_t kind)
 {
@@ -142,10 +157,11 @@ static void send_parts(struct edge *edge, struct hub_channel *channel, const str
     for (uint32_t i = 0; i < CLIENT_PROTOCOLS; i++) {
         encoding_init(&broadcast.encodings[i]);
     }
+    const uint32_t timed = publications_to_time(edge, channel, &broadcast);
+    const uint64_t began_ns = timed == 0 ? 0 : shard_clock_ns(edge->shard);
     if (make_encodings(edge, channel, &broadcast)) {
         if (is_tailored) {
-            const uint64_t sent = tailored_send(edge, channel, &broadcast);
-            actors_count_many(edge->actors, sent_counters[kind], sent);
+            tailored_send(edge, channel, &broadcast);
         } else {
             send_to_subscribers(edge, channel, &broadcast);
         }
@@ -154,7 +170,11 @@ static void send_parts(struct edge *edge, struct hub_channel *channel, const str
         tailored_keep(edge, channel, &parts[parts_len - 1]);
     }
     for (uint32_t i = 0; i < CLIENT_PROTOCOLS; i++) {
-        encoding_release(&broadcast.encodings[i]);
+        encoding_end(edge, &broadcast.encodings[i], &broadcast);
+    }
+    if (timed > 0) {
+        hist_record_many(edge->shard->stats->hists[HIST_BROADCAST],
+                         (shard_clock_ns(edge->shard) - began_ns) / parts_len, timed);
     }
 }
 
@@ -352,7 +372,7 @@ void broadcast_on_publication(struct edge *edge, const struct message *message)
         return;
     }
     actors_count(edge->actors, received_counters[body.kind]);
-    hist_record(edge->shard->stats->hists[HIST_PUB_SUB_LAG_NS],
+    hist_record(edge->shard->stats->hists[HIST_PUB_SUB_LAG],
                 edge->shard->now_ns > body.sent_ns ? edge->shard->now_ns - body.sent_ns : 0);
     struct arrival arrival = {.frames = body.frames,
                               .offset = body.offset,

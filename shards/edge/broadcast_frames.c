@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "shards/edge/tally.h"
+
 struct frame *broadcast_make_plain(const struct arrival *parts, uint32_t parts_len,
                                    enum client_protocol protocol)
 {
@@ -102,15 +104,45 @@ struct frame *encoding_reframed_for(struct encoding *encoding, const struct conn
     const enum transport transport = connection_transport(conn);
     if ((encoding->reframed_tried & 1u << transport) == 0) {
         encoding->reframed_tried |= 1u << transport;
+        encoding->reframed_sent[transport] = 0;
         encoding->reframed[transport] =
             make_reframed(encoding->plain, connection_protocol(conn), transport);
     }
+    encoding->reframed_sent[transport]++;
     return encoding->reframed[transport];
 }
 
-void encoding_release(struct encoding *encoding)
+static void encoding_count(struct edge *edge, const struct encoding *encoding,
+                           const struct broadcast *broadcast)
+{
+    static const enum frame_type frame_types[] = {
+        [PUBLICATION_DATA] = FRAME_PUSH_PUBLICATION,
+        [PUBLICATION_JOIN] = FRAME_PUSH_JOIN,
+        [PUBLICATION_LEAVE] = FRAME_PUSH_LEAVE,
+    };
+    const enum frame_type frame = frame_types[broadcast->kind];
+    const uint64_t messages = broadcast->parts_len;
+    uint64_t bytes = 0;
+    for (struct span rest = span_of(encoding->plain->bytes, encoding->plain->len);
+         !span_is_empty(rest);) {
+        bytes += websocket_frame_payload(websocket_next_frame(&rest)).len;
+    }
+    if (encoding->sent > 0) {
+        tally_sent(edge, TRANSPORT_WEBSOCKET, frame, encoding->sent * messages,
+                   encoding->sent * bytes);
+    }
+    for (uint32_t i = 0; encoding->reframed_tried >> i != 0; i++) {
+        if ((encoding->reframed_tried & 1u << i) != 0) {
+            const uint64_t sent = encoding->reframed_sent[i];
+            tally_sent(edge, (enum transport)i, frame, sent * messages, sent * bytes);
+        }
+    }
+}
+
+void encoding_end(struct edge *edge, struct encoding *encoding, const struct broadcast *broadcast)
 {
     if (encoding->plain != NULL) {
+        encoding_count(edge, encoding, broadcast);
         frame_release(encoding->plain);
     }
     for (uint32_t bits = 0; encoding->tried >> bits != 0; bits++) {

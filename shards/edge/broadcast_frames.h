@@ -25,6 +25,9 @@ struct encoding {
     uint32_t reframed_tried; /* And for each transport that `reframed` has. */
     struct frame *deflated[DEFLATE_WINDOW_BITS_MAX + 1];
     struct frame *reframed[TRANSPORTS];
+    /* To how many it has gone: over WebSocket, and over each transport of `reframed_tried`. */
+    uint32_t sent;
+    uint32_t reframed_sent[TRANSPORTS];
 };
 
 /* One or more publications that leave together. */
@@ -47,6 +50,7 @@ static inline void encoding_init(struct encoding *encoding)
     encoding->plain = NULL;
     encoding->tried = 0;
     encoding->reframed_tried = 0;
+    encoding->sent = 0;
 }
 
 /* The parts one after the other. NULL: memory is out. */
@@ -62,7 +66,8 @@ struct frame *encoding_deflated_for(struct edge *edge, struct encoding *encoding
  */
 struct frame *encoding_reframed_for(struct encoding *encoding, const struct connection *conn);
 
-void encoding_release(struct encoding *encoding);
+/* Counts to whom it has gone, and releases it. */
+void encoding_end(struct edge *edge, struct encoding *encoding, const struct broadcast *broadcast);
 
 /* NULL: memory is out. */
 static inline struct frame *encoding_frame_for(struct edge *edge, struct encoding *encoding,
@@ -71,6 +76,7 @@ static inline struct frame *encoding_frame_for(struct edge *edge, struct encodin
     if ((conn->flags & CONNECTION_REFRAMED) != 0) {
         return encoding_reframed_for(encoding, conn);
     }
+    encoding->sent++;
     return (conn->flags & CONNECTION_DEFLATE) == 0 ? encoding->plain
                                                    : encoding_deflated_for(edge, encoding, conn);
 }

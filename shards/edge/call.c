@@ -250,7 +250,8 @@ static struct span write_channels(struct edge *edge, const struct call *call, ui
 static struct span write_body(struct edge *edge, const struct call *call, uint8_t **larger)
 {
     if (call->error != API_ERROR_NONE) {
-        actors_count(edge->actors, counter_of_api_error(call->error));
+        actors_count(edge->actors,
+                     COUNTER_OF(API_ERROR, call->method, label_of_error(call->error)));
         return edge_encode(edge, encode_error, call, larger);
     }
     return call->method == API_METHOD_CHANNELS ? write_channels(edge, call, larger)
@@ -277,7 +278,11 @@ static void respond(struct edge *edge, struct connection *conn, const struct cal
 /* All answers are in: the response goes out, if the caller is still there. */
 void call_finish(struct edge *edge, struct call *call)
 {
-    hist_record(edge->shard->stats->hists[HIST_API_NS], edge->shard->now_ns - call->started_ns);
+    const uint64_t taken_ns = edge->shard->now_ns - call->started_ns;
+    hist_record(edge->shard->stats->hists[HIST_API + call->method], taken_ns);
+    if (call->method == API_METHOD_CHANNELS) {
+        hist_record(edge->shard->stats->hists[HIST_SURVEY], taken_ns);
+    }
     struct connection *conn =
         call->series == POOL_HANDLE_NONE ? pool_get(edge->connections, call->connection) : NULL;
     const bool is_awaited =

@@ -7,23 +7,9 @@
 #include "shards/edge/commands.h"
 #include "shards/edge/rates.h"
 #include "shards/edge/server_subs.h"
+#include "shards/edge/stopwatch.h"
+#include "shards/edge/tally.h"
 #include "shards/edge/users.h"
-
-static const enum counter command_counters[CLIENT_METHOD_COUNT] = {
-    [CLIENT_METHOD_PONG] = COUNTER_TRANSPORT_RECEIVED_CLIENT_PONG,
-    [CLIENT_METHOD_CONNECT] = COUNTER_COMMAND_CONNECT,
-    [CLIENT_METHOD_SUBSCRIBE] = COUNTER_COMMAND_SUBSCRIBE,
-    [CLIENT_METHOD_UNSUBSCRIBE] = COUNTER_COMMAND_UNSUBSCRIBE,
-    [CLIENT_METHOD_PUBLISH] = COUNTER_COMMAND_PUBLISH,
-    [CLIENT_METHOD_PRESENCE] = COUNTER_COMMAND_PRESENCE,
-    [CLIENT_METHOD_PRESENCE_STATS] = COUNTER_COMMAND_PRESENCE_STATS,
-    [CLIENT_METHOD_HISTORY] = COUNTER_COMMAND_HISTORY,
-    [CLIENT_METHOD_RPC] = COUNTER_COMMAND_RPC,
-    [CLIENT_METHOD_SEND] = COUNTER_COMMAND_SEND,
-    [CLIENT_METHOD_REFRESH] = COUNTER_COMMAND_REFRESH,
-    [CLIENT_METHOD_SUB_REFRESH] = COUNTER_COMMAND_SUB_REFRESH,
-    [CLIENT_METHOD_PING] = COUNTER_TRANSPORT_RECEIVED_CLIENT_PONG,
-};
 
 /* ---- connect ---- */
 
@@ -101,7 +87,8 @@ static void take_pong(struct edge *edge, struct session *session)
     const uint64_t interval_ms = edge->options->client.ping_interval_ms;
     const uint64_t taken_ms = taken_us / 1000;
     session_set_ping_due(edge, session, taken_ms < interval_ms ? interval_ms - taken_ms : 0);
-    hist_record(edge->shard->stats->hists[HIST_PING_PONG_NS], (uint64_t)taken_us * 1000);
+    const enum transport transport = connection_transport(session->conn);
+    hist_record(edge->shard->stats->hists[HIST_PING_PONG + transport], (uint64_t)taken_us * 1000);
 }
 
 static struct verdict on_pong(struct edge *edge, struct session *session)
@@ -117,7 +104,7 @@ static struct verdict on_pong(struct edge *edge, struct session *session)
 void session_on_pong_frame(struct edge *edge, struct session *session)
 {
     if (session->has_frame_pings && session->owes_pong) {
-        actors_count(edge->actors, COUNTER_TRANSPORT_RECEIVED_CLIENT_PONG);
+        tally_received(edge, connection_transport(session->conn), FRAME_CLIENT_PONG, 0);
         take_pong(edge, session);
     }
 }
@@ -197,15 +184,19 @@ bool session_scratch(struct edge *edge, enum client_protocol protocol, size_t le
 }
 
 bool session_on_command_decoded(struct edge *edge, struct session *session,
-                                const struct client_command *command, struct scratch *scratch)
+                                const struct client_command *command, size_t len,
+                                struct scratch *scratch)
 {
+    const enum transport transport = connection_transport(session->conn);
+    if (command->id != 0) {
+        stopwatch_start(edge, session->conn->handle, command->id, command->method);
+    }
     const struct verdict verdict = on_command(edge, session, command, scratch);
     if (verdict.waits) {
         rates_on_wait(session);
         return false;
     }
-    actors_count(edge->actors, command_counters[command->method]);
-    actors_count(edge->actors, COUNTER_TRANSPORT_RECEIVED_COMMAND);
+    tally_received(edge, transport, frame_type_of_method(command->method), len);
     if (verdict.disconnect != 0) {
         session_disconnect(edge, session, verdict.disconnect, SPAN_EMPTY);
     } else if (verdict.error != 0) {
@@ -227,5 +218,5 @@ bool session_on_message(struct edge *edge, struct session *session, struct span 
         session_disconnect(edge, session, CLIENT_DISCONNECT_BAD_REQUEST, SPAN_EMPTY);
         return true;
     }
-    return session_on_command_decoded(edge, session, &command, &scratch);
+    return session_on_command_decoded(edge, session, &command, message.len, &scratch);
 }

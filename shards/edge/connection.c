@@ -366,7 +366,7 @@ static void connection_pump(struct edge *edge, struct connection *conn)
             return;
         }
         if (got > 0) {
-            actors_count_many(edge->actors, COUNTER_TRANSPORT_RECEIVED_BYTES, (uint64_t)got);
+            actors_count_many(edge->actors, COUNTER_BYTES_RECEIVED, (uint64_t)got);
         }
         const size_t len = carried + (got > 0 ? (size_t)got : 0);
         if (len > 0 && !connection_consume(edge, conn, len)) {
@@ -457,7 +457,7 @@ static uint32_t connection_low_water(const struct connection *conn)
 static bool connection_sent(struct edge *edge, struct connection *conn, uint64_t sent,
                             enum outq_result result)
 {
-    actors_count_many(edge->actors, COUNTER_TRANSPORT_SENT_BYTES, sent);
+    actors_count_many(edge->actors, COUNTER_BYTES_SENT, sent);
     if (result == OUTQ_GONE) {
         connection_close(edge, conn);
         return false;

@@ -16,6 +16,7 @@
 #include "shards/edge/listener.h"
 #include "shards/edge/proxy.h"
 #include "shards/edge/rates.h"
+#include "shards/edge/stopwatch.h"
 #include "shards/edge/users.h"
 #include "shards/edge/streams.h"
 
@@ -137,19 +138,21 @@ struct edge *edge_create(struct actors *actors)
     edge->series = api_series_pool_create();
     edge->backends = backends_create(edge);
     edge->proxy_calls = proxy_pool_create();
+    proxy_uses_find(edge->options, &edge->proxy_uses);
+    edge->stopwatch = stopwatch_create();
     edge->hub = map_create(key_of_hub_channel, random);
     edge->users = map_create(key_of_user, random);
     edge->filters = filters_create(random);
     edge->emulated = map_create(key_of_fallback, random);
     edge->ping_step_ms = ping_step_ms(actors->options->client.ping_interval_ms);
     edge->scratch = malloc(EDGE_SCRATCH_SIZE);
-    const bool is_made = edge->connections != NULL && edge->sessions != NULL &&
-                         edge->subscriptions != NULL && edge->grants != NULL &&
-                         edge->hub_channels != NULL && edge->calls != NULL &&
-                         edge->series != NULL && edge->backends != NULL &&
-                         edge->proxy_calls != NULL && edge->hub != NULL && edge->users != NULL &&
-                         edge->filters != NULL && edge->emulated != NULL && edge->scratch != NULL &&
-                         make_pings(edge) && make_verifiers(edge) && rates_init(edge);
+    const bool is_made =
+        edge->connections != NULL && edge->sessions != NULL && edge->subscriptions != NULL &&
+        edge->grants != NULL && edge->hub_channels != NULL && edge->calls != NULL &&
+        edge->series != NULL && edge->backends != NULL && edge->proxy_calls != NULL &&
+        edge->stopwatch != NULL && edge->hub != NULL && edge->users != NULL &&
+        edge->filters != NULL && edge->emulated != NULL && edge->scratch != NULL &&
+        make_pings(edge) && make_verifiers(edge) && rates_init(edge);
     if (!is_made) {
         edge_destroy(edge);
         return NULL;
@@ -211,6 +214,7 @@ void edge_destroy(struct edge *edge)
     broadcast_destroy(edge);
     backends_destroy(edge->backends);
     pool_destroy(edge->proxy_calls);
+    stopwatch_destroy(edge->stopwatch);
     free(edge->proxy_text);
     free(edge->ready.items);
     free(edge->closed.items);

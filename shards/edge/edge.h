@@ -53,6 +53,8 @@ struct edge {
     struct pool *series;
     struct backends *backends; /* Where proxies and webhooks send their requests. */
     struct pool *proxy_calls;
+    struct proxy_uses proxy_uses;
+    struct stopwatch *stopwatch;            /* Of commands. */
     uint8_t *proxy_text;                    /* The answer that is being made use of. */
     struct map *hub;                        /* Channel name -> struct hub_channel. */
     struct map *users;                      /* User id -> struct local_user. */
@@ -79,6 +81,7 @@ struct edge {
     struct arrival *arrivals; /* Publications of this turn; see broadcast.h. */
     uint32_t arrivals_len;
     uint32_t arrivals_room;
+    uint32_t untimed_publications; /* Since the last small broadcast whose time was taken. */
 
     uint32_t ping_step_ms;                 /* Pings leave at multiples of it; a power of two. */
     struct frame *pings[CLIENT_PROTOCOLS]; /* The server's ping, the same for all. */

@@ -7,6 +7,7 @@
 #include "shards/edge/admission.h"
 #include "shards/edge/emulation.h"
 #include "shards/edge/proxy.h"
+#include "shards/edge/tally.h"
 #include "shards/edge/uni.h"
 
 /* ---- memory ---- */
@@ -192,6 +193,7 @@ void fallback_end(struct edge *edge, struct connection *conn, uint32_t code, str
     uint8_t framed[DISCONNECT_PUSH_LEN_MAX + 16];
     const struct span push = uni_disconnect_push(protocol, code, reason, room);
     const uint8_t *end = transport_put(transport, protocol, push, framed);
+    tally_sent(edge, transport, FRAME_PUSH_DISCONNECT, 1, push.len);
     if ((drop && !outq_drop_unsent(&conn->outq)) ||
         !outq_append_bytes(&conn->outq, framed, (uint32_t)(end - framed), 0)) {
         connection_close(edge, conn);

@@ -45,7 +45,7 @@ static bool frames_make_room(struct edge *edge, struct connection *conn)
     uint64_t sent;
     const enum outq_result result =
         outq_flush(&conn->outq, &conn->stream, edge->shard->poller, &sent);
-    actors_count_many(edge->actors, COUNTER_TRANSPORT_SENT_BYTES, sent);
+    actors_count_many(edge->actors, COUNTER_BYTES_SENT, sent);
     if (result == OUTQ_BLOCKED) {
         conn->flags |= CONNECTION_BLOCKED;
         connection_schedule(edge, conn);
@@ -193,9 +193,13 @@ bool connection_send_shared(struct edge *edge, struct connection *conn, struct f
     return true;
 }
 
-static void count_close(struct edge *edge, uint16_t code)
+static void count_close(struct edge *edge, const struct connection *conn, uint16_t code)
 {
-    actors_count(edge->actors, code >= 3000 ? counter_of_disconnect(code) : counter_of_close(code));
+    const enum transport transport = connection_transport(conn);
+    actors_count(edge->actors, COUNTER_OF(TRANSPORT_CLOSE, transport, label_of_close(code)));
+    if (code >= 3000) {
+        actors_count(edge->actors, counter_of_disconnect(code));
+    }
 }
 
 void connection_end_websocket(struct edge *edge, struct connection *conn, uint16_t code,
@@ -204,7 +208,7 @@ void connection_end_websocket(struct edge *edge, struct connection *conn, uint16
     if (conn->state == CONNECTION_CLOSED || conn->state == CONNECTION_CLOSING) {
         return;
     }
-    count_close(edge, code);
+    count_close(edge, conn, code);
     uint8_t close[WEBSOCKET_CONTROL_FRAME_LEN_MAX];
     const size_t len = websocket_encode_close(close, code, reason, NULL);
     if ((drop && !outq_drop_unsent(&conn->outq)) ||
@@ -236,8 +240,8 @@ static void frames_deliver(struct edge *edge, struct connection *conn, uint8_t o
         }
         return;
     }
-    actors_count(edge->actors, COUNTER_TRANSPORT_RECEIVED_ECHO);
-    actors_count(edge->actors, COUNTER_TRANSPORT_SENT_ECHO);
+    actors_count(edge->actors, COUNTER_OF(TRANSPORT_RECEIVED, TRANSPORT_WEBSOCKET, FRAME_ECHO));
+    actors_count(edge->actors, COUNTER_OF(TRANSPORT_SENT, TRANSPORT_WEBSOCKET, FRAME_ECHO));
     if (!frames_put_message(edge, conn, opcode, message)) {
         actors_count(edge->actors, COUNTER_REFUSED_MEMORY);
         connection_close(edge, conn);

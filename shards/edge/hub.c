@@ -106,6 +106,7 @@ static void hub_forget(struct edge *edge, struct session *session,
     *at = subscription->next;
     session->subscription_count--;
     actors_gauge_add(edge->actors, COUNTER_NUM_SUBSCRIPTIONS, -1);
+    actors_count_action(edge->actors, ACTION_REMOVE_SUBSCRIPTION);
     grant_free(edge, subscription->grant);
     pool_put(edge->subscriptions, handle);
     if (channel->subscribers.count == 0) {
@@ -148,6 +149,7 @@ static struct subscription *hub_make(struct edge *edge, struct session *session,
     session->subscriptions = handle;
     session->subscription_count++;
     actors_gauge_add(edge->actors, COUNTER_NUM_SUBSCRIPTIONS, 1);
+    actors_count_action(edge->actors, ACTION_ADD_SUBSCRIPTION);
     if (request->expire_at_s != 0) {
         session->has_expiring_subscriptions = true;
         connection_schedule(edge, session->conn);
@@ -187,6 +189,9 @@ static bool hub_ask_home(struct edge *edge, struct subscription *subscription,
     }
     channel->asked |= (uint8_t)flags_protocols(body.flags);
     channel->asking++;
+    if (is_first) {
+        actors_count_action(edge->actors, ACTION_BROKER_SUBSCRIBE);
+    }
     return true;
 }
 
@@ -284,6 +289,7 @@ void hub_leave(struct edge *edge, struct session *session, struct subscription *
     struct message_unsubscribe body = {.flags = hub_drop_protocol(channel, subscription)};
     if (channel->subscribers.count == 1) {
         body.flags |= UNSUBSCRIBE_LAST;
+        actors_count_action(edge->actors, ACTION_BROKER_UNSUBSCRIBE);
     }
     if (was_told && (emits & SUBSCRIBE_PRESENCE) != 0) {
         body.flags |= UNSUBSCRIBE_PRESENCE;
@@ -331,7 +337,6 @@ void hub_unsubscribe_push(struct edge *edge, struct subscription *subscription, 
     buf_share(name, 1);
     hub_unsubscribe(edge, session, subscription);
     actors_count(edge->actors, counter_of_unsubscribe(code));
-    actors_count(edge->actors, COUNTER_TRANSPORT_SENT_PUSH_UNSUBSCRIBE);
     struct client_reply reply = {.kind = CLIENT_REPLY_PUSH};
     reply.push = (struct client_push){
         .kind = CLIENT_PUSH_UNSUBSCRIBE,

@@ -91,7 +91,7 @@ static void subscription_reject(struct edge *edge, struct subscription *subscrip
     const uint32_t command_id = subscription->command_id;
     session_on_answered(edge, subscription);
     hub_leave(edge, session, subscription, false);
-    actors_count(edge->actors, COUNTER_UNRECOVERED);
+    actors_count(edge->actors, COUNTER_OF(RECOVERS, 0, 0));
     session_reply_error(edge, session, command_id, CLIENT_ERROR_UNRECOVERABLE_POSITION);
 }
 

@@ -10,7 +10,7 @@
 
 /* ---- Prometheus ---- */
 
-/* Where all samples go, and what stands before their names. */
+/* Where all samples go, and what stands before their names; NULL: nothing. */
 struct metrics {
     struct writer *out;
     const char *prefix;
@@ -34,8 +34,10 @@ static void put_label_value(struct writer *out, const char *text)
 
 static void put_name(struct metrics *to, const char *name)
 {
-    put_text(to->out, to->prefix);
-    writer_put_byte(to->out, '_');
+    if (to->prefix != NULL) {
+        put_text(to->out, to->prefix);
+        writer_put_byte(to->out, '_');
+    }
     put_text(to->out, name);
 }
 
@@ -84,7 +86,7 @@ static uint64_t nodes_of(const struct node *node)
 static void write_counters(struct metrics *to, const struct node *node)
 {
     const char *last = "";
-    for (uint32_t id = 0; id < COUNTERS_LEN; id++) {
+    for (uint32_t id = 0; id < COUNTER_ROWS_LEN; id++) {
         const struct counter_description *about = &counter_descriptions[id];
         if (strcmp(last, about->name) != 0) {
             put_header(to, about->name, about->help,
@@ -96,95 +98,231 @@ static void write_counters(struct metrics *to, const struct node *node)
     }
 }
 
-struct hist_description {
-    const char *name;
-    const char *labels;
-    const char *help;
-};
+/* ---- families ---- */
 
-static const struct hist_description hist_descriptions[HISTS_LEN] = {
-    [HIST_PUB_SUB_LAG_NS] = {"node_pub_sub_lag_seconds", "channel_namespace=\"\"",
-                             "From a home's acceptance of a publication to a shard's fan-out."},
-    [HIST_PING_PONG_NS] = {"client_ping_pong_duration_seconds", "transport=\"websocket\"",
-                           "From a ping of the server to the client's pong."},
-    [HIST_API_NS] = {"api_command_duration_seconds_histogram", "protocol=\"http\"",
-                     "One call of the server API."},
-    [HIST_PROXY_NS] = {"proxy_duration_seconds_histogram", "protocol=\"http\"",
-                       "One request of a proxy."},
-};
-
-struct hist_bucket {
-    const char *label;
-    uint64_t ns;
-};
-
-static const struct hist_bucket hist_buckets[] = {
-    {"0.000001", 1000},  {"0.00001", 10000},  {"0.0001", 100000},  {"0.00025", 250000},
-    {"0.0005", 500000},  {"0.001", 1000000},  {"0.0025", 2500000}, {"0.005", 5000000},
-    {"0.01", 10000000},  {"0.025", 25000000}, {"0.05", 50000000},  {"0.1", 100000000},
-    {"0.25", 250000000}, {"0.5", 500000000},  {"1", 1000000000},   {"2.5", 2500000000},
-    {"5", 5000000000},   {"10", 10000000000},
-};
-
-static void put_hist_name(struct metrics *to, const struct hist_description *about,
-                          const char *suffix)
+/* `name{labels` and no brace behind it. */
+static void begin_sample(struct metrics *to, const char *name, const char *suffix,
+                         const char *fixed, struct span labels)
 {
     struct writer *out = to->out;
-    put_name(to, about->name);
+    put_name(to, name);
     put_text(out, suffix);
-    writer_put_byte(out, '{');
-    put_text(out, about->labels);
+    if (fixed[0] != '\0' || !span_is_empty(labels)) {
+        writer_put_byte(out, '{');
+        writer_put(out, labels);
+        put_text(out, fixed[0] != '\0' && !span_is_empty(labels) ? "," : "");
+        put_text(out, fixed);
+    }
 }
 
-/* Shards are read as they run; the buckets of one shard are consistent enough for a scrape. */
-static void write_hist(struct metrics *to, const struct node *node, enum shard_hist id)
+enum { LABELS_LEN_MAX = 256 };
+
+/* False: there are no such values. */
+static bool write_labels(struct writer *out, const struct node *node,
+                         const struct counter_family *family, const uint32_t values[2])
 {
-    struct writer *out = to->out;
-    const struct hist_description *about = &hist_descriptions[id];
-    uint64_t counts[sizeof(hist_buckets) / sizeof(hist_buckets[0])] = {0};
-    uint64_t total = 0;
-    uint64_t sum_ns = 0;
-    for (uint32_t shard = 0; shard < node->shards; shard++) {
-        const struct stats *stats = node_stats(node, shard);
-        if (stats == NULL) {
+    for (uint32_t i = 0; i < 2; i++) {
+        const struct label *label = &family->labels[i];
+        if (label->write == NULL) {
             continue;
         }
-        const struct hist *hist = stats->hists[id];
-        for (size_t i = 0; i < sizeof(hist_buckets) / sizeof(hist_buckets[0]); i++) {
-            counts[i] += hist_count_at_most(hist, hist_buckets[i].ns);
+        if (i > 0) {
+            writer_put_byte(out, ',');
         }
-        total += hist_count(hist);
-        sum_ns += hist_sum(hist);
+        if (!label->write(out, node, values[i])) {
+            return false;
+        }
     }
-    put_header(to, about->name, about->help, "histogram");
-    for (size_t i = 0; i < sizeof(hist_buckets) / sizeof(hist_buckets[0]); i++) {
-        put_hist_name(to, about, "_bucket");
-        writer_put_literal(out, ",le=\"");
-        put_text(out, hist_buckets[i].label);
-        writer_put_literal(out, "\"} ");
-        writer_put_u64(out, counts[i]);
-        writer_put_byte(out, '\n');
+    return true;
+}
+
+/* Of families with two labels what is not zero: most combinations never are. */
+static void write_family(struct metrics *to, const struct node *node,
+                         const struct counter_family *family)
+{
+    bool has_header = false;
+    const uint32_t stride = family->labels[1].len;
+    for (uint32_t i = 0; i < family->labels[0].len * stride; i++) {
+        const uint64_t value = node_sum(node, family->first + i);
+        const uint32_t values[2] = {i / stride, i % stride};
+        uint8_t room[LABELS_LEN_MAX];
+        struct writer labels = writer_of(room, sizeof(room));
+        if ((stride > 1 && value == 0) || !write_labels(&labels, node, family, values)) {
+            continue;
+        }
+        if (!has_header) {
+            put_header(to, family->name, family->help, family->is_gauge ? "gauge" : "counter");
+            has_header = true;
+        }
+        begin_sample(to, family->name, "", family->fixed, writer_written(&labels));
+        writer_put_literal(to->out, "} ");
+        writer_put_u64(to->out, value);
+        writer_put_byte(to->out, '\n');
     }
-    put_hist_name(to, about, "_bucket");
-    writer_put_literal(out, ",le=\"+Inf\"} ");
-    writer_put_u64(out, total);
-    writer_put_byte(out, '\n');
-    put_hist_name(to, about, "_sum");
-    writer_put_literal(out, "} ");
-    writer_put_u64(out, sum_ns / CLOCK_NS_A_S);
+}
+
+/* ---- histograms ---- */
+
+static void put_seconds(struct writer *out, uint64_t ns)
+{
+    char digits[9];
+    writer_put_u64(out, ns / CLOCK_NS_A_S);
     writer_put_byte(out, '.');
-    char digits[10];
-    uint64_t rest = sum_ns % CLOCK_NS_A_S;
+    uint64_t rest = ns % CLOCK_NS_A_S;
     for (int i = 8; i >= 0; i--) {
         digits[i] = (char)('0' + rest % 10);
         rest /= 10;
     }
     writer_put(out, span_of(digits, 9));
     writer_put_byte(out, '\n');
-    put_hist_name(to, about, "_count");
-    writer_put_literal(out, "} ");
-    writer_put_u64(out, total);
-    writer_put_byte(out, '\n');
+}
+
+/* One of a family: its labels, and the figures of all shards. */
+struct hist_view {
+    const struct hist_family *family;
+    const char *name;
+    struct span labels;
+    const struct hist *hist;
+};
+
+static void put_sum_and_count(struct metrics *to, const struct hist_view *view)
+{
+    const char *end = view->family->fixed[0] == '\0' && span_is_empty(view->labels) ? " " : "} ";
+    begin_sample(to, view->name, "_sum", view->family->fixed, view->labels);
+    put_text(to->out, end);
+    put_seconds(to->out, hist_sum(view->hist));
+    begin_sample(to, view->name, "_count", view->family->fixed, view->labels);
+    put_text(to->out, end);
+    writer_put_u64(to->out, hist_count(view->hist));
+    writer_put_byte(to->out, '\n');
+}
+
+static void put_buckets(struct metrics *to, const struct hist_view *view)
+{
+    static const struct hist_bucket infinity = {"+Inf", UINT64_MAX};
+    const struct hist_family *family = view->family;
+    for (size_t i = 0; i <= family->buckets_len; i++) {
+        const struct hist_bucket *bucket =
+            i == family->buckets_len ? &infinity : &family->buckets[i];
+        begin_sample(to, view->name, "_bucket", family->fixed, view->labels);
+        writer_put_literal(to->out, ",le=\"");
+        put_text(to->out, bucket->text);
+        writer_put_literal(to->out, "\"} ");
+        writer_put_u64(to->out, bucket == &infinity ? hist_count(view->hist)
+                                                    : hist_count_at_most(view->hist, bucket->ns));
+        writer_put_byte(to->out, '\n');
+    }
+    put_sum_and_count(to, view);
+}
+
+/* Over all the time that the node runs. */
+static void put_quantiles(struct metrics *to, const struct hist_view *view)
+{
+    static const struct {
+        const char *text;
+        double quantile;
+    } quantiles[] = {{"0.5", 0.5}, {"0.99", 0.99}, {"0.999", 0.999}};
+    for (size_t i = 0; i < sizeof(quantiles) / sizeof(quantiles[0]); i++) {
+        begin_sample(to, view->name, "", view->family->fixed, view->labels);
+        writer_put_literal(to->out, ",quantile=\"");
+        put_text(to->out, quantiles[i].text);
+        writer_put_literal(to->out, "\"} ");
+        put_seconds(to->out, hist_quantile(view->hist, quantiles[i].quantile));
+    }
+    put_sum_and_count(to, view);
+}
+
+/* Shards are read as they run; the buckets of one shard are consistent enough for a scrape. */
+static void sum_hist(const struct node *node, uint32_t id, struct hist *sum)
+{
+    hist_reset(sum);
+    for (uint32_t shard = 0; shard < node->shards; shard++) {
+        const struct stats *stats = node_stats(node, shard);
+        if (stats != NULL) {
+            hist_merge(sum, stats->hists[id]);
+        }
+    }
+}
+
+typedef void put_hist(struct metrics *to, const struct hist_view *view);
+
+/* Of families with a label those that anything was recorded for. */
+static void write_hists(struct metrics *to, const struct node *node, struct hist_view *view,
+                        const char *type, put_hist *put)
+{
+    bool has_header = false;
+    const struct label *label = &view->family->label;
+    struct hist *sum = hist_create(STATS_HIST_PRECISION_BITS);
+    view->hist = sum;
+    for (uint32_t value = 0; sum != NULL && value < label->len; value++) {
+        uint8_t room[LABELS_LEN_MAX];
+        struct writer labels = writer_of(room, sizeof(room));
+        sum_hist(node, view->family->first + value, sum);
+        if (label->write != NULL && (hist_count(sum) == 0 || !label->write(&labels, node, value))) {
+            continue;
+        }
+        if (!has_header) {
+            put_header(to, view->name, view->family->help, type);
+            has_header = true;
+        }
+        view->labels = writer_written(&labels);
+        put(to, view);
+    }
+    hist_destroy(sum);
+}
+
+static void write_hist_family(struct metrics *to, const struct node *node,
+                              const struct hist_family *family)
+{
+    static const char suffix[] = "_histogram";
+    struct hist_view view = {.family = family, .name = family->name};
+    write_hists(to, node, &view, "histogram", put_buckets);
+    const size_t len = strlen(family->name);
+    const size_t cut = len - (sizeof(suffix) - 1);
+    char summary[64];
+    if (len > sizeof(suffix) && strcmp(family->name + cut, suffix) == 0 && cut < sizeof(summary)) {
+        memcpy(summary, family->name, cut);
+        summary[cut] = '\0';
+        view.name = summary;
+        write_hists(to, node, &view, "summary", put_quantiles);
+    }
+}
+
+/* ---- the process ---- */
+
+/* Their names are Prometheus' own, so that no prefix stands before them. */
+static void write_process(struct writer *out, const struct node *node)
+{
+    struct node_process process;
+    if (!node_process(node, &process)) {
+        return;
+    }
+    const struct {
+        const char *name;
+        const char *type;
+        const char *help;
+        uint64_t value;
+    } rows[] = {
+        {"process_resident_memory_bytes", "gauge", "Memory in use.", process.resident_bytes},
+        {"process_virtual_memory_bytes", "gauge", "Address space in use.", process.virtual_bytes},
+        {"process_open_fds", "gauge", "Connections of clients, to backends and to nodes.",
+         node_sum(node, COUNTER_NUM_CONNECTIONS) + node_sum(node, COUNTER_BACKEND_CONNECTIONS) +
+             node_sum(node, COUNTER_LINKS_UP)},
+        {"process_max_fds", "gauge", "Descriptors that all shards may open.", process.max_fds},
+    };
+    struct metrics to = {out, NULL};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        put_header(&to, rows[i].name, rows[i].help, rows[i].type);
+        put_sample(&to, rows[i].name, "", rows[i].value);
+    }
+    put_header(&to, "process_start_time_seconds", "When it started, as Unix time.", "gauge");
+    put_name(&to, "process_start_time_seconds");
+    writer_put_byte(out, ' ');
+    put_seconds(out, (uint64_t)node->started_wall_ms * CLOCK_NS_A_MS);
+    put_header(&to, "process_cpu_seconds_total", "Time on processors.", "counter");
+    put_name(&to, "process_cpu_seconds_total");
+    writer_put_byte(out, ' ');
+    put_seconds(out, process.cpu_ns);
 }
 
 void metrics_write_prometheus(struct writer *out, const struct node *node, int64_t wall_ms)
@@ -203,11 +341,23 @@ void metrics_write_prometheus(struct writer *out, const struct node *node, int64
     put_header(&to, "node_uptime_seconds", "Since the node started.", "gauge");
     put_sample(&to, "node_uptime_seconds", "", up_ms > 0 ? (uint64_t)up_ms / 1000 : 0);
     put_header(&to, "client_subscriptions_inflight", "Subscriptions of sessions.", "gauge");
-    put_sample(&to, "client_subscriptions_inflight", "", node_sum(node, COUNTER_NUM_SUBSCRIPTIONS));
+    put_sample(&to, "client_subscriptions_inflight", "client_name=\"\"," WITH_NAMESPACE,
+               node_sum(node, COUNTER_NUM_SUBSCRIPTIONS));
+    put_header(&to, "client_subscriptions_accepted", "Subscriptions that were made.", "counter");
+    put_sample(&to, "client_subscriptions_accepted", "client_name=\"\"," WITH_NAMESPACE,
+               node_sum(node, COUNTER_OF(ACTION, ACTION_ADD_SUBSCRIPTION, 0)));
+    put_header(&to, "node_client_connection_limit", "Peers beyond client.connection_limit.",
+               "counter");
+    put_sample(&to, "node_client_connection_limit", "",
+               node_sum(node, COUNTER_REFUSED_CONNECTION_LIMIT));
     write_counters(&to, node);
-    for (uint32_t id = 0; id < HISTS_LEN; id++) {
-        write_hist(&to, node, (enum shard_hist)id);
+    for (size_t i = 0; i < counter_families_len; i++) {
+        write_family(&to, node, &counter_families[i]);
     }
+    for (size_t i = 0; i < hist_families_len; i++) {
+        write_hist_family(&to, node, &hist_families[i]);
+    }
+    write_process(out, node);
 }
 
 /* ---- the demo page's view ---- */
@@ -225,6 +375,15 @@ static const struct shard_field shard_fields[] = {
     {"turns", COUNTER_TURNS},
     {"busy_ns", COUNTER_BUSY_NS},
 };
+
+static uint64_t sum_of(const struct stats *stats, uint32_t first, uint32_t last)
+{
+    uint64_t sum = 0;
+    for (uint32_t counter = first; counter <= last; counter++) {
+        sum += stats_get(stats, counter);
+    }
+    return sum;
+}
 
 void metrics_write_shards(struct writer *out, const struct node *node)
 {
@@ -252,10 +411,10 @@ void metrics_write_shards(struct writer *out, const struct node *node)
             json_write_u64(&json, stats_get(stats, shard_fields[i].counter));
         }
         JSON_WRITE_KEY(&json, "messages_in");
-        json_write_u64(&json, stats_get(stats, COUNTER_TRANSPORT_RECEIVED_COMMAND));
+        json_write_u64(&json,
+                       sum_of(stats, COUNTER_TRANSPORT_RECEIVED, COUNTER_TRANSPORT_RECEIVED_LAST));
         JSON_WRITE_KEY(&json, "messages_out");
-        json_write_u64(&json, stats_get(stats, COUNTER_TRANSPORT_SENT_PUSH_PUBLICATION) +
-                                  stats_get(stats, COUNTER_TRANSPORT_SENT_REPLY));
+        json_write_u64(&json, sum_of(stats, COUNTER_TRANSPORT_SENT, COUNTER_TRANSPORT_SENT_LAST));
         json_write_object_end(&json);
     }
     json_write_array_end(&json);

@@ -30,6 +30,7 @@ struct proxy_call {
     uint32_t command_id;
     uint32_t status;
     uint8_t kind;
+    uint8_t use; /* Its number in edge->proxy_uses. */
     uint8_t outcome;
     bool is_command;
 };
@@ -60,7 +61,7 @@ static void call_end(struct edge *edge, struct proxy_call *call)
     }
     *link = call->next;
     backends_cancel(edge->backends, call->request);
-    actors_gauge_add(edge->actors, COUNTER_PROXY_INFLIGHT_CONNECT + call->kind, -1);
+    actors_gauge_add(edge->actors, COUNTER_OF(PROXY_INFLIGHT, call->use, 0), -1);
     free(call->text);
     buf_release(call->channel);
     pool_put(edge->proxy_calls, call->handle);
@@ -261,7 +262,8 @@ static bool call_begin(struct edge *edge, struct session *session,
     call->started_ns = edge->shard->now_ns;
     call->next = session->proxy_calls;
     session->proxy_calls = handle;
-    actors_gauge_add(edge->actors, COUNTER_PROXY_INFLIGHT_CONNECT + call->kind, 1);
+    call->use = (uint8_t)proxy_uses_number(&edge->proxy_uses, proxy, kind);
+    actors_gauge_add(edge->actors, COUNTER_OF(PROXY_INFLIGHT, call->use, 0), 1);
     request->client = span_of(id, sizeof(id));
     request->transport = span_of_text(transport_name(connection_transport(session->conn)));
     request->protocol = connection_protocol(session->conn) == CLIENT_PROTOBUF
@@ -284,7 +286,7 @@ static bool call_begin(struct edge *edge, struct session *session,
 
 static void count_failure(struct edge *edge, const struct proxy_call *call, const char *reason)
 {
-    actors_count(edge->actors, COUNTER_PROXY_ERROR_CONNECT + call->kind);
+    actors_count(edge->actors, COUNTER_OF(PROXY_ERROR, call->use, 0));
     LOG(edge->shard->log, LOG_WARN, "proxy", "type=%s name=%s result=failed reason=\"%s\"",
         proxy_kind_name((enum proxy_kind)call->kind), call->options->name, reason);
 }
@@ -377,7 +379,6 @@ static enum proxy_step refuse(struct edge *edge, struct session *session, uint32
         session_disconnect(edge, session, uni_disconnect_of(answer->error_code), SPAN_EMPTY);
         return PROXY_ENDED;
     }
-    actors_count(edge->actors, counter_of_reply_error(answer->error_code));
     if (rates_count_error(edge, session, answer->error_code)) {
         session_disconnect(edge, session, CLIENT_DISCONNECT_TOO_MANY_ERRORS, SPAN_EMPTY);
         return PROXY_ENDED;
@@ -559,7 +560,8 @@ void proxy_on_answer(struct edge *edge, uint32_t handle, const struct backend_an
     } else if (call->len > 0) {
         memcpy(call->text, answer->body.at, call->len);
     }
-    hist_record(edge->shard->stats->hists[HIST_PROXY_NS], edge->shard->now_ns - call->started_ns);
+    hist_record(edge->shard->stats->hists[HIST_PROXY + call->use],
+                edge->shard->now_ns - call->started_ns);
     if (call->is_command) {
         connection_resume(edge, call->session->conn);
     } else if (call->kind == PROXY_REFRESH) {
@@ -568,12 +570,3 @@ void proxy_on_answer(struct edge *edge, uint32_t handle, const struct backend_an
         on_sub_refreshed(edge, call);
     }
 }
-
-#define SAME_ORDER(name, text) \
-    static_assert((int)COUNTER_PROXY_INFLIGHT_##name == \
-                      (int)COUNTER_PROXY_INFLIGHT_CONNECT + (int)PROXY_##name, \
-                  "counters stand in the order of the kinds"); \
-    static_assert((int)COUNTER_PROXY_ERROR_##name == \
-                      (int)COUNTER_PROXY_ERROR_CONNECT + (int)PROXY_##name, \
-                  "counters stand in the order of the kinds");
-PROXY_KINDS(SAME_ORDER)

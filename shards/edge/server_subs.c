@@ -324,7 +324,6 @@ static void push_publications(struct edge *edge, struct session *session, struct
         struct client_reply reply = {.kind = CLIENT_REPLY_PUSH};
         reply.push = (struct client_push){.kind = CLIENT_PUSH_PUBLICATION, .channel = channel};
         reply.push.publication = publications->items[i];
-        actors_count(edge->actors, COUNTER_TRANSPORT_SENT_PUSH_PUBLICATION);
         session_reply(edge, session, &reply);
     }
 }
@@ -364,7 +363,7 @@ static void tell_by_push(struct edge *edge, struct subscription *subscription,
             .epoch = positioned ? epoch : SPAN_EMPTY,
             .data = span_of_buf(data),
         };
-        streams_count_recovery(edge, answer->flags);
+        streams_count_recovery(edge, answer->flags, publications.len);
         session_reply(edge, session, &reply);
         push_publications(edge, session, span_of_buf(name), &publications);
     }
@@ -492,7 +491,7 @@ static bool tell_one(struct edge *edge, struct subscription *at, struct message_
         sub->result.data =
             told->data == NULL ? SPAN_EMPTY : span_of(told->data->bytes, told->data->len);
     }
-    streams_count_recovery(edge, answer.flags);
+    streams_count_recovery(edge, answer.flags, told->publications.len);
     return true;
 }
 
@@ -554,8 +553,6 @@ void server_subs_reply(struct edge *edge, struct session *session, struct client
         if (!session_try_reply(edge, session, reply)) {
             leave_out_publications(&telling);
             session_reply(edge, session, reply);
-        } else {
-            actors_count(edge->actors, COUNTER_TRANSPORT_SENT_REPLY);
         }
         if (conn->state == CONNECTION_SESSION) {
             send_held(edge, session, subs);

@@ -13,6 +13,8 @@
 #include "shards/edge/proxy.h"
 #include "shards/edge/rates.h"
 #include "shards/edge/server_subs.h"
+#include "shards/edge/stopwatch.h"
+#include "shards/edge/tally.h"
 #include "shards/edge/uni.h"
 #include "shards/edge/users.h"
 
@@ -113,8 +115,9 @@ void session_on_connected(struct edge *edge, struct session *session, uint32_t c
     session->state = SESSION_CONNECTED;
     const enum transport transport = connection_transport(session->conn);
     const struct transport_shape *shape = &transport_shapes[transport];
-    actors_count(edge->actors, counter_of_transport(COUNTER_ACCEPTED_WEBSOCKET, transport));
-    actors_gauge_add(edge->actors, counter_of_transport(COUNTER_INFLIGHT_WEBSOCKET, transport), 1);
+    actors_count(edge->actors, COUNTER_OF(ACCEPTED, transport, 0));
+    actors_count_action(edge->actors, ACTION_ADD_CLIENT);
+    actors_gauge_add(edge->actors, COUNTER_OF(INFLIGHT, transport, 0), 1);
     actors_gauge_add(edge->actors, COUNTER_NUM_CLIENTS, 1);
     if (span_is_empty(session_user(session))) {
         actors_gauge_add(edge->actors, COUNTER_NUM_ANONYMOUS, 1);
@@ -202,8 +205,8 @@ void session_close(struct edge *edge, struct session *session)
     }
     if (session->state == SESSION_CONNECTED) {
         actors_gauge_add(edge->actors, COUNTER_NUM_CLIENTS, -1);
-        actors_gauge_add(edge->actors, counter_of_transport(COUNTER_INFLIGHT_WEBSOCKET, transport),
-                         -1);
+        actors_count_action(edge->actors, ACTION_REMOVE_CLIENT);
+        actors_gauge_add(edge->actors, COUNTER_OF(INFLIGHT, transport, 0), -1);
         if (span_is_empty(session_user(session))) {
             actors_gauge_add(edge->actors, COUNTER_NUM_ANONYMOUS, -1);
         }
@@ -249,6 +252,49 @@ static void encode_protobuf(struct writer *out, const void *what)
     client_protocol_encode_reply(CLIENT_PROTOBUF, out, what);
 }
 
+static enum client_method method_of_reply(enum client_reply_kind kind)
+{
+    static const enum client_method methods[CLIENT_REPLY_COUNT] = {
+        [CLIENT_REPLY_CONNECT] = CLIENT_METHOD_CONNECT,
+        [CLIENT_REPLY_SUBSCRIBE] = CLIENT_METHOD_SUBSCRIBE,
+        [CLIENT_REPLY_UNSUBSCRIBE] = CLIENT_METHOD_UNSUBSCRIBE,
+        [CLIENT_REPLY_PUBLISH] = CLIENT_METHOD_PUBLISH,
+        [CLIENT_REPLY_PRESENCE] = CLIENT_METHOD_PRESENCE,
+        [CLIENT_REPLY_PRESENCE_STATS] = CLIENT_METHOD_PRESENCE_STATS,
+        [CLIENT_REPLY_HISTORY] = CLIENT_METHOD_HISTORY,
+        [CLIENT_REPLY_RPC] = CLIENT_METHOD_RPC,
+        [CLIENT_REPLY_REFRESH] = CLIENT_METHOD_REFRESH,
+        [CLIENT_REPLY_SUB_REFRESH] = CLIENT_METHOD_SUB_REFRESH,
+    };
+    return methods[kind];
+}
+
+static void count_error(struct edge *edge, enum client_method method, uint32_t code)
+{
+    actors_count(edge->actors, COUNTER_OF(REPLY_ERROR, method, label_of_error(code)));
+}
+
+/* What has been told, in so many bytes. */
+static void count_reply(struct edge *edge, const struct connection *conn,
+                        const struct client_reply *reply, size_t len)
+{
+    enum frame_type frame;
+    if (reply->kind == CLIENT_REPLY_PUSH) {
+        frame = frame_type_of_push(reply->push.kind);
+        if (frame == FRAME_PUSH_CONNECT) {
+            (void)stopwatch_stop(edge, conn->handle, UNI_CONNECT_ID);
+        }
+    } else {
+        const enum client_method known = stopwatch_stop(edge, conn->handle, reply->id);
+        const bool is_error = reply->kind == CLIENT_REPLY_ERROR;
+        frame = frame_type_of_method(is_error ? known : method_of_reply(reply->kind));
+        if (is_error) {
+            count_error(edge, known, reply->error.code);
+        }
+    }
+    tally_sent(edge, connection_transport(conn), frame, 1, len);
+}
+
 bool session_try_reply(struct edge *edge, struct session *session, const struct client_reply *reply)
 {
     uint8_t *larger;
@@ -260,12 +306,14 @@ bool session_try_reply(struct edge *edge, struct session *session, const struct 
         bytes.at != NULL &&
         connection_send_message(edge, session->conn, connection_opcode(protocol), bytes);
     free(larger);
+    if (fits) {
+        count_reply(edge, session->conn, reply, bytes.len);
+    }
     return fits;
 }
 
 void session_reply(struct edge *edge, struct session *session, const struct client_reply *reply)
 {
-    actors_count(edge->actors, COUNTER_TRANSPORT_SENT_REPLY);
     if (!session_try_reply(edge, session, reply)) {
         session_disconnect(edge, session, CLIENT_DISCONNECT_SLOW, SPAN_EMPTY);
     }
@@ -274,13 +322,13 @@ void session_reply(struct edge *edge, struct session *session, const struct clie
 void session_reply_error(struct edge *edge, struct session *session, uint32_t id,
                          enum client_error error)
 {
-    actors_count(edge->actors, counter_of_reply_error(error));
-    if (rates_count_error(edge, session, error)) {
-        session_disconnect(edge, session, CLIENT_DISCONNECT_TOO_MANY_ERRORS, SPAN_EMPTY);
-        return;
-    }
-    if (session_is_unidirectional(session)) {
-        session_disconnect(edge, session, uni_disconnect_of(error), SPAN_EMPTY);
+    const bool are_too_many = rates_count_error(edge, session, error);
+    if (are_too_many || session_is_unidirectional(session)) {
+        count_error(edge, stopwatch_stop(edge, session->conn->handle, id), error);
+        session_disconnect(edge, session,
+                           are_too_many ? (uint32_t)CLIENT_DISCONNECT_TOO_MANY_ERRORS
+                                        : uni_disconnect_of(error),
+                           SPAN_EMPTY);
         return;
     }
     session_reply(edge, session,
@@ -360,7 +408,10 @@ static bool session_send_ping(struct edge *edge, const struct session *session)
 static void session_ping(struct edge *edge, struct session *session)
 {
     const struct client_options *options = &edge->options->client;
-    actors_count(edge->actors, COUNTER_TRANSPORT_SENT_SERVER_PING);
+    tally_sent(edge, connection_transport(session->conn), FRAME_SERVER_PING, 1,
+               session->has_frame_pings
+                   ? 0
+                   : client_protocol_ping(connection_protocol(session->conn)).len);
     if (!session_send_ping(edge, session)) {
         session_disconnect(edge, session, CLIENT_DISCONNECT_SLOW, SPAN_EMPTY);
         return;

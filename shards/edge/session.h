@@ -97,7 +97,7 @@ void session_on_deadline(struct edge *edge, struct session *session);
 void session_disconnect(struct edge *edge, struct session *session, uint32_t code,
                         struct span reason);
 
-/* Encodes and queues; a full queue disconnects (3008). */
+/* Encodes, queues and counts; a full queue disconnects (3008). */
 void session_reply(struct edge *edge, struct session *session, const struct client_reply *reply);
 /* The same but for the full queue: false, and nothing has happened. */
 MUST_CHECK bool session_try_reply(struct edge *edge, struct session *session,
@@ -124,9 +124,9 @@ void session_set_ping_due(struct edge *edge, struct session *session, uint64_t f
  */
 MUST_CHECK bool session_on_message(struct edge *edge, struct session *session, struct span message);
 
-/* The same for one that was decoded, with what is left of the scratch. */
+/* The same for one that was decoded from `len` bytes, with what is left of the scratch. */
 MUST_CHECK bool session_on_command_decoded(struct edge *edge, struct session *session,
-                                           const struct client_command *command,
+                                           const struct client_command *command, size_t len,
                                            struct scratch *scratch);
 
 /* Room in edge->decoded for what a command of that length needs, its token too. False: memory is

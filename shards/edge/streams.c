@@ -187,11 +187,11 @@ bool streams_may_tell(struct edge *edge, struct session *session,
     return false;
 }
 
-void streams_count_recovery(struct edge *edge, uint32_t flags)
+void streams_count_recovery(struct edge *edge, uint32_t flags, size_t publications)
 {
     if ((flags & SUBSCRIBE_RECOVER) != 0) {
         actors_count(edge->actors,
-                     (flags & SUBSCRIBED_RECOVERED) != 0 ? COUNTER_RECOVERED : COUNTER_UNRECOVERED);
+                     COUNTER_OF(RECOVERS, (flags & SUBSCRIBED_RECOVERED) != 0, publications > 0));
     }
 }
 
@@ -213,18 +213,19 @@ void streams_reply_subscribed(struct edge *edge, struct subscription *subscripti
         streams_put_position(&told, epoch, &publications, &reply->subscribe);
         fits = session_try_reply(edge, session, reply);
     }
+    size_t told_len = publications.len;
     if (fits) {
         tailored_on_told(subscription, &publications);
     }
     stream_publications_free(&publications);
     if (!fits && answer->page != NULL) {
         publications = (struct stream_publications){0};
+        told_len = 0;
         told.flags &= ~(uint32_t)SUBSCRIBED_RECOVERED;
         streams_put_position(&told, epoch, &publications, &reply->subscribe);
         fits = session_try_reply(edge, session, reply);
     }
-    streams_count_recovery(edge, told.flags);
-    actors_count(edge->actors, COUNTER_TRANSPORT_SENT_REPLY);
+    streams_count_recovery(edge, told.flags, told_len);
     if (!fits) {
         session_disconnect(edge, session, CLIENT_DISCONNECT_SLOW, SPAN_EMPTY);
     }

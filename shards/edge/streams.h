@@ -53,7 +53,7 @@ void streams_put_position(const struct message_subscribed *answer, struct span e
 MUST_CHECK bool streams_may_tell(struct edge *edge, struct session *session,
                                  const struct stream_publications *publications);
 
-void streams_count_recovery(struct edge *edge, uint32_t subscribed_flags);
+void streams_count_recovery(struct edge *edge, uint32_t subscribed_flags, size_t publications);
 
 /* Answers a subscribe command: with what was recovered or, where that does not fit into the
  * client's queue, without, so that it knows that it missed something. May end the connection. */

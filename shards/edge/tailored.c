@@ -247,12 +247,11 @@ static bool send_to(struct sending *sending, struct subscription *at)
 }
 
 /* Backwards, since a subscriber that ends leaves the table, and the last one takes its place. */
-static uint64_t send_to_all(struct sending *sending)
+static void send_to_all(struct sending *sending)
 {
     struct edge *edge = sending->edge;
     struct hub_channel *channel = sending->channel;
     const uint32_t kind = sending->broadcast->kind;
-    uint64_t sent = 0;
     uint64_t held_back = 0;
     for (uint32_t i = channel->subscribers.count; i-- > 0;) {
         struct subscription *at = *subscribers_at(&channel->subscribers, i);
@@ -271,13 +270,11 @@ static uint64_t send_to_all(struct sending *sending)
             continue;
         }
         const bool is_last = channel->subscribers.count == 1;
-        sent += sending->broadcast->parts_len;
         if (!send_to(sending, at) && is_last) {
             break;
         }
     }
     actors_count_many(edge->actors, COUNTER_TAGS_FILTER_DROPPED, held_back);
-    return sent;
 }
 
 /* The tags of a publication, from a frame in any protocol; false: memory is out. *larger is to be
@@ -320,7 +317,7 @@ static void find_publisher(struct sending *sending)
         client_id_parse(client_push_publisher(protocol, &parts), sending->publisher);
 }
 
-uint64_t tailored_send(struct edge *edge, struct hub_channel *channel, struct broadcast *broadcast)
+void tailored_send(struct edge *edge, struct hub_channel *channel, struct broadcast *broadcast)
 {
     alignas(struct filter_tag) uint8_t room[2048];
     uint8_t *larger = NULL;
@@ -333,7 +330,6 @@ uint64_t tailored_send(struct edge *edge, struct hub_channel *channel, struct br
     for (uint32_t i = 0; i < DELTA_FORMS * CLIENT_PROTOCOLS; i++) {
         encoding_init(&sending.deltas[i / CLIENT_PROTOCOLS][i % CLIENT_PROTOCOLS]);
     }
-    uint64_t sent = 0;
     const bool has_tags =
         channel->tailored == NULL || channel->tailored->filtered == 0 ||
         broadcast->kind != PUBLICATION_DATA ||
@@ -341,16 +337,15 @@ uint64_t tailored_send(struct edge *edge, struct hub_channel *channel, struct br
     find_publisher(&sending);
     filters_next_publication(edge);
     if (has_tags) {
-        sent = send_to_all(&sending);
+        send_to_all(&sending);
     } else {
         actors_count(edge->actors, COUNTER_REFUSED_MEMORY);
         broadcast_tell_gap(edge, channel);
     }
     for (uint32_t i = 0; i < DELTA_FORMS * CLIENT_PROTOCOLS; i++) {
-        encoding_release(&sending.deltas[i / CLIENT_PROTOCOLS][i % CLIENT_PROTOCOLS]);
+        encoding_end(edge, &sending.deltas[i / CLIENT_PROTOCOLS][i % CLIENT_PROTOCOLS], broadcast);
     }
     free(larger);
-    return sent;
 }
 
 /* ---- pages ---- */

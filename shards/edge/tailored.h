@@ -30,9 +30,9 @@ bool tailored_takes(const struct hub_channel *channel, uint32_t kind);
 /* How many publications may leave together: a filter lets pass or holds back each by itself. */
 uint32_t tailored_parts_max(const struct hub_channel *channel, uint32_t parts_max);
 
-/* To all subscribers of the channel, the others among them; how many messages that were. The
- * channel may go with its last one. */
-uint64_t tailored_send(struct edge *edge, struct hub_channel *channel, struct broadcast *broadcast);
+/* To all subscribers of the channel, the others among them. The channel may go with its last one.
+ */
+void tailored_send(struct edge *edge, struct hub_channel *channel, struct broadcast *broadcast);
 
 /* It was sent: the next one is told as the difference to it. */
 void tailored_keep(struct edge *edge, struct hub_channel *channel, const struct arrival *arrival);

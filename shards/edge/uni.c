@@ -6,6 +6,7 @@
 
 #include "codec/client_json.h"
 #include "shards/edge/http.h"
+#include "shards/edge/tally.h"
 #include "shards/edge/upgrade.h"
 
 bool uni_check_request(struct span *request)
@@ -28,14 +29,14 @@ bool uni_check_request(struct span *request)
 void uni_connect(struct edge *edge, struct session *session, struct span request)
 {
     struct scratch scratch;
-    struct client_command command = {.id = 1, .method = CLIENT_METHOD_CONNECT};
+    struct client_command command = {.id = UNI_CONNECT_ID, .method = CLIENT_METHOD_CONNECT};
     if (!session_scratch(edge, CLIENT_JSON, request.len, &scratch)) {
         session_disconnect(edge, session, CLIENT_DISCONNECT_INTERNAL, SPAN_EMPTY);
     } else if (client_json_decode_connect(request, &scratch, &command.connect) != JSON_OK) {
         session_disconnect(edge, session, CLIENT_DISCONNECT_BAD_REQUEST, SPAN_EMPTY);
     } else {
         struct connection *conn = session->conn;
-        if (!session_on_command_decoded(edge, session, &command, &scratch)) {
+        if (!session_on_command_decoded(edge, session, &command, request.len, &scratch)) {
             session_hold(edge, conn, request);
         }
     }
@@ -115,6 +116,7 @@ void uni_end_websocket(struct edge *edge, struct session *session, uint32_t code
     uint8_t room[DISCONNECT_PUSH_LEN_MAX];
     if (!drop && !options->uni_websocket_disable_disconnect_push) {
         const struct span push = uni_disconnect_push(CLIENT_JSON, code, reason, room);
+        tally_sent(edge, TRANSPORT_UNI_WEBSOCKET, FRAME_PUSH_DISCONNECT, 1, push.len);
         (void)!connection_send_message(edge, conn, WEBSOCKET_TEXT, push);
     }
     if (options->uni_websocket_disable_closing_handshake) {

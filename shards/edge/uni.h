@@ -26,6 +26,9 @@ uint32_t uni_disconnect_of(enum client_error error);
 void uni_end_websocket(struct edge *edge, struct session *session, uint32_t code,
                        struct span reason, bool drop);
 
+/* Of the connect command, which its client does not number. */
+enum { UNI_CONNECT_ID = 1 };
+
 /* A disconnect push, encoded as a reply of that protocol. */
 enum { DISCONNECT_PUSH_LEN_MAX = 1024 };
 struct span uni_disconnect_push(enum client_protocol protocol, uint32_t code, struct span reason,

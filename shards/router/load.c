@@ -23,16 +23,8 @@ void load_init(struct load *load, const struct node *node, const struct shard *s
 
 static uint64_t messages_of(const struct node *node)
 {
-    static const enum counter counters[] = {
-        COUNTER_TRANSPORT_RECEIVED_COMMAND,      COUNTER_TRANSPORT_SENT_REPLY,
-        COUNTER_TRANSPORT_SENT_PUSH_PUBLICATION, COUNTER_TRANSPORT_SENT_PUSH_JOIN,
-        COUNTER_TRANSPORT_SENT_PUSH_LEAVE,
-    };
-    uint64_t sum = 0;
-    for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
-        sum += node_sum(node, counters[i]);
-    }
-    return sum;
+    return node_sum_range(node, COUNTER_TRANSPORT_SENT, COUNTER_TRANSPORT_SENT_LAST) +
+           node_sum_range(node, COUNTER_TRANSPORT_RECEIVED, COUNTER_TRANSPORT_RECEIVED_LAST);
 }
 
 /* An event waits for about one turn of its shard: the mean of those since the last look. */
@@ -72,8 +64,10 @@ struct gossip_load load_now(const struct load *load)
 {
     const struct node *node = load->node;
     const bool has_anonymous = node_sum(node, COUNTER_NUM_ANONYMOUS) > 0;
+    struct node_process process;
+    (void)node_process(node, &process);
     return (struct gossip_load){
-        .memory_bytes = __atomic_load_n(&node->memory_bytes, __ATOMIC_RELAXED),
+        .memory_bytes = process.resident_bytes,
         .connections = saturated(node_sum(node, COUNTER_NUM_CONNECTIONS)),
         .sessions = saturated(node_sum(node, COUNTER_NUM_CLIENTS)),
         .messages_a_second = load->messages_a_second,

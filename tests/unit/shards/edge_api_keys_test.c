@@ -55,7 +55,13 @@ static void a_key_may_call_its_methods(void **state)
     call("publisher", "presence", "{\"channel\":\"chat:a\"}", DENIED);
     call("everything", "disconnect", "{\"user\":\"u\"}", "{\"result\":{}}");
     call("key", "disconnect", "{\"user\":\"u\"}", "{\"result\":{}}");
-    assert_int_equal(edge_rig_count(&rig, COUNTER_API_ERROR_103), 3);
+    static const enum api_method denied[] = {API_METHOD_INFO, API_METHOD_DISCONNECT,
+                                             API_METHOD_PRESENCE};
+    for (size_t i = 0; i < sizeof(denied) / sizeof(denied[0]); i++) {
+        assert_int_equal(edge_rig_count(&rig,
+                                        COUNTER_OF(API_ERROR, denied[i], label_of_error(103))),
+                         1);
+    }
     edge_rig_stop(&rig);
 }
 

@@ -139,7 +139,9 @@ static void a_long_name_is_107_and_a_full_client_106(void **state)
     peer_say(peer, "{\"id\":5,\"unsubscribe\":{\"channel\":\"open:2\"}}");
     peer_hear(peer, "{\"id\":5,\"unsubscribe\":{}}");
     peer_subscribe(peer, "open:3");
-    assert_int_equal(edge_rig_count(&rig, COUNTER_REPLY_ERROR_106), 1);
+    assert_int_equal(edge_rig_count(&rig, COUNTER_OF(REPLY_ERROR, CLIENT_METHOD_SUBSCRIBE,
+                                                     label_of_error(106))),
+                     1);
     edge_rig_stop(&rig);
 }
 
@@ -281,7 +283,7 @@ static void connect_comes_first_and_once(void **state)
         peer_hear(peer, "{\"id\":1,\"error\":{\"code\":109,\"message\":\"token expired\"}}");
         peer_hear_close(peer, BAD_REQUEST);
     }
-    assert_int_equal(edge_rig_count(&rig, COUNTER_ACCEPTED_WEBSOCKET), 0);
+    assert_int_equal(edge_rig_count(&rig, COUNTER_OF(ACCEPTED, TRANSPORT_WEBSOCKET, 0)), 0);
     edge_rig_stop(&rig);
 }
 

@@ -220,7 +220,9 @@ static void what_does_not_inflate_is_1007(void **state)
     put_deflated(peer, 0xc1, "\xff\xfe");
     peer_hear_close_frame(peer, 1007, "text is not UTF-8");
     peer_hear_end(peer);
-    assert_int_equal(edge_rig_count(&rig, COUNTER_CLOSE_1007), 2);
+    assert_int_equal(edge_rig_count(&rig, COUNTER_OF(TRANSPORT_CLOSE, TRANSPORT_WEBSOCKET,
+                                                     label_of_close(1007))),
+                     2);
     edge_rig_stop(&rig);
 }
 
@@ -254,7 +256,9 @@ static void what_inflates_too_far_is_1009(void **state)
             peer_hear_end(peer);
         }
     }
-    assert_int_equal(edge_rig_count(&rig, COUNTER_REPLY_ERROR_108), 2);
+    assert_int_equal(edge_rig_count(&rig, COUNTER_OF(REPLY_ERROR, CLIENT_METHOD_RPC,
+                                                     label_of_error(108))),
+                     2);
     edge_rig_stop(&rig);
 }
 

@@ -261,9 +261,9 @@ static void everybody_hears_publications_in_the_form_of_its_transport(void **sta
                     "\"client\":\"<id>\"}}}}\n"
                     "{\"push\":{\"channel\":\"c\",\"pub\":{\"data\":3,\"info\":{\"user\":\"\","
                     "\"client\":\"<id>\"}}}}\n");
-    assert_int_equal(edge_rig_count(&rig, COUNTER_ACCEPTED_HTTP_STREAM), 1);
-    assert_int_equal(edge_rig_count(&rig, COUNTER_INFLIGHT_SSE), 1);
-    assert_int_equal(edge_rig_count(&rig, COUNTER_INFLIGHT_WEBSOCKET), 1);
+    assert_int_equal(edge_rig_count(&rig, COUNTER_OF(ACCEPTED, TRANSPORT_HTTP_STREAM, 0)), 1);
+    assert_int_equal(edge_rig_count(&rig, COUNTER_OF(INFLIGHT, TRANSPORT_SSE, 0)), 1);
+    assert_int_equal(edge_rig_count(&rig, COUNTER_OF(INFLIGHT, TRANSPORT_WEBSOCKET, 0)), 1);
     edge_rig_stop(&rig);
 }
 

@@ -241,7 +241,9 @@ static void a_message_beyond_its_limit_is_1009(void **state)
             }
         }
     }
-    assert_int_equal(edge_rig_count(&rig, COUNTER_CLOSE_1009), 2);
+    assert_int_equal(edge_rig_count(&rig, COUNTER_OF(TRANSPORT_CLOSE, TRANSPORT_WEBSOCKET,
+                                                     label_of_close(1009))),
+                     2);
     /* A declared length is enough: nothing of it has to come. */
     struct peer *peer = peer_open(&rig);
     peer_connect(peer);

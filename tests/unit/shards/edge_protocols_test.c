@@ -492,7 +492,9 @@ static void pings_may_be_websockets_own(void **state)
             peer_put_frame(peer, 0x8a, "", 0);
             hear_frame_ping(peer);
         }
-        assert_int_equal(edge_rig_count(&rig, COUNTER_TRANSPORT_RECEIVED_CLIENT_PONG), 3);
+        assert_int_equal(edge_rig_count(&rig, COUNTER_OF(TRANSPORT_RECEIVED, TRANSPORT_WEBSOCKET,
+                                                         FRAME_CLIENT_PONG)),
+                         3);
         edge_rig_advance(&rig, 1000);
         peer_hear_close(peer, 3012, "no pong");
         /* The protocol's own pong is none here, though a ping waits for its answer. */

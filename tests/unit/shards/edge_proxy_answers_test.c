@@ -205,7 +205,7 @@ static void a_client_that_goes_cancels_its_request(void **state)
             peer_close(peer);
         }
         edge_rig_advance(&rig, 1);
-        assert_int_equal(edge_rig_count(&rig, COUNTER_PROXY_INFLIGHT_CONNECT), 0);
+        assert_int_equal(edge_rig_count(&rig, COUNTER_OF(PROXY_INFLIGHT, 0, 0)), 0);
         assert_int_equal(edge_rig_count(&rig, COUNTER_BACKEND_REQUESTS_INFLIGHT), 0);
         assert_true(backend_is_left(&backend, at));
     }

@@ -84,13 +84,13 @@ static void a_backend_says_who_connects(void **state)
     assert_non_null(strstr(backend.head.at, "POST /ask?a=b HTTP/1.1\r\nHost: backend\r\n"
                                             "Content-Type: application/json\r\n"));
     peer_hear_nothing(peer);
-    assert_int_equal(edge_rig_count(&rig, COUNTER_PROXY_INFLIGHT_CONNECT), 1);
+    assert_int_equal(edge_rig_count(&rig, COUNTER_OF(PROXY_INFLIGHT, 0, 0)), 1);
     backend_answer(&backend, at,
                    "{\"result\":{\"user\":\"42\",\"expire_at\":0,\"data\":{\"hello\":1}}}");
     peer_hear(peer, "{\"id\":1,\"connect\":{\"client\":\"<id>\",\"version\":\"0.1\","
                     "\"data\":{\"hello\":1}}}");
     assert_int_equal(edge_rig_count(&rig, COUNTER_NUM_USERS), 1);
-    assert_int_equal(edge_rig_count(&rig, COUNTER_PROXY_INFLIGHT_CONNECT), 0);
+    assert_int_equal(edge_rig_count(&rig, COUNTER_OF(PROXY_INFLIGHT, 0, 0)), 0);
     stop_rig();
 }
 

@@ -86,8 +86,6 @@ void edge_rig_assert_empty(const struct edge_rig *rig)
         COUNTER_OUTBOX_WAITING,
         COUNTER_BACKEND_CONNECTIONS,
         COUNTER_BACKEND_REQUESTS_INFLIGHT,
-        COUNTER_PROXY_INFLIGHT_CONNECT,
-        COUNTER_PROXY_INFLIGHT_RPC,
     };
     for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++) {
         if (edge_rig_count(rig, gauges[i]) != 0) {
@@ -95,6 +93,9 @@ void edge_rig_assert_empty(const struct edge_rig *rig)
                      (long long)edge_rig_count(rig, gauges[i]));
         }
     }
+    assert_int_equal(node_sum_range(rig->node, COUNTER_INFLIGHT, COUNTER_INFLIGHT_LAST), 0);
+    assert_int_equal(node_sum_range(rig->node, COUNTER_PROXY_INFLIGHT, COUNTER_PROXY_INFLIGHT_LAST),
+                     0);
     assert_int_equal(sim_node_connections(rig->sim, rig->number), 0);
 }
 

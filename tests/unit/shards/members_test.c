@@ -276,14 +276,16 @@ static void rates_are_of_the_last_second(void **state)
         shards[i].stats = stats_create(COUNTERS_LEN, HISTS_LEN);
         assert_non_null(shards[i].stats);
         node_set_stats(node, &shards[i]);
-        stats_set(shards[i].stats, COUNTER_TRANSPORT_RECEIVED_COMMAND, 100);
-        stats_set(shards[i].stats, COUNTER_TRANSPORT_SENT_PUSH_PUBLICATION, 400);
+        stats_set(shards[i].stats,
+                  COUNTER_OF(TRANSPORT_RECEIVED, TRANSPORT_WEBSOCKET, FRAME_PUBLISH), 100);
+        stats_set(shards[i].stats,
+                  COUNTER_OF(TRANSPORT_SENT, TRANSPORT_WEBSOCKET, FRAME_PUSH_PUBLICATION), 400);
         stats_set(shards[i].stats, COUNTER_TURNS, 10);
         stats_set(shards[i].stats, COUNTER_BUSY_NS, (1 + i) * 1000000);
         stats_set(shards[i].stats, COUNTER_NUM_CONNECTIONS, 3);
         stats_set(shards[i].stats, COUNTER_NUM_UNAUTHENTICATED, 1);
     }
-    node_tell_memory(node, 1 << 20);
+    node_tell_process(node, &(struct node_process){.resident_bytes = 1 << 20});
     router.now_ms += 2000;
     load_look(&load);
     struct gossip_load now = load_now(&load);

@@ -8,7 +8,10 @@
 #include "shards/edge/metrics.h"
 #include "tests/unit/shards/edge_rig.h"
 
-enum { FAMILIES_MAX = 256, SAMPLES_MAX = 1024 };
+#define NAMESPACE_LABEL "channel_namespace=\"\""
+#define CLIENT_LABELS "accept_protocol=\"\",client_name=\"\",client_version=\"\""
+
+enum { FAMILIES_MAX = 256, SAMPLES_MAX = 2048 };
 
 struct sample {
     char *name;   /* Of the series, with its suffix. */
@@ -81,6 +84,9 @@ static void read_sample(struct scrape *scrape, const char *line)
     if (strcmp(family->type, "histogram") == 0) {
         assert_true(strcmp(suffix, "_bucket") == 0 || strcmp(suffix, "_sum") == 0 ||
                     strcmp(suffix, "_count") == 0);
+    } else if (strcmp(family->type, "summary") == 0) {
+        assert_true(strcmp(suffix, "") == 0 || strcmp(suffix, "_sum") == 0 ||
+                    strcmp(suffix, "_count") == 0);
     } else {
         assert_string_equal(suffix, "");
     }
@@ -127,7 +133,7 @@ static void read_type(struct scrape *scrape, const char *line)
     assert_memory_equal(line, wanted, (size_t)len);
     const char *type = line + len;
     assert_true(strcmp(type, "counter") == 0 || strcmp(type, "gauge") == 0 ||
-                strcmp(type, "histogram") == 0);
+                strcmp(type, "histogram") == 0 || strcmp(type, "summary") == 0);
     family->type = copy(type, strlen(type));
 }
 
@@ -218,7 +224,7 @@ static void the_text_is_well_formed_and_whole(void **state)
         static struct edge_rig rig;
         busy_rig(&rig, shard_counts[n]);
         struct scrape *scrape = scrape_node(&rig);
-        for (uint32_t id = 0; id < COUNTERS_LEN; id++) {
+        for (uint32_t id = 0; id < COUNTER_ROWS_LEN; id++) {
             char name[128];
             (void)snprintf(name, sizeof(name), "roost_%s", counter_descriptions[id].name);
             (void)value_of(scrape, name, counter_descriptions[id].labels);
@@ -251,15 +257,24 @@ static void the_figures_are_true(void **state)
         {"roost_node_num_subscriptions", "", 2},
         {"roost_node_num_channels", "", 1},
         {"roost_node_num_presence_entries", "", 2},
-        {"roost_client_connections_inflight", "transport=\"websocket\"", 2},
-        {"roost_client_connections_accepted", "transport=\"websocket\"", 3},
-        {"roost_client_subscriptions_inflight", "", 2},
-        {"roost_client_command_count", "method=\"publish\"", 5},
-        {"roost_client_command_count", "method=\"connect\"", 3},
-        {"roost_client_num_reply_errors", "code=\"108\"", 1},
+        {"roost_client_connections_inflight", "transport=\"websocket\"," CLIENT_LABELS, 2},
+        {"roost_client_connections_accepted", "transport=\"websocket\"," CLIENT_LABELS, 3},
+        {"roost_client_subscriptions_inflight", "client_name=\"\"," NAMESPACE_LABEL, 2},
+        {"roost_client_subscriptions_accepted", "client_name=\"\"," NAMESPACE_LABEL, 3},
+        {"roost_client_command_duration_seconds_count", "method=\"publish\"," NAMESPACE_LABEL, 5},
+        {"roost_client_command_duration_seconds_count", "method=\"connect\"," NAMESPACE_LABEL, 3},
+        {"roost_client_num_reply_errors", "method=\"rpc\",code=\"108\"," NAMESPACE_LABEL, 1},
         {"roost_client_num_server_disconnects", "code=\"3501\"", 1},
-        {"roost_transport_messages_sent", "transport=\"websocket\",frame_type=\"push_publication\"",
-         15},
+        {"roost_transport_outgoing_close_count", "transport=\"websocket\",code=\"3501\"", 1},
+        {"roost_transport_messages_sent",
+         "transport=\"websocket\",frame_type=\"push_publication\"," NAMESPACE_LABEL, 15},
+        {"roost_transport_messages_received",
+         "transport=\"websocket\",frame_type=\"publish\"," NAMESPACE_LABEL, 5},
+        {"roost_transport_messages_received_size",
+         "transport=\"websocket\",frame_type=\"publish\"," NAMESPACE_LABEL,
+         5 * (sizeof("{\"id\":5,\"publish\":{\"channel\":\"a\",\"data\":1}}") - 1)},
+        {"roost_node_action_count", "action=\"add_client\"," NAMESPACE_LABEL, 3},
+        {"roost_node_action_count", "action=\"remove_subscription\"," NAMESPACE_LABEL, 1},
         {"roost_node_incoming_http_requests_total", "path=\"websocket\"", 3},
         {"roost_node_incoming_http_requests_total", "path=\"metrics\"", 1},
         {"roost_node_stale_events", "", 0},
@@ -274,6 +289,49 @@ static void the_figures_are_true(void **state)
     edge_rig_stop(&rig);
 }
 
+/* What stands before `le`, which is the last label. */
+static void read_le(const struct sample *sample, char labels[128], double *le)
+{
+    const char *at = strstr(sample->labels, "le=\"");
+    assert_non_null(at);
+    (void)snprintf(labels, 128, "%.*s", (int)(at > sample->labels ? at - 1 - sample->labels : 0),
+                   sample->labels);
+    *le = strcmp(at, "le=\"+Inf\"") == 0 ? 1e300 : strtod(at + 4, NULL);
+}
+
+static size_t check_histogram(const struct scrape *scrape, const char *family)
+{
+    const size_t len = strlen(family);
+    size_t whole = 0;
+    double last = 0;
+    double bound = 0;
+    for (size_t i = 0; i < scrape->samples_len; i++) {
+        const struct sample *sample = &scrape->samples[i];
+        char name[128];
+        char labels[128];
+        double le;
+        if (strncmp(sample->name, family, len) != 0 || strcmp(sample->name + len, "_bucket") != 0) {
+            continue;
+        }
+        read_le(sample, labels, &le);
+        assert_true(le > bound && sample->value >= last);
+        bound = le;
+        last = sample->value;
+        if (le > 1e299) {
+            (void)snprintf(name, sizeof(name), "%s_sum", family);
+            (void)value_of(scrape, name, labels);
+            (void)snprintf(name, sizeof(name), "%s_count", family);
+            const double count = value_of(scrape, name, labels);
+            assert_true(count >= last && count <= last);
+            bound = 0;
+            last = 0;
+            whole++;
+        }
+    }
+    assert_true(bound <= 0);
+    return whole;
+}
+
 static void histograms_are_cumulative(void **state)
 {
     (void)state;
@@ -282,44 +340,18 @@ static void histograms_are_cumulative(void **state)
     struct scrape *scrape = scrape_node(&rig);
     size_t histograms = 0;
     for (size_t f = 0; f < scrape->families_len; f++) {
-        if (strcmp(scrape->families[f].type, "histogram") != 0) {
-            continue;
+        if (strcmp(scrape->families[f].type, "histogram") == 0) {
+            histograms++;
+            assert_true(check_histogram(scrape, scrape->families[f].name) > 0);
         }
-        histograms++;
-        double last = 0;
-        double bound = 0;
-        bool has_infinity = false;
-        const size_t len = strlen(scrape->families[f].name);
-        for (size_t i = 0; i < scrape->samples_len; i++) {
-            const struct sample *sample = &scrape->samples[i];
-            if (strncmp(sample->name, scrape->families[f].name, len) != 0 ||
-                strcmp(sample->name + len, "_bucket") != 0) {
-                continue;
-            }
-            const char *le = strstr(sample->labels, "le=\"");
-            assert_non_null(le);
-            assert_false(has_infinity); /* It is the last. */
-            has_infinity = strcmp(le, "le=\"+Inf\"") == 0;
-            assert_true(has_infinity || strtod(le + 4, NULL) > bound);
-            bound = has_infinity ? bound : strtod(le + 4, NULL);
-            assert_true(sample->value >= last);
-            last = sample->value;
-            char name[128];
-            char labels[128];
-            (void)snprintf(labels, sizeof(labels), "%.*s", (int)(le - 1 - sample->labels),
-                           sample->labels);
-            (void)snprintf(name, sizeof(name), "%s_sum", scrape->families[f].name);
-            (void)value_of(scrape, name, labels);
-            (void)snprintf(name, sizeof(name), "%s_count", scrape->families[f].name);
-            const double count = value_of(scrape, name, labels);
-            assert_true(!has_infinity || (count >= last && count <= last));
-        }
-        assert_true(has_infinity);
     }
-    assert_int_equal(histograms, HISTS_LEN);
-    const double lag =
-        value_of(scrape, "roost_node_pub_sub_lag_seconds_count", "channel_namespace=\"\"");
+    assert_int_equal(histograms, 4); /* Lag, broadcast, commands, surveys. */
+    assert_int_equal(check_histogram(scrape, "roost_client_command_duration_seconds_histogram"), 4);
+    const double lag = value_of(scrape, "roost_node_pub_sub_lag_seconds_count", NAMESPACE_LABEL);
     assert_true(lag >= 5 && lag <= 10); /* One for each shard that has a subscriber. */
+    const double p99 = value_of(scrape, "roost_client_command_duration_seconds",
+                                "method=\"publish\"," NAMESPACE_LABEL ",quantile=\"0.99\"");
+    assert_true(p99 >= 0 && p99 < 1);
     scrape_free(scrape);
     edge_rig_stop(&rig);
 }
@@ -338,7 +370,7 @@ static void counters_never_fall(void **state)
     }
     edge_rig_advance(&rig, 60000);
     struct scrape *after = scrape_node(&rig);
-    for (uint32_t id = 0; id < COUNTERS_LEN; id++) {
+    for (uint32_t id = 0; id < COUNTER_ROWS_LEN; id++) {
         char name[128];
         (void)snprintf(name, sizeof(name), "roost_%s", counter_descriptions[id].name);
         if (counter_descriptions[id].kind == COUNTER_KIND_COUNTER) {
