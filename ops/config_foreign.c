@@ -50,6 +50,7 @@ const struct config_foreign config_foreign_keys[] = {
 
     PROXY_FOREIGN_KEYS("client.proxy.connect."),
     PROXY_FOREIGN_KEYS("client.proxy.refresh."),
+    PROXY_FOREIGN_KEYS("client.proxy.state."),
     FOREIGN_TOKEN_KEYS("client.token."),
     FOREIGN_TOKEN_KEYS("client.subscription_token."),
     TUNING("client.concurrency"),
@@ -60,6 +61,7 @@ const struct config_foreign config_foreign_keys[] = {
     PROXY_FOREIGN_KEYS("channel.proxy.subscribe."),
     PROXY_FOREIGN_KEYS("channel.proxy.publish."),
     PROXY_FOREIGN_KEYS("channel.proxy.sub_refresh."),
+    PROXY_FOREIGN_KEYS("channel.proxy.state."),
     PROXY_FOREIGN_KEYS("channel.proxy.map_publish."),
     PROXY_FOREIGN_KEYS("channel.proxy.map_remove."),
     SECTION("channel.proxy.subscribe_stream"),

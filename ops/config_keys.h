@@ -8,7 +8,7 @@
 #include "ops/config_value.h"
 
 enum {
-    CONFIG_KEYS_MAX = 256,
+    CONFIG_KEYS_MAX = 320,
     CONFIG_CHANNEL_KEYS_MAX = 128,
     CONFIG_PATH_MAX = 160,
 };

@@ -7,30 +7,19 @@
 
 enum { ENDPOINT_BYTES_MAX = 2048, HEADER_BYTES_MAX = 256, PEM_BYTES_MAX = 64 * 1024 };
 
-/* `in` and `at`: the struct that the scope's values are in, and the config_proxy in it. */
-#define PROXY_KEYS(path_, in, at) \
+/* Of those that are asked and of those that are told. `in` and `at`: the struct that the scope's
+ * values are in, and the config_proxy in it. */
+#define PROXY_TARGET_KEYS(path_, in, at) \
     STRING(path_ "endpoint", .offset = offsetof(in, at.endpoint), ENDPOINT_BYTES_MAX, "", \
-           "Where the backend is asked: `http://` or `https://`."), \
+           "Where the backend is: `http://` or `https://`."), \
         DURATION(path_ "timeout", .offset = offsetof(in, at.timeout_ms), 1, HOUR, "1s", \
                  "Time that it has to answer."), \
-        LIST(path_ "http_headers", .offset = offsetof(in, at.http_headers), HEADER_BYTES_MAX, \
-             "Headers of the client's request that it is told."), \
-        BOOL(path_ "binary_encoding", .offset = offsetof(in, at.binary_encoding), "false", \
-             "Send data as base64, for data that is no JSON."), \
-        BOOL(path_ "include_connection_meta", .offset = offsetof(in, at.include_connection_meta), \
-             "false", "Send what was said of the connection when it was made."), \
         {.path = path_ "http.static_headers", \
          .type = CONFIG_TREE, \
          .is_secret = true, \
          .offset = offsetof(in, at.static_headers), \
          .initial = "", \
          .help = "Headers that are always sent: a section of names and values."}, \
-        {.path = path_ "http.status_to_code_transforms", \
-         .type = CONFIG_TREE, \
-         .offset = offsetof(in, at.transforms), \
-         .initial = "", \
-         .help = "What statuses other than 200 mean: a list of `status_code` with `to_error` or " \
-                 "`to_disconnect`."}, \
         BOOL(path_ "http.tls.enabled", .offset = offsetof(in, at.tls_enabled), "false", \
              "Heed the keys below; an `https://` endpoint is asked with TLS anyway."), \
         STRING(path_ "http.tls.server_ca_pem", .offset = offsetof(in, at.tls_server_ca_pem), \
@@ -50,6 +39,24 @@ enum { ENDPOINT_BYTES_MAX = 2048, HEADER_BYTES_MAX = 256, PEM_BYTES_MAX = 64 * 1
         BOOL(path_ "http.tls.insecure_skip_verify", \
              .offset = offsetof(in, at.tls_insecure_skip_verify), "false", \
              "Believe any certificate; for development.")
+
+#define PROXY_META_KEY(path_, in, at) \
+    BOOL(path_ "include_connection_meta", .offset = offsetof(in, at.include_connection_meta), \
+         "false", "Send what was said of the connection when it was made.")
+
+#define PROXY_KEYS(path_, in, at) \
+    PROXY_TARGET_KEYS(path_, in, at), \
+        LIST(path_ "http_headers", .offset = offsetof(in, at.http_headers), HEADER_BYTES_MAX, \
+             "Headers of the client's request that it is told."), \
+        BOOL(path_ "binary_encoding", .offset = offsetof(in, at.binary_encoding), "false", \
+             "Send data as base64, for data that is no JSON."), \
+        PROXY_META_KEY(path_, in, at), \
+    { \
+        .path = path_ "http.status_to_code_transforms", .type = CONFIG_TREE, \
+        .offset = offsetof(in, at.transforms), .initial = "", \
+        .help = "What statuses other than 200 mean: a list of `status_code` with `to_error` or " \
+                "`to_disconnect`." \
+    }
 
 #define PROXY_FOREIGN_KEYS(path_) \
     SECTION(path_ "grpc"), SECTION(path_ "grpc_metadata"), VALUE(path_ "http.tls.client_ca_pem", "")

@@ -345,7 +345,7 @@ static void add_named(struct deriving *at, const struct config_node *node)
         config_report_error(at->report, &node->origin,
                             "proxies: found no name, an odd one, or one that is taken (as "
                             "\"default\" is), expected each of at most %d with its name",
-                            PROXIES_MAX - 6);
+                            (int)(PROXIES_MAX - at->named));
         return;
     }
     snprintf(section, sizeof(section), "proxies.%s.", name);
@@ -424,6 +424,7 @@ struct standards {
     struct candidate *subscribe;
     struct candidate *publish;
     struct candidate *sub_refresh;
+    struct candidate *state;
     struct candidate *map_publish;
     struct candidate *map_remove;
 };
@@ -445,6 +446,8 @@ static void derive_channel(struct deriving *at, const struct config_scope *scope
          standards->publish, &options->publish_proxy},
         {"sub_refresh_proxy_", options->sub_refresh_proxy_enabled, options->sub_refresh_proxy_name,
          standards->sub_refresh, &options->sub_refresh_proxy},
+        {"state_proxy_", options->state_proxy_enabled, options->state_proxy_name, standards->state,
+         &options->state_proxy},
         {"map.publish_proxy_", options->map.publish_proxy_enabled, options->map.publish_proxy_name,
          standards->map_publish, &options->map.publish_proxy},
         {"map.remove_proxy_", options->map.remove_proxy_enabled, options->map.remove_proxy_name,
@@ -524,11 +527,13 @@ static void derive_all(struct deriving *at)
     const struct config_default_proxies *said = &config->proxy;
     struct candidate *connect = add_default(at, "client.proxy.connect.", &said->connect);
     struct candidate *refresh = add_default(at, "client.proxy.refresh.", &said->refresh);
+    struct candidate *clients = add_default(at, "client.proxy.state.", &said->client_state);
     const struct standards standards = {
         .rpc = add_default(at, "rpc.proxy.", &said->rpc),
         .subscribe = add_default(at, "channel.proxy.subscribe.", &said->subscribe),
         .publish = add_default(at, "channel.proxy.publish.", &said->publish),
         .sub_refresh = add_default(at, "channel.proxy.sub_refresh.", &said->sub_refresh),
+        .state = add_default(at, "channel.proxy.state.", &said->state),
         .map_publish = add_default(at, "channel.proxy.map_publish.", &said->map_publish),
         .map_remove = add_default(at, "channel.proxy.map_remove.", &said->map_remove),
     };
@@ -556,6 +561,12 @@ static void derive_all(struct deriving *at)
                             config_origin_of(config, "client.proxy.refresh.enabled"),
                             said->refresh.enabled, "default"},
              refresh);
+    options->webhooks.clients =
+        find(at,
+             &(struct user){"client.proxy.state.",
+                            config_origin_of(config, "client.proxy.state.enabled"),
+                            said->client_state.enabled, "default"},
+             clients);
     options->rpc_without_namespace.name = "";
     options->rpc_without_namespace.proxy =
         find(at,

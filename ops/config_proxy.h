@@ -11,7 +11,7 @@ struct config_node;
 
 /* What each proxy says, wherever it stands. */
 struct config_proxy {
-    bool enabled; /* Of those of connect and refresh alone. */
+    bool enabled; /* Of those of clients alone. */
     const char *endpoint;
     uint64_t timeout_ms;
     struct config_list http_headers;
@@ -37,6 +37,8 @@ struct config_default_proxies {
     struct config_proxy sub_refresh;
     struct config_proxy map_publish;
     struct config_proxy map_remove;
+    struct config_proxy client_state; /* These two are told, not asked. */
+    struct config_proxy state;
 };
 
 /* Who uses which, and where it is: config->options gets its proxies and endpoints, channels and RPC

@@ -6,6 +6,7 @@
 
 #include "shards/channel/homes.h"
 #include "shards/edge/edge.h"
+#include "shards/edge/webhooks.h"
 #include "shards/router/directory.h"
 #include "shards/router/placement.h"
 
@@ -38,8 +39,12 @@ static bool actors_start(void *actor, struct shard *shard)
     if (shard->stats != NULL) {
         actors->edge = edge_create(actors);
     }
+    const bool has_webhooks = webhooks_are_configured(actors->options);
+    if (has_webhooks && actors->edge != NULL) {
+        actors->webhooks = webhooks_create(actors);
+    }
     if (actors->outbox == NULL || actors->homes == NULL || actors->directory == NULL ||
-        actors->edge == NULL) {
+        actors->edge == NULL || (has_webhooks && actors->webhooks == NULL)) {
         LOG(shard->log, LOG_ERROR, "shard_start_failed", "reason=memory");
         return false;
     }
@@ -55,6 +60,9 @@ static void actors_on_placement(struct actors *actors, const struct message *mes
     actors->placement_buf = message_as_placement(message).placement;
     actors->placement = placement_of(actors->placement_buf);
     homes_on_placement(actors->homes, before);
+    if (actors->webhooks != NULL) {
+        webhooks_on_placement(actors->webhooks, before, actors->placement);
+    }
     buf_release(buf_before);
     if (before != NULL) {
         directory_on_placement(actors->directory);
@@ -173,6 +181,7 @@ static void actors_stop(void *actor)
     if (actors->edge != NULL) {
         edge_destroy(actors->edge);
     }
+    webhooks_destroy(actors->webhooks);
     homes_destroy(actors->homes);
     directory_destroy(actors->directory);
     outbox_destroy(actors->outbox);

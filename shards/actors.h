@@ -14,6 +14,7 @@ struct edge;
 struct homes;
 struct directory;
 struct placement;
+struct webhooks;
 
 struct actors {
     const struct shard_actor *ops; /* Which actor of the node this is: the first member (node.c). */
@@ -23,6 +24,7 @@ struct actors {
     struct edge *edge;
     struct homes *homes;
     struct directory *directory;
+    struct webhooks *webhooks;         /* NULL: nobody is told of events. */
     struct outbox *outbox;             /* The way of every answer that must not be lost. */
     const struct placement *placement; /* The router's newest; NULL before the first. */
     struct buf *placement_buf;         /* Whose bytes it is. */

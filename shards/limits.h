@@ -39,6 +39,15 @@ enum {
 
     BACKEND_IDLE_MS = 15 * 1000,
 
+    /* Batches of webhooks: what one may weigh, after how long it is sent again (twice as much each
+     * time), for how long nothing new must come before a node that stops has told all, and runs of
+     * nodes that are known to be gone. */
+    WEBHOOK_BATCH_BYTES_MAX = 1 << 20,
+    WEBHOOK_RETRY_MS_MIN = 100,
+    WEBHOOK_RETRY_MS_MAX = 20 * 1000,
+    WEBHOOK_SETTLE_MS = 50,
+    WEBHOOK_RUNS_GONE_MAX = 256,
+
     /* Of the router: channels of other homes, and channels at home here that nodes want. */
     RELAY_CHANNELS_MAX = 1 << 21,
     /* Requests under way to and from other nodes, and how long one may take. */

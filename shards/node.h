@@ -26,9 +26,10 @@ struct node {
     uint32_t shards; /* That serve clients; the router shard is number `shards`. */
     char uid[37];    /* A UUID of this run of the node. */
     int64_t started_wall_ms;
-    uint32_t is_stopping;      /* Atomic; set once. */
-    uint32_t has_failed;       /* Atomic; set once. */
-    uint32_t shards_listening; /* Atomic; serving shards that take clients. */
+    uint32_t is_stopping;            /* Atomic; set once. */
+    uint32_t has_failed;             /* Atomic; set once. */
+    uint32_t shards_listening;       /* Atomic; serving shards that take clients. */
+    uint32_t shards_without_clients; /* Atomic; of a node that stops, where webhooks are told. */
     /* Atomic, one a shard: no connection is left; the router's: other nodes do not count on it. */
     uint32_t *shard_is_drained;
     /* Atomic, one a shard, the router's too: set as each actor starts, NULL again when it stops;
@@ -85,6 +86,12 @@ bool node_is_drained(const struct node *node);
 static inline bool node_is_stopping(const struct node *node)
 {
     return __atomic_load_n(&node->is_stopping, __ATOMIC_ACQUIRE) != 0;
+}
+
+/* True once a node that stops has no client on any shard. Only where webhooks are told. */
+static inline bool node_has_no_clients(const struct node *node)
+{
+    return __atomic_load_n(&node->shards_without_clients, __ATOMIC_ACQUIRE) == node->shards;
 }
 
 /* A shard's stats, or NULL while its actor is not running. Any thread. */

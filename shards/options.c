@@ -63,6 +63,17 @@ static void cluster_options_init(struct cluster_options *cluster)
     cluster->client_address = "";
 }
 
+static void webhook_options_init(struct webhook_options *webhooks)
+{
+    webhooks->secret = "";
+    webhooks->vacated_delay_ms = 5 * 1000;
+    webhooks->batch_max_delay_ms = 100;
+    webhooks->batch_max_events = 1000;
+    webhooks->queue_max_size = 64 << 20;
+    webhooks->queue_max_events = 1000000;
+    webhooks->flush_timeout_ms = 5 * 1000;
+}
+
 void node_options_init(struct node_options *options)
 {
     memset(options, 0, sizeof(*options));
@@ -85,6 +96,7 @@ void node_options_init(struct node_options *options)
     options->rpc_without_namespace.name = "";
     options->rpc_namespace_boundary = ":";
     options->rpc_ping_method = "ping";
+    webhook_options_init(&options->webhooks);
     options->http_api.handler_prefix = "/api";
     options->http_api.key = "";
     options->http_api.max_request_body_size = 10 << 20;

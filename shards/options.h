@@ -160,13 +160,17 @@ struct channel_options {
     bool subscribe_proxy_enabled;
     bool publish_proxy_enabled;
     bool sub_refresh_proxy_enabled;
+    bool state_proxy_enabled;
     const char *subscribe_proxy_name;
     const char *publish_proxy_name;
     const char *sub_refresh_proxy_name;
+    const char *state_proxy_name;
     /* and who decides instead of what is allowed above; NULL: nobody. */
     const struct proxy_options *subscribe_proxy;
     const struct proxy_options *publish_proxy;
     const struct proxy_options *sub_refresh_proxy;
+    /* Who is told when they are occupied and vacated; NULL: nobody. */
+    const struct proxy_options *state_proxy;
 };
 
 /* Without any key no token is valid. */
@@ -273,6 +277,18 @@ struct http_api_options {
     uint32_t max_request_body_size; /* Bytes. */
 };
 
+/* How backends are told of events. */
+struct webhook_options {
+    const char *secret;          /* Batches are signed with it; "": they are not. */
+    uint64_t vacated_delay_ms;   /* A channel that is occupied again within it never was vacated. */
+    uint64_t batch_max_delay_ms; /* How long an event may wait for others. */
+    uint32_t batch_max_events;
+    uint64_t queue_max_size;             /* Bytes of events that are not taken, of the node, */
+    uint32_t queue_max_events;           /* and how many. */
+    uint64_t flush_timeout_ms;           /* How long a node that stops stays to tell the rest. */
+    const struct proxy_options *clients; /* Who is told of those that come and go; NULL: nobody. */
+};
+
 /* A file of the demo page, compiled in. */
 struct web_file {
     const char *path;
@@ -341,6 +357,7 @@ struct node_options {
     const struct rpc_options *rpc_namespaces;
     size_t rpc_namespaces_len;
     const char *rpc_namespace_boundary;
+    struct webhook_options webhooks;
     bool rpc_ping_enabled; /* A method that is answered without a backend. */
     const char *rpc_ping_method;
     struct http_api_options http_api;

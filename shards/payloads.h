@@ -115,9 +115,10 @@ void told_page_release(struct buf *buf); /* NULL is allowed. Any shard. */
 enum channel_move_flag {
     CHANNEL_MOVE_FIRST = 1u << 0,
     CHANNEL_MOVE_LAST = 1u << 1,
-    CHANNEL_MOVE_STREAM = 1u << 2, /* It has a stream: */
-    CHANNEL_MOVE_MAP = 1u << 3,    /* It is a map. */
-    CHANNEL_MOVE_KEYS = 1u << 4,   /* The page is of keys, with their newest publications. */
+    CHANNEL_MOVE_STREAM = 1u << 2,   /* It has a stream: */
+    CHANNEL_MOVE_MAP = 1u << 3,      /* It is a map. */
+    CHANNEL_MOVE_KEYS = 1u << 4,     /* The page is of keys, with their newest publications. */
+    CHANNEL_MOVE_OCCUPIED = 1u << 5, /* That it is was told to a backend. */
 };
 struct channel_move {
     struct buf *name;

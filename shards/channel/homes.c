@@ -18,6 +18,7 @@ struct homes *homes_create(struct actors *actors, uint32_t channels_max)
         return NULL;
     }
     homes->actors = actors;
+    homes_occupancy_init(homes);
     homes->pool = pool_create(sizeof(struct channel), channels_max);
     homes->channels = map_create(channel_key, &actors->shard->random);
     homes->presence = presence_create(&actors->shard->random, PRESENCE_ENTRIES_A_SHARD_MAX);
@@ -115,6 +116,7 @@ void homes_free_channel(struct homes *homes, struct channel *channel)
     if (channel->handover != NULL) {
         homes_handover_end(homes, channel);
     }
+    homes_forget_occupancy(channel);
     presence_clear(homes->presence, &channel->presence);
     if (channel->stream != NULL) {
         channel_stream_close(homes->streams, channel->stream);
@@ -187,14 +189,19 @@ struct channel *homes_find_or_open(struct homes *homes, struct span name)
 void homes_settle_channel(struct homes *homes, struct channel *channel)
 {
     const bool is_wanted = channel->interests_len > 0 || channel->presence.clients > 0;
-    if (is_wanted != channel->is_wanted) {
+    const bool was_wanted = channel->is_wanted;
+    if (is_wanted != was_wanted) {
         channel->is_wanted = is_wanted;
         actors_gauge_add(homes->actors, COUNTER_NUM_CHANNELS, is_wanted ? 1 : -1);
     }
+    if (homes->actors->webhooks != NULL) {
+        homes_settle_occupancy(homes, channel, was_wanted);
+    }
+    const bool is_idle = !is_wanted && !channel->is_occupied;
     if (channel->stream != NULL) {
         const bool has_keys = channel->map != NULL && channel->map->len > 0;
-        channel_stream_set_idle(homes->streams, channel->stream, !is_wanted && !has_keys);
-    } else if (!is_wanted &&
+        channel_stream_set_idle(homes->streams, channel->stream, is_idle && !has_keys);
+    } else if (is_idle &&
                (channel->handover == NULL || channel->handover->state == HANDOVER_LEAVING)) {
         homes_forget_channel(homes, channel);
     }
@@ -234,6 +241,7 @@ void homes_destroy(struct homes *homes)
     }
     homes_held_destroy(homes);
     homes_handovers_destroy(homes);
+    homes_occupancy_destroy(homes);
     presence_destroy(homes->presence);
     channel_streams_destroy(homes->streams);
     map_states_destroy(homes->maps);

@@ -30,6 +30,9 @@ void homes_trim(struct homes *homes);
  * over the counts of their bufs. */
 void homes_on_message(struct homes *homes, const struct message *message);
 
+/* The node stops: what waits to be told as vacated is, unless other homes will. */
+void homes_vacate_now(struct homes *homes);
+
 /* ORIGIN_GONE. */
 void homes_on_origin_gone(struct homes *homes, const struct message *message);
 

@@ -169,6 +169,7 @@ static struct buf *piece_make(const struct homes *homes, struct handover *handov
         move.stream_size = channel->map->stream_size;
         move.stream_ttl_s = channel->map->stream_ttl_s;
     }
+    move.flags |= channel->is_occupied ? CHANNEL_MOVE_OCCUPIED : 0;
     struct buf *piece = piece_fill(homes, handover, &move) ? channel_move_make(&move) : NULL;
     if (piece == NULL) {
         stream_page_release(move.page);
@@ -257,6 +258,7 @@ void homes_on_channel_taken(struct homes *homes, const struct message *message)
         end_with_held(homes, channel);
     } else if (handover->is_last) {
         actors_count(homes->actors, COUNTER_HANDOVERS_GIVEN);
+        homes_forget_occupancy(channel);
         end_with_held(homes, channel);
     } else {
         handover->sent_offset = handover->next_offset;
@@ -348,6 +350,7 @@ static void channel_has_come(struct homes *homes, struct channel *channel,
     if (slot_set_has(homes->handovers.missed, placement_slot_of(name_of(move->name)))) {
         channel_has_missed(homes, channel);
     }
+    homes_take_occupancy(homes, channel, (move->flags & CHANNEL_MOVE_OCCUPIED) != 0);
     homes_settle_channel(homes, channel);
     homes_release_held(homes, name_of(move->name));
 }

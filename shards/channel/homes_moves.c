@@ -39,6 +39,7 @@ void homes_end_tenure(struct homes *homes, struct channel *channel)
     if (channel->is_wanted) {
         actors_gauge_add(homes->actors, COUNTER_NUM_CHANNELS, -1);
     }
+    homes_lose_occupancy(homes, channel);
     homes_free_channel(homes, channel);
     homes_update_presence_gauge(homes);
     actors_count(homes->actors, COUNTER_CHANNELS_MOVED);

@@ -59,7 +59,9 @@ struct channel {
     struct map_state *map;            /* NULL: nothing with a key was published into it. */
     struct handover *handover;        /* NULL: it is at home here, as it was. */
     struct presence_channel presence; /* Its handle is the channel's in the pool. */
-    bool is_wanted; /* By a shard, or by who is present; counted in NUM_CHANNELS. */
+    struct vacating *vacating;        /* NULL: it is not about to be told as vacated. */
+    bool is_wanted;   /* By a shard, or by who is present; counted in NUM_CHANNELS. */
+    bool is_occupied; /* It was told as such, and not as vacated yet. */
     uint16_t interests_len;
     uint16_t interests_room; /* Of `many`; 0: they are in `few`. */
     union {
@@ -98,6 +100,8 @@ struct homes {
     uint32_t walk_cursor; /* In the pool: the channels before it were looked at. */
     bool is_walking;      /* Since the placement changed. */
     struct handovers handovers;
+    struct list vacating; /* Channels that nobody wants, for occupancy.c. */
+    struct timer vacating_timer;
     struct held held;
     struct origins origins;
     struct pool *pool;
@@ -203,6 +207,18 @@ void homes_handovers_schedule(struct homes *homes);
 /* Something was accepted for a channel that is not here, or is here no longer. If it comes after
  * all, since it was at home elsewhere at the same time, those who follow it have missed that. */
 void homes_note_missed(struct homes *homes, struct span name);
+
+/* ---- who is told of them (occupancy.c) ---- */
+
+void homes_occupancy_init(struct homes *homes);
+void homes_occupancy_destroy(struct homes *homes);
+/* Where webhooks are told: after the channel may have become wanted, or not. */
+void homes_settle_occupancy(struct homes *homes, struct channel *channel, bool was_wanted);
+/* Another home tells from now on; or it is not known whether one does. */
+void homes_forget_occupancy(struct channel *channel);
+void homes_lose_occupancy(const struct homes *homes, struct channel *channel);
+/* As the home before has told. */
+void homes_take_occupancy(const struct homes *homes, struct channel *channel, bool is_occupied);
 
 /* ---- requests for channels that move (homes_held.c) ---- */
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "codec/json.h"
+#include "shards/edge/client_events.h"
 #include "shards/edge/server_subs.h"
 #include "shards/edge/session.h"
 
@@ -127,6 +128,7 @@ void session_free_account(struct session *session)
         buf_release(account->identity);
         buf_release(account->conn_info);
         context_free(account->context);
+        client_story_free(account->story);
         server_subs_free(account->server_subs);
         free(account);
     }

@@ -7,6 +7,7 @@
 
 #include "shards/edge/backends_state.h"
 #include "shards/edge/proxy.h"
+#include "shards/edge/webhooks.h"
 
 /* How often is looked whether the helper thread has found an address. */
 enum { PLACES_LOOK_MS = 20 };
@@ -227,6 +228,7 @@ void backends_finish(struct backend_ask *ask, const struct backend_answer *answe
         key_source_on_answer(&edge->key_sources[handle], answer);
         break;
     case BACKEND_ASKER_WEBHOOKS:
+        webhooks_on_answer(edge->actors->webhooks, handle, answer);
         break;
     }
 }

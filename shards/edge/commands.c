@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "shards/edge/auth.h"
+#include "shards/edge/client_events.h"
 #include "shards/edge/commands.h"
 #include "shards/edge/rates.h"
 #include "shards/edge/server_subs.h"
@@ -46,7 +47,8 @@ static struct verdict on_connect(struct edge *edge, struct session *session,
     }
     if ((!span_equal(who.user, session_user(session)) && !users_set(edge, session, who.user)) ||
         !session_set_credentials(session, who.info, who.expire_at_s) ||
-        !session_set_meta(session, who.meta)) {
+        !session_set_meta(session, who.meta) ||
+        !client_events_note(edge, session, &command->connect)) {
         return VERDICT_DISCONNECT(INTERNAL);
     }
     const struct verdict verdict = {

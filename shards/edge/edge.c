@@ -19,6 +19,7 @@
 #include "shards/edge/stopwatch.h"
 #include "shards/edge/users.h"
 #include "shards/edge/streams.h"
+#include "shards/edge/webhooks.h"
 
 static struct map_key key_of_hub_channel(const void *object)
 {
@@ -406,7 +407,8 @@ static void edge_drive_stop(struct edge *edge)
     if (edge->shard->now_ms >= edge->stop_deadline_ms) {
         edge_close_all(edge);
     }
-    if (pool_count(edge->connections) == 0) {
+    struct webhooks *webhooks = edge->actors->webhooks;
+    if (pool_count(edge->connections) == 0 && (webhooks == NULL || webhooks_have_ended(webhooks))) {
         __atomic_store_n(&edge->actors->node->shard_is_drained[edge->shard->id], 1,
                          __ATOMIC_RELEASE);
     }

@@ -8,6 +8,7 @@
 
 #include "codec/json.h"
 #include "shards/edge/auth.h"
+#include "shards/edge/client_events.h"
 #include "shards/edge/emulation.h"
 #include "shards/edge/hub.h"
 #include "shards/edge/proxy.h"
@@ -123,6 +124,7 @@ void session_on_connected(struct edge *edge, struct session *session, uint32_t c
         actors_gauge_add(edge->actors, COUNTER_NUM_ANONYMOUS, 1);
     }
     connection_on_authenticated(edge, session->conn);
+    client_events_connected(edge, session);
     if (options->ping_interval_ms > 0) {
         /* Spread over half an interval, so that a storm of connects does not ping as one. */
         const uint64_t half_ms = options->ping_interval_ms / 2;
@@ -190,6 +192,7 @@ struct span session_name(const struct session *session, char text[CLIENT_ID_TEXT
 void session_close(struct edge *edge, struct session *session)
 {
     proxy_cancel(edge, session);
+    client_events_disconnected(edge, session);
     const enum transport transport =
         session->conn == NULL ? TRANSPORT_WEBSOCKET : connection_transport(session->conn);
     if (transport_shapes[transport].is_emulated) {
@@ -221,6 +224,7 @@ void session_disconnect(struct edge *edge, struct session *session, uint32_t cod
     const bool drops_output = code == CLIENT_DISCONNECT_SLOW;
     const struct span text = span_is_empty(reason) ? client_disconnect_reason(code) : reason;
     struct connection *conn = session->conn;
+    client_events_set_end(session, code, text);
     if (transport_is_stream(connection_transport(conn))) {
         fallback_end(edge, conn, code, text, drops_output);
     } else if (session_is_unidirectional(session)) {

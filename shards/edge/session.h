@@ -7,6 +7,7 @@
 #include "shards/edge/connection.h"
 #include "shards/payloads.h"
 
+struct client_story;
 struct hub_channel;
 struct server_subs;
 struct subscription;
@@ -44,6 +45,7 @@ struct session_account {
     struct buf *conn_info;           /* NULL: none. */
     struct buf *identity;            /* Made when it is first needed. */
     struct session_context *context; /* NULL: none. */
+    struct client_story *story;      /* For client_events.c; NULL: nobody is told of it. */
     struct server_subs *server_subs; /* Until the connect command is answered; NULL: none. */
     int64_t expire_at_s;             /* Unix time; 0: never. */
     uint32_t connect_id;             /* Of the connect command, while JOINING. */

@@ -2,6 +2,7 @@
 /* Answers of backends: what is taken from them lies within the text or the scratch; and any of it
  * can be asked again as JSON. */
 #include "codec/proxy.h"
+#include "codec/webhook.h"
 
 #include "tests/fuzz/fuzz_pieces.h"
 
@@ -54,6 +55,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     struct scratch scratch = scratch_of(room, len);
     const enum json_result result = proxy_decode_answer(span_of(bytes, len), &scratch, &answer);
     FUZZ_CHECK(result != JSON_ERROR_SPACE);
+    /* What is told takes the same answers: an error in one that is JSON is seen. */
+    if (result == JSON_OK && answer.has_error) {
+        FUZZ_CHECK(!webhook_is_taken(200, span_of(bytes, len)));
+    }
+    FUZZ_CHECK(!webhook_is_taken(500, span_of(bytes, len)));
     if (result == JSON_OK) {
         const struct span spans[] = {answer.error_message,
                                      answer.disconnect_reason,

@@ -105,6 +105,53 @@ static void test_everybody_finds_his_proxy(void **state)
     unload(loaded);
 }
 
+/* Who is told of what happens is a proxy like those that are asked, without what only they have. */
+static void test_webhooks_are_told_by_proxies(void **state)
+{
+    static const char text[] =
+        "client: {proxy: {state: {enabled: true, endpoint: \"http://127.0.0.1/clients\",\n"
+        "  include_connection_meta: true}}}\n"
+        "webhooks: {secret: s, vacated_event_delay: 1s, batch_max_delay: 0s, batch_max_events: 5,\n"
+        "  queue_max_size: 2MiB, queue_max_events: 2000, flush_timeout: 7s}\n"
+        "channel:\n"
+        "  proxy: {state: {endpoint: \"https://127.0.0.1/channels\", timeout: 3s,\n"
+        "    http: {static_headers: {X-A: b}}}}\n"
+        "  without_namespace: {state_proxy_enabled: true}\n"
+        "  namespaces:\n"
+        "    - {name: ns1, state_proxy_enabled: true, state_proxy_name: other}\n"
+        "    - {name: ns2}\n"
+        "proxies: [{name: other, endpoint: \"http://127.0.0.1/other\"}]\n";
+    struct loaded *loaded = load_text(text);
+    const struct node_options *options = &loaded->config.options;
+    const struct webhook_options *webhooks = &options->webhooks;
+
+    (void)state;
+    assert_string_equal(loaded->report.text, "");
+    assert_true(webhooks->clients->include_connection_meta);
+    assert_string_equal(options->endpoints[webhooks->clients->endpoint].target, "/clients");
+    const struct proxy_options *channels = options->without_namespace.state_proxy;
+    assert_string_equal(options->endpoints[channels->endpoint].target, "/channels");
+    assert_int_equal(channels->timeout_ms, 3000);
+    assert_int_equal(channels->static_headers_len, 1);
+    assert_string_equal(options->namespaces[0].state_proxy->name, "other");
+    assert_null(options->namespaces[1].state_proxy);
+    assert_string_equal(webhooks->secret, "s");
+    assert_int_equal(webhooks->vacated_delay_ms, 1000);
+    assert_int_equal(webhooks->batch_max_delay_ms, 0);
+    assert_int_equal(webhooks->batch_max_events, 5);
+    assert_int_equal(webhooks->queue_max_size, 2 << 20);
+    assert_int_equal(webhooks->queue_max_events, 2000);
+    assert_int_equal(webhooks->flush_timeout_ms, 7000);
+    unload(loaded);
+
+    expect_report("channel: {without_namespace: {state_proxy_enabled: true}}",
+                  "roost.yaml:1:52: channel.without_namespace.state_proxy_enabled: found true, "
+                  "expected channel.proxy.state.endpoint to be set, or another name\n");
+    expect_report("client: {proxy: {state: {enabled: true}}}",
+                  "roost.yaml:1:35: client.proxy.state.enabled: found true, expected "
+                  "client.proxy.state.endpoint to be set, or another name\n");
+}
+
 static void test_what_is_wrong_is_told(void **state)
 {
     (void)state;
@@ -116,7 +163,7 @@ static void test_what_is_wrong_is_told(void **state)
                   "name of `proxies`\n");
     expect_report("proxies: [{name: default, endpoint: \"http://a\"}]\n",
                   "roost.yaml:1:11: proxies: found no name, an odd one, or one that is taken (as "
-                  "\"default\" is), expected each of at most 250 with its name\n");
+                  "\"default\" is), expected each of at most 246 with its name\n");
     expect_report("proxies: [{name: ab, endpiont: \"http://a\"}]\n",
                   "roost.yaml:1:22: proxies.ab.\"endpiont\": found an unknown key, expected "
                   "proxies.ab.endpoint?\n");
@@ -198,6 +245,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_proxy_says_where_and_how),
         cmocka_unit_test(test_everybody_finds_his_proxy),
+        cmocka_unit_test(test_webhooks_are_told_by_proxies),
         cmocka_unit_test(test_what_is_wrong_is_told),
         cmocka_unit_test(test_secrets_are_not_shown),
         cmocka_unit_test(test_a_url_is_taken_apart_or_refused),
