@@ -85,6 +85,7 @@ static const uint8_t needs[LINK_MESSAGE_KINDS_LEN] = {
     [LINK_MESSAGE_SLOTS_ASK] = NEED_PAYLOAD,
     [LINK_MESSAGE_SLOTS_MOVED] = NEED_PAYLOAD,
     [LINK_MESSAGE_MAP_ASK] = NEED_NAME,
+    [LINK_MESSAGE_PASS_ON] = NEED_NAME,
 };
 
 static enum link_message_result check_message(const struct link_message *message,
@@ -211,6 +212,7 @@ static const struct protobuf_slot entry_slots[] = {
     PROTOBUF_FIELD(link_entry, 14, U32, key_mode),
     PROTOBUF_FIELD(link_entry, 15, U64, time_ms),
     PROTOBUF_FIELD(link_entry, 16, U64, ttl_ms),
+    PROTOBUF_FIELD(link_entry, 17, BOOL, is_passed_on),
     PROTOBUF_FIELD_OF_NESTED(link_entry, ENTRY_IDENTITY, has_identity, &entry_identity_fields),
 };
 static const struct protobuf_fields entry_fields = PROTOBUF_FIELDS(entry_slots);
@@ -323,6 +325,7 @@ static void encode_entry(struct writer *out, const void *value)
     protobuf_put_u64(out, 14, entry->key_mode);
     protobuf_put_u64(out, 15, entry->time_ms);
     protobuf_put_u64(out, 16, entry->ttl_ms);
+    protobuf_put_bool(out, 17, entry->is_passed_on);
 }
 
 static void encode_channel(struct writer *out, const void *value)

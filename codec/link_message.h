@@ -45,7 +45,9 @@
     X(MAP_ASK) \
     X(MAP_PAGE) \
     X(USER_TAKE) \
-    X(USER_TAKEN)
+    X(USER_TAKEN) \
+    X(PASS_ON) \
+    X(PASSED_ON)
 
 enum link_message_kind {
     LINK_MESSAGE_NONE,
@@ -127,7 +129,8 @@ struct link_entry {
     uint32_t key_mode;
     bool is_binary; /* `data` is not JSON. */
     bool wants_delta;
-    bool is_removed; /* The key is. */
+    bool is_removed;   /* The key is. */
+    bool is_passed_on; /* To a wildcard; `channel` is where it was made. */
     bool has_identity;
     struct link_identity identity;
 };

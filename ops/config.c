@@ -238,12 +238,27 @@ static void derive_congestion_control(struct config *config, struct config_repor
     }
 }
 
+static bool derive_wildcard(struct config *config, struct channel_options *options)
+{
+    if (options->wildcard_max_depth == 0) {
+        return true;
+    }
+    struct channel_options *wildcard = config_texts_allocate(&config->texts, sizeof(*wildcard));
+
+    if (wildcard != NULL) {
+        channel_options_of_wildcard(options, wildcard);
+        options->wildcard = wildcard;
+    }
+    return wildcard != NULL;
+}
+
 static void derive_channels(struct config *config, struct config_report *report)
 {
     struct channel_options *namespaces =
         config_texts_allocate(&config->texts, (config->namespaces_len + 1) * sizeof(*namespaces));
     enum publication_data_format format =
         (enum publication_data_format)config->publication_data_format;
+    bool has_memory = true;
 
     if (namespaces == NULL) {
         config_report_error(report, NULL, "memory is out");
@@ -255,12 +270,16 @@ static void derive_channels(struct config *config, struct config_report *report)
         if (namespaces[i].publication_data_format == PUBLICATION_DATA_NOT_EMPTY) {
             namespaces[i].publication_data_format = format;
         }
+        has_memory = derive_wildcard(config, &namespaces[i]) && has_memory;
     }
     config->options.namespaces = namespaces;
     config->options.namespaces_len = config->namespaces_len;
     config_derive_map(&config->options.without_namespace);
     if (config->options.without_namespace.publication_data_format == PUBLICATION_DATA_NOT_EMPTY) {
         config->options.without_namespace.publication_data_format = format;
+    }
+    if (!derive_wildcard(config, &config->options.without_namespace) || !has_memory) {
+        config_report_error(report, NULL, "memory is out");
     }
 }
 

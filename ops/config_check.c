@@ -210,12 +210,36 @@ static const char *find_odd_history(const struct node_options *node,
     return NULL;
 }
 
+/* The same of its wildcard channels. */
+static const char *find_odd_wildcard(const struct channel_options *options, const char **key)
+{
+    *key = "wildcard_max_depth";
+    if (options->wildcard_max_depth > 0 &&
+        options->subscription_type > CLIENT_SUBSCRIPTION_STREAM &&
+        options->subscription_type <= CLIENT_SUBSCRIPTION_SHARED_POLL) {
+        return "found more than 0, expected 0, since wildcards are for streams alone";
+    }
+    if (options->wildcard_max_depth == 0 && (options->allow_wildcard_subscribe_for_client ||
+                                             options->allow_wildcard_subscribe_for_anonymous ||
+                                             options->allow_wildcard_subscribe_by_proxy)) {
+        return "found 0, expected a depth, since it is said who may subscribe to wildcards";
+    }
+    *key = "allow_wildcard_subscribe_by_proxy";
+    if (options->allow_wildcard_subscribe_by_proxy && !options->subscribe_proxy_enabled) {
+        return "found true, expected subscribe_proxy_enabled beside it";
+    }
+    return NULL;
+}
+
 static void check_history(const struct node_options *node, const struct config_scope *scope,
                           struct config_report *report)
 {
     const char *key;
     const char *what = find_odd_history(node, scope->values, &key);
 
+    if (what == NULL) {
+        what = find_odd_wildcard(scope->values, &key);
+    }
     if (what != NULL) {
         const struct config_key *found = config_scope_find(scope, key);
 

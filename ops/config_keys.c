@@ -8,7 +8,7 @@
 #include "codec/jwt.h"
 #include "ops/config.h"
 #include "ops/config_keys_proxy.h"
-#include "runtime/limits.h"
+#include "shards/limits.h"
 
 enum {
     SECOND = 1000,
@@ -477,6 +477,19 @@ const struct config_key config_channel_keys[] = {
                      "How long a publication may wait for others to leave with; 0s: not at all."),
     CHANNEL_NUMBER(batch_max_size, "How many of them leave at once; 0: any number."),
     OPTION(batch_flush_latest, "Only the latest of them does: for values that replace each other."),
+    {.path = "wildcard_max_depth",
+     .type = CONFIG_NUMBER,
+     .offset = offsetof(struct channel_options, wildcard_max_depth),
+     .max = WILDCARD_DEPTH_MAX,
+     .initial = "0",
+     .help =
+         "Wildcard channels (`ns:*`, `ns:a.*`, ...) that each publication is passed on to, from "
+         "the shallowest on; 0: there are none."},
+    OPTION(allow_wildcard_subscribe_for_client,
+           "Users may subscribe to wildcards without a subscription token."),
+    OPTION(allow_wildcard_subscribe_for_anonymous, "And so may the anonymous user."),
+    OPTION(allow_wildcard_subscribe_by_proxy,
+           "The subscribe proxy is asked for wildcards too, as for other channels."),
     OPTION(allow_history_for_subscriber, "Who is subscribed may read the history."),
     OPTION(allow_history_for_client, "Every client may read the history."),
     OPTION(allow_history_for_anonymous, "What is allowed above holds for the anonymous user too."),

@@ -86,6 +86,8 @@ static void actors_on_message(void *actor, const struct message *message)
     case MESSAGE_PRESENCE_ASK:
     case MESSAGE_HISTORY_ASK:
     case MESSAGE_MAP_ASK:
+    case MESSAGE_PASS_ON:
+    case MESSAGE_PASSED_ON:
     case MESSAGE_CHANNEL_MOVE:
     case MESSAGE_CHANNEL_TAKEN:
     case MESSAGE_SLOTS_READY:

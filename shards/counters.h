@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "shards/counters_backends.h"
+#include "shards/counters_wildcards.h"
 #include "shards/families.h"
 
 /* Of rows that stand together. */
@@ -237,6 +238,7 @@
     X(API_UNKNOWN, "api_command_count", "protocol=\"http\",method=\"unknown\"", COUNTER, \
       "Calls of the server API.") \
     COUNTER_TABLE_BACKENDS(X) \
+    COUNTER_TABLE_WILDCARDS(X) \
     X(HTTP_WEBSOCKET, "node_incoming_http_requests_total", "path=\"websocket\"", COUNTER, \
       "HTTP requests.") \
     X(HTTP_HTTP_STREAM, "node_incoming_http_requests_total", "path=\"http_stream\"", COUNTER, \

@@ -164,6 +164,16 @@ enum {
     DELTA_PAYLOAD_LEN_MAX = 4 << 20,
     DELTA_KEPT_BYTES_A_SHARD_MAX = 256 << 20,
 
+    /* Wildcard channels that one publication may be passed on to; those that a shard passes on to
+     * at a time; what may wait until publications before it have arrived; between two attempts to
+     * say that something was lost; and source shards of which a wildcard knows where they are. */
+    WILDCARD_DEPTH_MAX = 8,
+    PASS_TARGETS_MAX = 1 << 17,
+    PASS_WAITING_MAX = 8192,
+    PASS_WAITING_BYTES_MAX = 32 << 20,
+    PASS_RETRY_MS = 100,
+    WILDCARD_LANES_MAX = 1024,
+
     /* What of one channel may wait in a batch. */
     BATCH_BYTES_MAX = 256 * 1024,
 

@@ -56,6 +56,13 @@ static struct buf *only_buf_of(const struct message *message)
     return buf;
 }
 
+static void release_pass_on(struct message_pass_on body)
+{
+    buf_release(body.pass);
+    buf_release(body.request);
+    buf_release(body.identity);
+}
+
 void message_release(const struct message *message)
 {
     switch ((enum message_type)message->type) {
@@ -70,6 +77,9 @@ void message_release(const struct message *message)
     case MESSAGE_PUBLISH:
         buf_release(message_as_publish(message).request);
         buf_release(message_as_publish(message).identity);
+        break;
+    case MESSAGE_PASS_ON:
+        release_pass_on(message_as_pass_on(message));
         break;
     case MESSAGE_PRESENCE:
         presence_snapshot_release(message_as_presence(message).snapshot);
@@ -114,6 +124,7 @@ void message_release(const struct message *message)
     case MESSAGE_EMULATED:
     case MESSAGE_NODES_ASK:
     case MESSAGE_MOVED:
+    case MESSAGE_PASSED_ON:
     case MESSAGE_CHANNEL_TAKEN:
     case MESSAGE_SLOTS_SETTLED:
     case MESSAGE_ORIGIN_GONE:

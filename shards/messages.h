@@ -41,6 +41,8 @@
     X(HISTORY, history, HOME, EDGE, MESSAGE_REPLY) \
     X(MAP_ASK, map_ask, EDGE, HOME, MESSAGE_REQUEST) \
     X(MAP_PAGE, map_page, HOME, EDGE, MESSAGE_REPLY) \
+    X(PASS_ON, pass_on, HOME, HOME, MESSAGE_REPLY) \
+    X(PASSED_ON, passed_on, HOME, HOME, MESSAGE_REPLY) \
     X(CHANNEL_MOVE, channel_move, HOME, HOME, MESSAGE_REQUEST) \
     X(CHANNEL_TAKEN, channel_taken, HOME, HOME, MESSAGE_REPLY) \
     X(SLOTS_SETTLED, slots_settled, HOME, ROUTER, MESSAGE_REPLY) \
@@ -117,6 +119,7 @@ enum subscribe_flag {
      * newest message that it has. If the home knows what came after, the answer has that position
      * and the messages follow it. */
     SUBSCRIBE_AGAIN = 1u << 18,
+    SUBSCRIBE_WILDCARD = 1u << 19, /* It is a wildcard channel. */
 };
 
 /* Beside the flags of SUBSCRIBE: a set of protocols in which the shard wants publications from now
@@ -198,6 +201,7 @@ struct message_publish {
     uint32_t history_ttl_s;
     uint32_t meta_ttl_s;
     uint32_t key_ttl_ms; /* Of the key, where the publication has one; 0: it lives for ever. */
+    uint32_t wildcards;  /* How many of them it is passed on to, at most (wildcard_max_depth). */
 };
 
 /* Why a publication with a key changed nothing. */
@@ -346,6 +350,24 @@ struct message_map_page {
     uint32_t is_more; /* There are keys beyond the last of the page. */
 };
 
+/* handle: the asker's. A publication that was made in one channel, for the home of a wildcard that
+ * stands for it. */
+struct message_pass_on {
+    struct buf *pass;     /* pass_of() */
+    struct buf *request;  /* As in PUBLISH. NULL: what was to be passed on is lost. */
+    struct buf *identity; /* As in PUBLISH. */
+    uint32_t cookie;
+    uint32_t history_size; /* These three as in PUBLISH. */
+    uint32_t history_ttl_s;
+    uint32_t meta_ttl_s;
+};
+
+/* handle: the asker's. */
+struct message_passed_on {
+    uint32_t cookie;
+    uint32_t error; /* 0: it has its place, or nobody wants it; or an enum client_error. */
+};
+
 /* handle: the asking home's channel. A piece of what a channel is, for the home that it has now. A
  * router passes it to that home's node. */
 struct message_channel_move {
@@ -467,6 +489,7 @@ struct message_placement {
 struct message_origin_gone {
     uint32_t origin;
     uint32_t with_presence; /* Directories forget at once, presence after a while. */
+    uint32_t was_home;      /* It had slots: what it accepted may not have reached others. */
 };
 
 /* handle: the asker's call. */

@@ -143,3 +143,25 @@ void map_options_complete(struct map_options *map)
         map->subscribe_catch_up_timeout_ms = 5 * 1000;
     }
 }
+
+void channel_options_of_wildcard(const struct channel_options *options, struct channel_options *out)
+{
+    *out = *options;
+    out->is_wildcard = true;
+    out->wildcard_max_depth = 0;
+    out->wildcard = NULL;
+    out->allow_subscribe_for_client = options->allow_wildcard_subscribe_for_client;
+    out->allow_subscribe_for_anonymous = options->allow_wildcard_subscribe_for_anonymous;
+    out->allow_user_limited_channels = false;
+    /* Nothing is published in them but what is passed on, */
+    out->allow_publish_for_subscriber = false;
+    out->allow_publish_for_client = false;
+    out->publish_proxy = NULL;
+    /* and one publication of many channels neither replaces nor resembles the one before. */
+    out->batch_flush_latest = false;
+    out->allowed_delta_types = 0;
+    out->delta_publish = false;
+    if (!options->allow_wildcard_subscribe_by_proxy) {
+        out->subscribe_proxy = NULL;
+    }
+}

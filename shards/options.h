@@ -147,6 +147,14 @@ struct channel_options {
     uint32_t batch_max_size;     /* Publications; 0: no limit. */
     uint64_t batch_max_delay_ms; /* 0: publications are not delayed. */
     bool batch_flush_latest;
+    /* Wildcard channels (channel/wildcard.h): how many a publication is passed on to; 0: there are
+     * none. Who may subscribe to them is not said by the permissions of other channels. */
+    uint32_t wildcard_max_depth;
+    bool allow_wildcard_subscribe_for_client;
+    bool allow_wildcard_subscribe_for_anonymous;
+    bool allow_wildcard_subscribe_by_proxy;
+    const struct channel_options *wildcard; /* Of the wildcard channels; NULL: there are none. */
+    bool is_wildcard;                       /* These are they. */
     enum publication_data_format publication_data_format;
     enum client_subscription_type subscription_type;
     struct map_options map; /* Of the three types of maps. */
@@ -386,6 +394,11 @@ struct node_options {
     const struct web_file *web_files;
     size_t web_files_len;
 };
+
+/* What the wildcard channels of a namespace are whose options these are. `out` is to live as long
+ * as they do. */
+void channel_options_of_wildcard(const struct channel_options *options,
+                                 struct channel_options *out);
 
 /* What a node is that was told nothing: Centrifugo's defaults, port 8000 of every IPv4 address, one
  * shard, no key and no channel option set. node.name stays "": it wants the host's name. */

@@ -172,6 +172,8 @@ struct publish_head {
     uint8_t wants_delta;
     uint8_t is_removed;
     uint8_t key_mode;
+    uint8_t is_passed_on;
+    uint8_t reserved[3];
 };
 
 struct buf *publish_request_make(const struct publish_request *request)
@@ -186,6 +188,7 @@ struct buf *publish_request_make(const struct publish_request *request)
         .wants_delta = request->wants_delta,
         .is_removed = request->is_removed,
         .key_mode = (uint8_t)request->key_mode,
+        .is_passed_on = request->is_passed_on,
     };
     return pack(&head, sizeof(head), parts, 6);
 }
@@ -210,7 +213,32 @@ struct publish_request publish_request_of(const struct buf *buf)
         .is_binary = head.is_binary != 0,
         .wants_delta = head.wants_delta != 0,
         .is_removed = head.is_removed != 0,
+        .is_passed_on = head.is_passed_on != 0,
     };
+}
+
+struct pass_head {
+    uint64_t lane;
+    uint64_t number;
+    uint64_t before;
+};
+
+struct buf *pass_make(const struct pass *pass)
+{
+    const struct pass_head head = {pass->lane, pass->number, pass->before};
+    return pack(&head, sizeof(head), &pass->wildcard, 1);
+}
+
+struct pass pass_of(const struct buf *buf)
+{
+    struct pass_head head;
+    struct pass pass;
+    unpack(buf, sizeof(head), &pass.wildcard, 1);
+    memcpy(&head, buf->bytes, sizeof(head));
+    pass.lane = head.lane;
+    pass.number = head.number;
+    pass.before = head.before;
+    return pass;
 }
 
 /* ---- streams ---- */

@@ -66,12 +66,24 @@ struct publish_request {
     int64_t score;
     int64_t time_ms; /* Unix time of its publishing; 0: not told. */
     enum key_mode key_mode;
-    bool is_binary;   /* `data` is not JSON. */
-    bool wants_delta; /* See PUBLICATION_DELTA. */
-    bool is_removed;  /* The key is removed; there is no data. */
+    bool is_binary;    /* `data` is not JSON. */
+    bool wants_delta;  /* See PUBLICATION_DELTA. */
+    bool is_removed;   /* The key is removed; there is no data. */
+    bool is_passed_on; /* It is in a wildcard channel, and was made in `channel`. */
 };
 MUST_CHECK struct buf *publish_request_make(const struct publish_request *request);
 struct publish_request publish_request_of(const struct buf *buf);
+
+/* Which wildcard a publication is passed on to, and its place among all that the same shard passes
+ * on there: its number is larger than that of the one before. */
+struct pass {
+    struct span wildcard;
+    uint64_t lane; /* Of the shard, in this run of its node. */
+    uint64_t number;
+    uint64_t before; /* 0: all before it have been answered. */
+};
+MUST_CHECK struct buf *pass_make(const struct pass *pass);
+struct pass pass_of(const struct buf *buf);
 
 /* Publications of a stream, in the order in which they were asked for, one count of each buf. The
  * page has one holder: buf_share is not for it. */

@@ -26,7 +26,8 @@ struct homes *homes_create(struct actors *actors, uint32_t channels_max)
                                                         actors->node->shards);
     homes->maps = map_states_create(actors);
     homes->idempotency = idempotency_create(&actors->shard->random, IDEMPOTENCY_KEYS_A_SHARD_MAX);
-    const bool is_moving = homes_handovers_init(homes) && homes_held_init(homes);
+    const bool is_moving = homes_handovers_init(homes) && homes_held_init(homes) &&
+                           homes_wildcards_init(homes) && homes_passing_init(homes);
     if (!is_moving || homes->pool == NULL || homes->channels == NULL || homes->presence == NULL ||
         homes->streams == NULL || homes->maps == NULL || homes->idempotency == NULL) {
         homes_destroy(homes);
@@ -124,6 +125,7 @@ void homes_free_channel(struct homes *homes, struct channel *channel)
     if (channel->map != NULL) {
         map_state_close(homes->maps, channel->map);
     }
+    homes_forget_wildcard(homes, channel);
     map_remove(homes->channels, channel);
     if (channel->interests_room != 0) {
         free(channel->interests.many);
@@ -240,6 +242,8 @@ void homes_destroy(struct homes *homes)
         map_destroy(homes->channels);
     }
     homes_held_destroy(homes);
+    homes_passing_destroy(homes);
+    homes_wildcards_destroy(homes);
     homes_handovers_destroy(homes);
     homes_occupancy_destroy(homes);
     presence_destroy(homes->presence);
@@ -291,6 +295,9 @@ static uint32_t homes_subscribe(struct homes *homes, struct channel *channel,
                                 const struct message_subscribe *body, const struct message *message)
 {
     const bool is_new = channel_find_interest(channel, message->from) == NULL;
+    if ((body->flags & SUBSCRIBE_WILDCARD) != 0 && !homes_add_wildcard(homes, channel)) {
+        return CLIENT_ERROR_INTERNAL;
+    }
     if (!channel_add_interest(channel, message, body)) {
         return CLIENT_ERROR_INTERNAL;
     }
@@ -468,6 +475,12 @@ void homes_on_message(struct homes *homes, const struct message *message)
         break;
     case MESSAGE_MAP_ASK:
         homes_on_map_ask(homes, message);
+        break;
+    case MESSAGE_PASS_ON:
+        homes_on_pass_on(homes, message);
+        break;
+    case MESSAGE_PASSED_ON:
+        homes_on_passed_on(homes, message);
         break;
     case MESSAGE_CHANNEL_MOVE:
         homes_on_channel_move(homes, message);

@@ -148,9 +148,13 @@ static bool piece_fill(const struct homes *homes, struct handover *handover,
         }
         handover->next_told += move->told == NULL ? 0 : (uint32_t)told_page_of(move->told)->len;
     }
+    /* Nothing more is said in it, so it takes one or two empty pieces until what was has reached
+     * the wildcards. */
+    const bool is_passed_on =
+        !homes_passing_of_slot(homes, placement_slot_of(name_of(channel->name)));
     handover->is_last = handover->next_offset == move->offset &&
                         (channel->map == NULL || handover->next_keys == UINT64_MAX) &&
-                        handover->next_told == handover->told_len;
+                        handover->next_told == handover->told_len && is_passed_on;
     move->flags |= handover->is_last ? CHANNEL_MOVE_LAST : 0;
     return true;
 }
@@ -534,7 +538,7 @@ static bool handovers_are_settled(const struct homes *homes)
 {
     const struct handovers *handovers = &homes->handovers;
     return !homes->is_walking && handovers->under_way == 0 && list_is_empty(&handovers->leaving) &&
-           list_is_empty(&handovers->refused);
+           list_is_empty(&handovers->refused) && homes_passing_is_settled(homes);
 }
 
 void homes_handovers_on_turn_end(struct homes *homes)

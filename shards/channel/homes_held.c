@@ -41,7 +41,11 @@ static struct held_request *held_first(const struct held *held)
 
 static uint32_t weight_of(const struct message *message)
 {
-    return message->type == MESSAGE_PUBLISH ? message_as_publish(message).request->len : 0;
+    const struct buf *request =
+        message->type == MESSAGE_PUBLISH   ? message_as_publish(message).request
+        : message->type == MESSAGE_PASS_ON ? message_as_pass_on(message).request
+                                           : NULL;
+    return request == NULL ? 0 : request->len;
 }
 
 static struct held_channel *held_channel_for(struct held *held, struct span name)
@@ -133,6 +137,10 @@ static void homes_refuse(struct homes *homes, const struct message *message)
                                                  .origin = body.origin,
                                                  .error = error};
         OUTBOX_SEND(outbox, to, published, message->handle, &answer);
+    } else if (message->type == MESSAGE_PASS_ON) {
+        const struct message_passed_on answer = {.cookie = message_as_pass_on(message).cookie,
+                                                 .error = error};
+        OUTBOX_SEND(outbox, to, passed_on, message->handle, &answer);
     } else if (message->type == MESSAGE_PRESENCE_ASK) {
         const struct message_presence_ask body = message_as_presence_ask(message);
         const struct message_presence answer = {.cookie = body.cookie,

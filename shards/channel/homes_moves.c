@@ -17,6 +17,7 @@ bool homes_is_home(const struct homes *homes, struct span name)
 void homes_on_placement(struct homes *homes, const struct placement *before)
 {
     homes_handovers_on_placement(homes, before);
+    homes_passing_on_placement(homes, before);
     homes->is_walking = true;
     homes->walk_cursor = 0;
 }
@@ -24,6 +25,9 @@ void homes_on_placement(struct homes *homes, const struct placement *before)
 void homes_on_origin_gone(struct homes *homes, const struct message *message)
 {
     const struct message_origin_gone body = message_as_origin_gone(message);
+    if (body.was_home != 0) {
+        homes_doubt_wildcards(homes);
+    }
     if (body.with_presence != 0 && !origins_add(&homes->origins, body.origin)) {
         actors_count(homes->actors, COUNTER_REFUSED_MEMORY);
     }
@@ -89,10 +93,14 @@ void homes_on_turn_end(struct homes *homes)
     if (homes->origins.len > 0) {
         homes_sweep(homes);
     }
+    if (homes_wildcards_have_work(homes)) {
+        homes_wildcards_on_turn_end(homes);
+    }
     homes_handovers_on_turn_end(homes);
 }
 
 bool homes_has_work(const struct homes *homes)
 {
-    return homes->is_walking || homes->origins.len > 0 || homes_handovers_have_work(homes);
+    return homes->is_walking || homes->origins.len > 0 || homes_wildcards_have_work(homes) ||
+           homes_handovers_have_work(homes);
 }

@@ -141,9 +141,10 @@ static bool homes_encode_publication(const struct homes *homes, struct channel *
     struct client_info info;
     struct client_push push = {
         .kind = CLIENT_PUSH_PUBLICATION,
-        .channel = request->channel,
+        .channel = name_of(channel->name),
         .publication = {.data = request->data,
                         .tags = request->tags,
+                        .channel = request->is_passed_on ? request->channel : SPAN_EMPTY,
                         .key = request->key,
                         .score = request->score,
                         .removed = request->is_removed},
@@ -202,7 +203,7 @@ static uint32_t homes_prepare(struct homes *homes, struct channel *channel,
 {
     const bool is_of_map = !span_is_empty(request->key);
     *offset = 0;
-    if (!homes_has_room(homes, channel)) {
+    if (!request->is_passed_on && !homes_has_room(homes, channel)) {
         return CLIENT_ERROR_TOO_MANY_REQUESTS;
     }
     if (publish->history_size > 0 || is_of_map) {
@@ -221,7 +222,7 @@ static bool homes_is_outdated(struct homes *homes, const struct channel *channel
 {
     const bool is_outdated =
         publish->history_size > 0 && channel->stream != NULL && request->version != 0 &&
-        span_is_empty(request->key) &&
+        span_is_empty(request->key) && !request->is_passed_on &&
         history_has_version(&channel->stream->history, request->version, request->version_epoch);
     if (is_outdated) {
         homes_count_suppressed(homes, request, SUPPRESS_VERSION);
@@ -248,7 +249,7 @@ uint32_t homes_publish(struct homes *homes, struct channel *channel,
     }
     if (!span_is_empty(request->key)) {
         homes_apply_key(homes, channel, publish, request);
-    } else if (publish->history_size > 0 && request->version != 0) {
+    } else if (publish->history_size > 0 && request->version != 0 && !request->is_passed_on) {
         history_set_version(&channel->stream->history, request->version, request->version_epoch);
     }
     if (channel_is_heard(channel)) {
@@ -257,7 +258,8 @@ uint32_t homes_publish(struct homes *homes, struct channel *channel,
     return 0;
 }
 
-static void homes_answer_publish(struct homes *homes, const struct message_publish *body,
+/* True: it was made, and is not one that was made before. */
+static bool homes_answer_publish(struct homes *homes, const struct message_publish *body,
                                  const struct publish_request *request,
                                  struct message_published *answer)
 {
@@ -267,14 +269,33 @@ static void homes_answer_publish(struct homes *homes, const struct message_publi
     if (channel == NULL) {
         answer->error = body->history_size > 0 ? CLIENT_ERROR_INTERNAL : 0;
         homes_note_missed(homes, request->channel);
-        return;
+        return answer->error == 0;
     }
+    const uint64_t offset = channel_offset(channel);
     answer->epoch = channel->epoch;
     answer->error = homes_publish(homes, channel, body, request);
     if (body->history_size > 0 && answer->error == 0) {
         answer->offset = channel_offset(channel);
     }
     homes_settle_channel(homes, channel);
+    return answer->error == 0 && (body->history_size == 0 || answer->offset != offset);
+}
+
+/* And to the wildcards that stand for the channel. */
+static void homes_publish_once(struct homes *homes, const struct message_publish *body,
+                               const struct publish_request *request,
+                               struct message_published *answer)
+{
+    struct pass_plan plan;
+    if (body->wildcards == 0) {
+        (void)homes_answer_publish(homes, body, request, answer);
+    } else if (!homes_passing_plan(homes, body, request, &plan)) {
+        answer->error = CLIENT_ERROR_TOO_MANY_REQUESTS;
+    } else if (homes_answer_publish(homes, body, request, answer)) {
+        homes_passing_send(homes, body, request, &plan);
+    } else {
+        homes_passing_drop(homes, &plan);
+    }
 }
 
 void homes_on_publish(struct homes *homes, const struct message *message)
@@ -296,7 +317,7 @@ void homes_on_publish(struct homes *homes, const struct message *message)
         answer.suppressed = SUPPRESS_IDEMPOTENCY;
     } else {
         if (span_is_empty(request.key)) {
-            homes_answer_publish(homes, &body, &request, &answer);
+            homes_publish_once(homes, &body, &request, &answer);
         } else {
             homes_publish_key(homes, &body, &request, &answer);
         }

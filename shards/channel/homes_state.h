@@ -11,6 +11,7 @@
 #include "shards/channel/idempotency.h"
 #include "shards/channel/map_state.h"
 #include "shards/channel/presence.h"
+#include "shards/limits.h"
 #include "shards/origins.h"
 #include "shards/payloads.h"
 
@@ -95,6 +96,34 @@ struct held {
     uint64_t ends_ms; /* Of the one that is handled again; 0: none is. */
 };
 
+/* Publications on their way to wildcards. */
+struct passing {
+    struct pool *targets;
+    struct map *by_name;
+    struct list owing; /* Targets for which something is lost that their homes do not know of. */
+    struct timer tick;
+    uint64_t lane;               /* Of this shard, and */
+    uint64_t number;             /* of the newest that left on it, to whichever wildcard. */
+    uint32_t *in_flight_of_slot; /* What was made in a slot and is not answered. */
+    uint32_t waiting_len;
+    uint64_t waiting_bytes;
+};
+
+/* What one publication will be passed on as, if it is accepted. */
+struct pass_target;
+struct pass_plan {
+    struct pass_target *targets[WILDCARD_DEPTH_MAX];
+    uint32_t len;
+    struct buf *request; /* NULL when there are none. */
+};
+
+/* The wildcard channels at home here. */
+struct wildcards {
+    struct map *by_name;
+    struct list all;
+    struct list doubted; /* They are to begin anew. */
+};
+
 struct homes {
     struct actors *actors;
     uint32_t walk_cursor; /* In the pool: the channels before it were looked at. */
@@ -110,6 +139,8 @@ struct homes {
     struct channel_streams *streams;
     struct map_states *maps;
     struct idempotency *idempotency;
+    struct passing passing;
+    struct wildcards wildcards;
 };
 
 static inline struct interest *channel_interests(struct channel *channel)
@@ -144,7 +175,8 @@ static inline bool channel_is_on_its_way(const struct channel *channel)
 
 void homes_on_publish(struct homes *homes, const struct message *message);
 
-/* 0, or an enum client_error: then nobody gets it and nothing was kept. */
+/* 0, or an enum client_error: then nobody gets it and nothing was kept. What is passed on to a
+ * wildcard was accepted already, so it is told also where there is little room. */
 uint32_t homes_publish(struct homes *homes, struct channel *channel,
                        const struct message_publish *publish,
                        const struct publish_request *request);
@@ -179,6 +211,41 @@ void homes_answer_changes(const struct channel *channel, const struct message_su
 
 /* The channel's map, which is made when there is none; NULL: memory is out. */
 MUST_CHECK struct map_state *homes_map_of(struct homes *homes, struct channel *channel);
+
+/* ---- to wildcards (homes_passing.c) ---- */
+
+MUST_CHECK bool homes_passing_init(struct homes *homes);
+void homes_passing_destroy(struct homes *homes);
+/* What it takes to pass the publication on, before it is accepted. False: there is no room, or
+ * memory is out. A plan is sent or dropped before anything else is done with the homes. */
+MUST_CHECK bool homes_passing_plan(struct homes *homes, const struct message_publish *body,
+                                   const struct publish_request *request, struct pass_plan *plan);
+void homes_passing_drop(struct homes *homes, struct pass_plan *plan);
+void homes_passing_send(struct homes *homes, const struct message_publish *body,
+                        const struct publish_request *request, struct pass_plan *plan);
+void homes_on_passed_on(struct homes *homes, const struct message *message);
+void homes_passing_on_placement(struct homes *homes, const struct placement *before);
+/* Is anything on its way that was made in the slot? Its next home must not pass on before. */
+bool homes_passing_of_slot(const struct homes *homes, uint16_t slot);
+/* Has all arrived that was made in slots which are another node's now? */
+bool homes_passing_is_settled(const struct homes *homes);
+
+/* ---- wildcards at home here (homes_wildcards.c) ---- */
+
+MUST_CHECK bool homes_wildcards_init(struct homes *homes);
+void homes_wildcards_destroy(struct homes *homes);
+/* The channel is a wildcard. False: memory is out. */
+MUST_CHECK bool homes_add_wildcard(struct homes *homes, const struct channel *channel);
+/* The channel ends, whatever it is. */
+void homes_forget_wildcard(struct homes *homes, const struct channel *channel);
+void homes_on_pass_on(struct homes *homes, const struct message *message);
+/* A node that may have accepted what it did not pass on is gone. */
+void homes_doubt_wildcards(struct homes *homes);
+void homes_wildcards_on_turn_end(struct homes *homes);
+static inline bool homes_wildcards_have_work(const struct homes *homes)
+{
+    return !list_is_empty(&homes->wildcards.doubted);
+}
 
 /* ---- homes that move (homes_moves.c, homes_handover.c) ---- */
 

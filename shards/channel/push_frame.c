@@ -103,6 +103,7 @@ struct buf *push_values_make(const struct client_push *push, bool is_json)
         entry.key = push->publication.key;
         entry.score = push->publication.score;
         entry.is_removed = push->publication.removed;
+        entry.channel = push->publication.channel;
     }
     if (info != NULL && client_id_parse(info->client, client)) {
         entry.has_identity = true;
@@ -150,6 +151,7 @@ bool push_values_read(struct span values, struct push_values *out)
             .version = entry.version,
             .score = entry.score,
             .removed = entry.is_removed,
+            .channel = entry.channel,
         };
     } else if (push->kind == CLIENT_PUSH_JOIN) {
         push->join = out->info;

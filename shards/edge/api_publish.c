@@ -18,7 +18,8 @@ static enum api_error publish_one(struct edge *edge, struct call *call, struct s
     if (error != API_ERROR_NONE) {
         return error;
     }
-    if (!permissions_is_data(channel_options, request->data) || span_is_empty(request->data)) {
+    if (channel_options->is_wildcard || !permissions_is_data(channel_options, request->data) ||
+        span_is_empty(request->data)) {
         return API_ERROR_BAD_REQUEST;
     }
     if (request->idempotency_key.len > IDEMPOTENCY_KEY_LEN_MAX) {

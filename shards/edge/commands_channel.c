@@ -18,7 +18,7 @@ struct verdict command_publish(struct edge *edge, struct session *session,
         return VERDICT_ERROR(UNKNOWN_CHANNEL);
     }
     if (!permissions_is_channel_name(options, channel) ||
-        command->publish.type != CLIENT_SUBSCRIPTION_STREAM) {
+        command->publish.type != CLIENT_SUBSCRIPTION_STREAM || channel_options->is_wildcard) {
         return VERDICT_ERROR(BAD_REQUEST);
     }
     struct proxy_answer answer = {.data = command->publish.data};

@@ -66,8 +66,9 @@ static bool move_register(struct edge *edge, struct hub_channel *channel)
         .channel = channel->name,
         .since = {channel->sequence, channel->newest.epoch},
         .subscription = POOL_HANDLE_NONE,
-        .flags =
-            SUBSCRIBE_FIRST | SUBSCRIBE_AGAIN | (channel->has_stream ? SUBSCRIBE_POSITIONED : 0u),
+        .flags = SUBSCRIBE_FIRST | SUBSCRIBE_AGAIN |
+                 (channel->has_stream ? SUBSCRIBE_POSITIONED : 0u) |
+                 (channel->options->is_wildcard ? SUBSCRIBE_WILDCARD : 0u),
     };
     for (uint32_t i = 0; i < CLIENT_PROTOCOLS; i++) {
         body.flags |= channel->counts[i] > 0 ? FLAGS_PROTOCOL(i) : 0;

@@ -3,6 +3,7 @@
 #include "shards/edge/permissions.h"
 
 #include "codec/json.h"
+#include "shards/channel/wildcard.h"
 
 static struct span without_private_prefix(const struct node_options *options, struct span channel)
 {
@@ -27,8 +28,9 @@ static size_t index_of(struct span text, struct span needle)
     return text.len;
 }
 
-const struct channel_options *permissions_find_channel(const struct node_options *options,
-                                                       struct span channel)
+/* Of the namespace, whatever the channel is in it. */
+static const struct channel_options *find_namespace(const struct node_options *options,
+                                                    struct span channel)
 {
     const struct span name = without_private_prefix(options, channel);
     const size_t boundary = index_of(name, span_of_text(options->channel_namespace_boundary));
@@ -42,6 +44,16 @@ const struct channel_options *permissions_find_channel(const struct node_options
         }
     }
     return NULL;
+}
+
+const struct channel_options *permissions_find_channel(const struct node_options *options,
+                                                       struct span channel)
+{
+    const struct channel_options *found = find_namespace(options, channel);
+    if (found == NULL || found->wildcard == NULL || !wildcard_is_name(options, channel)) {
+        return found;
+    }
+    return wildcard_depth_of(options, channel) < found->wildcard_max_depth ? found->wildcard : NULL;
 }
 
 bool permissions_is_channel_name(const struct node_options *options, struct span channel)

@@ -7,7 +7,8 @@
 #include "codec/client.h"
 #include "shards/options.h"
 
-/* A channel's options, or NULL: its namespace is not configured (error 102). */
+/* A channel's options, those of wildcards for such a name; or NULL: its namespace is not
+ * configured, or it is a wildcard of a depth at which nothing is passed on (error 102). */
 const struct channel_options *permissions_find_channel(const struct node_options *options,
                                                        struct span channel);
 

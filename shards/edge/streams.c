@@ -13,7 +13,7 @@
 uint32_t streams_flags_of(const struct channel_options *options,
                           const struct client_subscribe_request *request, bool may_see_history)
 {
-    uint32_t flags = 0;
+    uint32_t flags = options->is_wildcard ? (uint32_t)SUBSCRIBE_WILDCARD : 0;
     if (options->force_recovery ||
         (request->recoverable && (options->allow_recovery || may_see_history))) {
         flags |= SUBSCRIBE_RECOVERABLE | SUBSCRIBE_POSITIONED;
@@ -76,6 +76,7 @@ void streams_keep(const struct edge *edge, const struct channel_options *options
         body->key_ttl_ms = map->key_ttl_ms < UINT32_MAX ? (uint32_t)map->key_ttl_ms : UINT32_MAX;
         return;
     }
+    body->wildcards = options->wildcard_max_depth;
     if (is_skipped || !streams_has_history(options)) {
         return;
     }
@@ -136,6 +137,7 @@ bool stream_publications_make(struct buf *page, struct span epoch, struct stream
         items[i].score = request.score;
         items[i].removed = request.is_removed;
         items[i].offset = entry->offset;
+        items[i].channel = request.is_passed_on ? request.channel : SPAN_EMPTY;
         items[i].epoch = entry->offset == 1 ? epoch : SPAN_EMPTY;
         out->is_json = out->is_json && !request.is_binary;
         if (entry->identity != NULL) {

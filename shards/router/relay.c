@@ -128,11 +128,10 @@ uint32_t relay_session_of(const struct relay *relay, const struct gossip_uid *ui
 
 /* ---- sessions ---- */
 
-static void tell_origin_gone(struct relay *relay, uint32_t origin, bool with_presence)
+static void tell_origin_gone(struct relay *relay, const struct message_origin_gone *gone)
 {
-    const struct message_origin_gone gone = {.origin = origin, .with_presence = with_presence};
     for (uint32_t shard = 0; shard < relay->options.node->shards; shard++) {
-        OUTBOX_SEND(relay->options.outbox, shard, origin_gone, 0, &gone);
+        OUTBOX_SEND(relay->options.outbox, shard, origin_gone, 0, gone);
     }
 }
 
@@ -150,7 +149,8 @@ static void end_session(struct relay *relay, struct relay_peer *peer)
     peer->wrong_sums = 0;
     relay_asks_on_session_end(relay, origin);
     relay_slots_on_session_end(peer);
-    tell_origin_gone(relay, origin, false);
+    tell_origin_gone(relay,
+                     &(struct message_origin_gone){.origin = origin, .was_home = peer->is_home});
     relay_interest_on_session_end(relay, origin);
 }
 
@@ -169,7 +169,7 @@ void relay_begin_session(struct relay *relay, struct relay_peer *peer)
 
 void relay_forget_presence(struct relay *relay, uint32_t origin)
 {
-    tell_origin_gone(relay, origin, true);
+    tell_origin_gone(relay, &(struct message_origin_gone){.origin = origin, .with_presence = true});
 }
 
 void relay_on_link_up(struct relay *relay, const struct gossip_uid *uid)
@@ -215,6 +215,7 @@ void relay_on_placement(struct relay *relay, const struct placement *placement)
             relay->peer_of_node[node] = peer;
             if (peer != NULL) {
                 peer->is_member = true;
+                peer->is_home = placement->members[node].share != PLACEMENT_NOTHING;
                 peer->is_reachable = placement->members[node].share != PLACEMENT_KEEPS;
             }
         }
@@ -245,6 +246,7 @@ enum message_class relay_class_of(enum link_message_kind kind)
     case LINK_MESSAGE_SUBSCRIBE:
     case LINK_MESSAGE_PUBLISH:
     case LINK_MESSAGE_PUBLICATION:
+    case LINK_MESSAGE_PASS_ON:
     case LINK_MESSAGE_PRESENCE_ASK:
     case LINK_MESSAGE_HISTORY_ASK:
     case LINK_MESSAGE_MAP_ASK:
@@ -316,6 +318,7 @@ void relay_on_message(struct relay *relay, const struct message *message)
         relay_near_on_moved(relay, message);
         break;
     case MESSAGE_PUBLISH:
+    case MESSAGE_PASS_ON:
     case MESSAGE_PRESENCE_ASK:
     case MESSAGE_HISTORY_ASK:
     case MESSAGE_MAP_ASK:
@@ -326,6 +329,7 @@ void relay_on_message(struct relay *relay, const struct message *message)
         break;
     case MESSAGE_SUBSCRIBED:
     case MESSAGE_PUBLISHED:
+    case MESSAGE_PASSED_ON:
     case MESSAGE_PRESENCE:
     case MESSAGE_HISTORY:
     case MESSAGE_MAP_PAGE:
@@ -377,6 +381,7 @@ static void on_link_message(struct relay *relay, struct relay_peer *peer,
         relay_far_on_moved(relay, peer, message->handle);
         break;
     case LINK_MESSAGE_PUBLISH:
+    case LINK_MESSAGE_PASS_ON:
     case LINK_MESSAGE_PRESENCE_ASK:
     case LINK_MESSAGE_HISTORY_ASK:
     case LINK_MESSAGE_MAP_ASK:
@@ -387,6 +392,7 @@ static void on_link_message(struct relay *relay, struct relay_peer *peer,
         break;
     case LINK_MESSAGE_SUBSCRIBED:
     case LINK_MESSAGE_PUBLISHED:
+    case LINK_MESSAGE_PASSED_ON:
     case LINK_MESSAGE_PRESENCE:
     case LINK_MESSAGE_HISTORY:
     case LINK_MESSAGE_MAP_PAGE:

@@ -44,6 +44,8 @@ static enum link_message_kind answer_kind(enum link_message_kind request)
         return LINK_MESSAGE_SUBSCRIBED;
     case LINK_MESSAGE_PUBLISH:
         return LINK_MESSAGE_PUBLISHED;
+    case LINK_MESSAGE_PASS_ON:
+        return LINK_MESSAGE_PASSED_ON;
     case LINK_MESSAGE_PRESENCE_ASK:
         return LINK_MESSAGE_PRESENCE;
     case LINK_MESSAGE_HISTORY_ASK:
@@ -183,6 +185,9 @@ static uint32_t cookie_of(const struct message *message, uint32_t *api)
     case MESSAGE_PUBLISH:
         *api = message_as_publish(message).origin;
         return message_as_publish(message).cookie;
+    case MESSAGE_PASS_ON:
+        *api = 0;
+        return message_as_pass_on(message).cookie;
     case MESSAGE_PRESENCE_ASK:
         *api = message_as_presence_ask(message).origin;
         return message_as_presence_ask(message).cookie;

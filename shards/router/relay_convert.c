@@ -55,6 +55,7 @@ static bool from_publish(const struct message *message, struct link_message *out
     out->history_ttl_s = body.history_ttl_s;
     out->meta_ttl_s = body.meta_ttl_s;
     out->key_ttl_ms = body.key_ttl_ms;
+    out->limit = body.wildcards;
     return relay_list_make(relay_put_entry, &entry, payload);
 }
 
@@ -181,6 +182,12 @@ bool relay_from_message(const struct message *message, struct link_message *out,
         return from_publish(message, out, payload);
     case MESSAGE_PUBLISHED:
         return from_published(message, out);
+    case MESSAGE_PASS_ON:
+        return relay_from_pass_on(message, out, payload);
+    case MESSAGE_PASSED_ON:
+        out->kind = LINK_MESSAGE_PASSED_ON;
+        out->error = message_as_passed_on(message).error;
+        return true;
     case MESSAGE_PRESENCE_ASK:
         return from_presence_ask(message, out);
     case MESSAGE_PRESENCE:
@@ -286,6 +293,7 @@ static bool to_publish(const struct link_message *request, struct span payload, 
         .history_ttl_s = request->history_ttl_s,
         .meta_ttl_s = request->meta_ttl_s,
         .key_ttl_ms = request->key_ttl_ms,
+        .wildcards = request->limit,
     };
     *out = message_make_publish(handle, &body);
     return true;
@@ -414,6 +422,8 @@ bool relay_to_request(const struct link_message *request, struct span payload, u
         return to_unsubscribe(request, payload, out);
     case LINK_MESSAGE_PUBLISH:
         return to_publish(request, payload, handle, out);
+    case LINK_MESSAGE_PASS_ON:
+        return relay_to_pass_on(request, payload, handle, out);
     case LINK_MESSAGE_CHANNEL_MOVE:
         return to_channel_move(request, payload, handle, out);
     default:
@@ -509,6 +519,11 @@ bool relay_to_answer(const struct link_message *answer, struct span payload,
             .suppressed = answer->what,
         };
         *out = message_make_published(ask->asker_handle, &body);
+        return true;
+    }
+    case LINK_MESSAGE_PASS_ON: {
+        const struct message_passed_on body = {.cookie = ask->cookie, .error = answer->error};
+        *out = message_make_passed_on(ask->asker_handle, &body);
         return true;
     }
     case LINK_MESSAGE_PRESENCE_ASK:

@@ -81,6 +81,7 @@ void relay_put_entry(struct writer *out, const void *what)
         .is_binary = request.is_binary,
         .wants_delta = request.wants_delta,
         .is_removed = request.is_removed,
+        .is_passed_on = request.is_passed_on,
         .has_identity = stored->identity != NULL,
     };
     if (entry.has_identity) {
@@ -126,6 +127,7 @@ bool relay_take_entry(const struct link_entry *entry, struct stream_page_entry *
         .is_binary = entry->is_binary,
         .wants_delta = entry->wants_delta,
         .is_removed = entry->is_removed,
+        .is_passed_on = entry->is_passed_on,
     };
     *out = (struct stream_page_entry){.offset = entry->offset,
                                       .ttl_ms = entry->ttl_ms,

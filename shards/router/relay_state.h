@@ -46,6 +46,7 @@ struct relay_peer {
     uint32_t references;    /* Channels and ends that name a session of it. */
     bool is_member;         /* Of the newest placement, */
     bool is_reachable;      /* and not only for what it has. */
+    bool is_home;           /* In the newest that it was in, it had slots. */
     /* Slot sets, or NULL for none: those that are at home here, but not before the peer has given
      * them up; and those of which the peer wants to hear the same. */
     uint8_t *awaited;
@@ -356,6 +357,12 @@ MUST_CHECK bool relay_to_request(const struct link_message *request, struct span
 /* The answer of a node as a message to the shard that asked. */
 MUST_CHECK bool relay_to_answer(const struct link_message *answer, struct span payload,
                                 const struct relay_ask *ask, struct message *out);
+
+/* The same for what is passed on to wildcards (relay_passing.c). */
+MUST_CHECK bool relay_from_pass_on(const struct message *message, struct link_message *out,
+                                   struct buf **payload);
+MUST_CHECK bool relay_to_pass_on(const struct link_message *request, struct span payload,
+                                 uint32_t handle, struct message *out);
 
 /* ---- what there are several of (relay_lists.c) ---- */
 

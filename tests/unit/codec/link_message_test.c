@@ -186,6 +186,7 @@ static struct span encode_list(void)
                                      .key_mode = 2,
                                      .is_binary = true,
                                      .is_removed = true,
+                                     .is_passed_on = true,
                                      .has_identity = true,
                                      .identity = identity};
     const struct link_entry bare = {.channel = SPAN_LITERAL("news")};
@@ -216,6 +217,7 @@ static void lists_are_walked_by_sort(void **state)
     assert_true(entry.version == 7 && entry.offset == 9 && entry.has_identity && entry.is_binary);
     assert_true(span_equal(entry.data, SPAN_LITERAL("{\"a\":1}")));
     assert_true(span_equal(entry.key, SPAN_LITERAL("key")) && entry.is_removed);
+    assert_true(entry.is_passed_on);
     assert_true(entry.score == -3 && entry.time_ms == 1ull << 41 && entry.ttl_ms == 1000);
     assert_int_equal(entry.key_mode, 2);
     assert_true(span_equal(entry.identity.conn_info, SPAN_LITERAL("{}")));

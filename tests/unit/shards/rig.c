@@ -90,10 +90,18 @@ static void rig_on_message(void *context, const struct message *message)
     case MESSAGE_PRESENCE_ASK:
     case MESSAGE_HISTORY_ASK:
     case MESSAGE_MAP_ASK:
+    case MESSAGE_PASS_ON:
     case MESSAGE_CHANNEL_MOVE:
     case MESSAGE_CHANNEL_TAKEN:
     case MESSAGE_SLOTS_READY:
         homes_on_message(home->homes, message);
+        break;
+    case MESSAGE_PASSED_ON:
+        if (drain->shard == RIG_HOME) {
+            homes_on_message(home->homes, message);
+        } else {
+            inbox_append(&drain->rig->inbox[drain->shard], message);
+        }
         break;
     case MESSAGE_USER_ADD:
         directory_on_user_add(home->directory, message);

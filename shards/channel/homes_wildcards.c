@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Wildcard channels at home here: ordinary ones, into which the homes of others publish.
+ *
+ * Each shard of the cluster that passes publications on has a lane to the wildcard, on which each
+ * names the one before it. A lane that jumps has lost something, one that goes back has had it
+ * overtaken: then, and when a source says that something was lost, the channel ends and begins
+ * anew. So what is told in it is, lane by lane and hence channel by channel, in order and whole,
+ * from the subscribing until its subscribers are told otherwise. A lane that is not known is
+ * taken as it is: the wildcard is new here.
+ */
+#include <stdlib.h>
+
+#include "shards/channel/homes_state.h"
+#include "shards/limits.h"
+
+struct lane {
+    uint64_t id;
+    uint64_t number; /* Of the newest that came. */
+};
+
+struct wildcard {
+    struct buf *name;
+    struct list link; /* Of all, or of those that are to begin anew. */
+    struct lane *lanes;
+    uint32_t len;
+    uint32_t room;
+};
+
+static struct map_key wildcard_key(const void *object)
+{
+    const struct wildcard *wildcard = object;
+    return (struct map_key){wildcard->name->bytes, wildcard->name->len};
+}
+
+bool homes_wildcards_init(struct homes *homes)
+{
+    list_init(&homes->wildcards.all);
+    list_init(&homes->wildcards.doubted);
+    homes->wildcards.by_name = map_create(wildcard_key, &homes->actors->shard->random);
+    return homes->wildcards.by_name != NULL;
+}
+
+/* All channels have been freed before. */
+void homes_wildcards_destroy(struct homes *homes)
+{
+    map_destroy(homes->wildcards.by_name);
+}
+
+static struct wildcard *wildcard_for(struct homes *homes, struct buf *name)
+{
+    struct wildcard *wildcard = map_find(homes->wildcards.by_name, name->bytes, name->len);
+    if (wildcard != NULL) {
+        return wildcard;
+    }
+    wildcard = calloc(1, sizeof(*wildcard));
+    if (wildcard == NULL) {
+        return NULL;
+    }
+    wildcard->name = name;
+    if (!map_insert(homes->wildcards.by_name, wildcard)) {
+        free(wildcard);
+        return NULL;
+    }
+    buf_share(name, 1);
+    list_append(&homes->wildcards.all, &wildcard->link);
+    return wildcard;
+}
+
+bool homes_add_wildcard(struct homes *homes, const struct channel *channel)
+{
+    return wildcard_for(homes, channel->name) != NULL;
+}
+
+void homes_forget_wildcard(struct homes *homes, const struct channel *channel)
+{
+    struct map *by_name = homes->wildcards.by_name;
+    struct wildcard *wildcard = map_count(by_name) == 0
+                                    ? NULL
+                                    : map_find(by_name, channel->name->bytes, channel->name->len);
+    if (wildcard != NULL) {
+        map_remove(by_name, wildcard);
+        list_remove(&wildcard->link);
+        buf_release(wildcard->name);
+        free(wildcard->lanes);
+        free(wildcard);
+    }
+}
+
+static struct lane *find_lane(struct wildcard *wildcard, uint64_t id)
+{
+    for (uint32_t i = 0; i < wildcard->len; i++) {
+        if (wildcard->lanes[i].id == id) {
+            return &wildcard->lanes[i];
+        }
+    }
+    return NULL;
+}
+
+/* Beyond the limit one that has been heard is forgotten, and is then as one that is new. */
+static struct lane *add_lane(struct wildcard *wildcard, const struct pass *pass)
+{
+    if (wildcard->len == WILDCARD_LANES_MAX) {
+        wildcard->lanes[pass->number % WILDCARD_LANES_MAX] = wildcard->lanes[--wildcard->len];
+    }
+    if (wildcard->len == wildcard->room) {
+        const uint32_t room = wildcard->room == 0 ? 4 : 2 * wildcard->room;
+        struct lane *grown = realloc(wildcard->lanes, room * sizeof(*grown));
+        if (grown == NULL) {
+            return NULL;
+        }
+        wildcard->lanes = grown;
+        wildcard->room = room;
+    }
+    struct lane *lane = &wildcard->lanes[wildcard->len++];
+    lane->id = pass->lane;
+    return lane;
+}
+
+/* False: something was lost or overtaken, or memory is out. */
+static bool lane_goes_on(struct homes *homes, const struct channel *channel,
+                         const struct pass *pass)
+{
+    struct wildcard *wildcard = wildcard_for(homes, channel->name);
+    struct lane *lane = wildcard == NULL ? NULL : find_lane(wildcard, pass->lane);
+    if (wildcard == NULL) {
+        return false;
+    }
+    if (lane == NULL) {
+        lane = add_lane(wildcard, pass);
+        if (lane == NULL) {
+            return false;
+        }
+    } else if (pass->number <= lane->number ||
+               (pass->before != 0 && pass->before != lane->number)) {
+        return false;
+    }
+    lane->number = pass->number;
+    return true;
+}
+
+static void begin_anew(struct homes *homes, struct channel *channel)
+{
+    actors_count(homes->actors, COUNTER_WILDCARD_TOLD);
+    homes_end_tenure(homes, channel);
+}
+
+void homes_on_pass_on(struct homes *homes, const struct message *message)
+{
+    const struct message_pass_on body = message_as_pass_on(message);
+    const struct message_passed_on answer = {.cookie = body.cookie};
+    const struct pass pass = pass_of(body.pass);
+    if (!homes_admit(homes, message, pass.wildcard)) {
+        return;
+    }
+    struct channel *channel = homes_find(homes, pass.wildcard);
+    if (channel == NULL) {
+        homes_note_missed(homes, pass.wildcard);
+    } else if (body.request == NULL || !lane_goes_on(homes, channel, &pass)) {
+        begin_anew(homes, channel);
+    } else {
+        const struct message_publish publish = {
+            .request = body.request,
+            .identity = body.identity,
+            .history_size = body.history_size,
+            .history_ttl_s = body.history_ttl_s,
+            .meta_ttl_s = body.meta_ttl_s,
+        };
+        const struct publish_request request = publish_request_of(body.request);
+        if (homes_publish(homes, channel, &publish, &request) != 0) {
+            begin_anew(homes, channel);
+        } else {
+            homes_settle_channel(homes, channel);
+        }
+    }
+    OUTBOX_SEND(homes->actors->outbox, message->from, passed_on, message->handle, &answer);
+    message_release(message);
+}
+
+/* ---- sources that are gone ---- */
+
+void homes_doubt_wildcards(struct homes *homes)
+{
+    struct list *link;
+    while ((link = list_take_first(&homes->wildcards.all)) != NULL) {
+        list_append(&homes->wildcards.doubted, link);
+    }
+}
+
+void homes_wildcards_on_turn_end(struct homes *homes)
+{
+    for (uint32_t i = 0; i < HOME_WALK_CHANNELS && homes_wildcards_have_work(homes); i++) {
+        struct wildcard *wildcard =
+            CONTAINER_OF(homes->wildcards.doubted.next, struct wildcard, link);
+        struct channel *channel = homes_find(homes, name_of(wildcard->name));
+        if (channel->handover != NULL && channel->handover->state == HANDOVER_SENT) {
+            /* It is not to be touched; where it comes it is doubted too. */
+            list_remove(&wildcard->link);
+            list_append(&homes->wildcards.all, &wildcard->link);
+        } else {
+            begin_anew(homes, channel);
+        }
+    }
+}
