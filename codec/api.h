@@ -19,6 +19,7 @@
     X(UNKNOWN_CHANNEL, 102, "unknown channel", 404) \
     X(PERMISSION_DENIED, 103, "permission denied", 403) \
     X(NOT_FOUND, 104, "not found", 404) \
+    X(LIMIT_EXCEEDED, 106, "limit exceeded", 413) \
     X(BAD_REQUEST, 107, "bad request", 400) \
     X(NOT_AVAILABLE, 108, "not available", 400) \
     X(UNRECOVERABLE_POSITION, 112, "unrecoverable position", 416) \
@@ -49,7 +50,13 @@ uint16_t api_error_status(enum api_error error);
     X(CHANNELS, "channels") \
     X(INFO, "info") \
     X(RPC, "rpc") \
-    X(BATCH, "batch")
+    X(BATCH, "batch") \
+    X(MAP_PUBLISH, "map_publish") \
+    X(MAP_REMOVE, "map_remove") \
+    X(MAP_READ_STATE, "map_read_state") \
+    X(MAP_READ_STREAM, "map_read_stream") \
+    X(MAP_STATS, "map_stats") \
+    X(MAP_CLEAR, "map_clear")
 
 #define API_ENUM_METHOD(name, text) API_METHOD_##name,
 enum api_method { API_METHODS(API_ENUM_METHOD) API_METHOD_COUNT };
@@ -118,7 +125,40 @@ struct api_refresh_request {
     bool expired;
 };
 
-/* presence, presence_stats, history_remove */
+/* map_publish and map_remove, which knows but channel, key and idempotency_key */
+struct api_map_publish_request {
+    struct span channel;
+    struct span key;
+    struct span data; /* JSON, or what b64data decodes to */
+    struct span tags; /* JSON object of strings, checked */
+    struct span idempotency_key;
+    struct span version_epoch;
+    struct span key_mode; /* Empty, "if_new" or "if_exists"; which is for the handler to judge. */
+    uint64_t version;
+    int64_t score;
+    bool data_is_binary;
+    bool delta;
+};
+
+struct api_map_read_state_request {
+    struct span channel;
+    struct span cursor;
+    struct span key;
+    struct span revision_epoch;
+    uint64_t revision_offset;
+    int32_t limit; /* Negative: all. */
+    bool asc;
+};
+
+struct api_map_read_stream_request {
+    struct span channel;
+    struct span since_epoch;
+    uint64_t since_offset;
+    int32_t limit;
+    bool reverse;
+};
+
+/* presence, presence_stats, history_remove, map_stats, map_clear */
 struct api_channel_request {
     struct span channel;
 };
@@ -151,6 +191,22 @@ struct api_command {
 struct api_publish_result {
     uint64_t offset;
     struct span epoch;
+};
+
+/* map_publish, map_remove */
+struct api_map_publish_result {
+    uint64_t offset;
+    struct span epoch;
+    struct span suppress_reason; /* Empty: it was not suppressed. */
+};
+
+/* map_read_state, map_read_stream */
+struct api_map_page_result {
+    const struct client_publication *entries;
+    size_t entry_count;
+    uint64_t offset;
+    struct span epoch;
+    struct span cursor; /* Empty: there is no more. */
 };
 
 /* One channel's part of a broadcast: `result` counts when error is API_ERROR_NONE. */

@@ -40,6 +40,18 @@ CODEC_MUST_CHECK enum json_result api_json_decode_channels(struct span body,
                                                            struct scratch *scratch,
                                                            struct api_channels_request *out);
 CODEC_MUST_CHECK enum json_result api_json_decode_info(struct span body);
+CODEC_MUST_CHECK enum json_result api_json_decode_map_publish(struct span body,
+                                                              struct scratch *scratch,
+                                                              struct api_map_publish_request *out);
+CODEC_MUST_CHECK enum json_result api_json_decode_map_remove(struct span body,
+                                                             struct scratch *scratch,
+                                                             struct api_map_publish_request *out);
+CODEC_MUST_CHECK enum json_result
+api_json_decode_map_read_state(struct span body, struct scratch *scratch,
+                               struct api_map_read_state_request *out);
+CODEC_MUST_CHECK enum json_result
+api_json_decode_map_read_stream(struct span body, struct scratch *scratch,
+                                struct api_map_read_stream_request *out);
 CODEC_MUST_CHECK enum json_result api_json_decode_batch(struct span body, struct scratch *scratch,
                                                         struct api_batch_request *out);
 
@@ -61,13 +73,17 @@ CODEC_MUST_CHECK enum json_result api_json_decode_line(struct span line, struct 
 void api_json_encode_error(struct writer *out, enum api_error error);
 void api_json_encode_transport_error(struct writer *out, enum api_error error);
 
-/* {"result":{}}: subscribe, unsubscribe, disconnect, refresh, history_remove. */
+/* {"result":{}}: subscribe, unsubscribe, disconnect, refresh, history_remove, map_clear. */
 void api_json_encode_empty(struct writer *out);
 
 void api_json_encode_publish(struct writer *out, const struct api_publish_result *result);
 void api_json_encode_presence_stats(struct writer *out,
                                     const struct client_presence_stats_result *result);
 void api_json_encode_history(struct writer *out, const struct client_history_result *result);
+
+void api_json_encode_map_publish(struct writer *out, const struct api_map_publish_result *result);
+void api_json_encode_map_page(struct writer *out, const struct api_map_page_result *result);
+void api_json_encode_map_stats(struct writer *out, uint32_t key_count);
 
 /*
  * Bodies with many parts: begin, then each item with first = true for the first one alone, then

@@ -281,6 +281,12 @@ const struct config_key config_keys[] = {
              "720h", "How long the position of a channel that nobody uses is kept."),
     MEMORY("channel.history_memory_limit", NODE(history_memory_limit), 0, MEMORY_BYTES_MAX,
            "1073741824", "Bytes that the histories of all channels may take; the oldest go."),
+    MEMORY("channel.map_memory_limit", NODE(map_memory_limit), 0, MEMORY_BYTES_MAX, "1073741824",
+           "Bytes that the keys of all maps may take; a publication for which there is no room is "
+           "refused."),
+    NUMBER("channel.map_max_keys", NODE(map_max_keys), 1, UINT32_MAX, "100000", "Keys of one map."),
+    MEMORY("channel.map_max_size", NODE(map_max_size), 0, MEMORY_BYTES_MAX, "67108864",
+           "Bytes that the keys of one map may take."),
     CHOICE("channel.publication_data_format", AT(publication_data_format), data_formats, "",
            "What a publication must be, for namespaces that do not say."),
 

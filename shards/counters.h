@@ -235,6 +235,18 @@
       "Calls of the server API.") \
     X(API_BATCH, "api_command_count", "protocol=\"http\",method=\"batch\"", COUNTER, \
       "Calls of the server API.") \
+    X(API_MAP_PUBLISH, "api_command_count", "protocol=\"http\",method=\"map_publish\"", COUNTER, \
+      "Calls of the server API.") \
+    X(API_MAP_REMOVE, "api_command_count", "protocol=\"http\",method=\"map_remove\"", COUNTER, \
+      "Calls of the server API.") \
+    X(API_MAP_READ_STATE, "api_command_count", "protocol=\"http\",method=\"map_read_state\"", \
+      COUNTER, "Calls of the server API.") \
+    X(API_MAP_READ_STREAM, "api_command_count", "protocol=\"http\",method=\"map_read_stream\"", \
+      COUNTER, "Calls of the server API.") \
+    X(API_MAP_STATS, "api_command_count", "protocol=\"http\",method=\"map_stats\"", COUNTER, \
+      "Calls of the server API.") \
+    X(API_MAP_CLEAR, "api_command_count", "protocol=\"http\",method=\"map_clear\"", COUNTER, \
+      "Calls of the server API.") \
     X(API_UNKNOWN, "api_command_count", "protocol=\"http\",method=\"unknown\"", COUNTER, \
       "Calls of the server API.") \
     COUNTER_TABLE_BACKENDS(X) \

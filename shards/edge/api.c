@@ -29,6 +29,12 @@ static const enum counter method_counters[API_METHOD_COUNT] = {
     [API_METHOD_INFO] = COUNTER_API_INFO,
     [API_METHOD_RPC] = COUNTER_API_RPC,
     [API_METHOD_BATCH] = COUNTER_API_BATCH,
+    [API_METHOD_MAP_PUBLISH] = COUNTER_API_MAP_PUBLISH,
+    [API_METHOD_MAP_REMOVE] = COUNTER_API_MAP_REMOVE,
+    [API_METHOD_MAP_READ_STATE] = COUNTER_API_MAP_READ_STATE,
+    [API_METHOD_MAP_READ_STREAM] = COUNTER_API_MAP_READ_STREAM,
+    [API_METHOD_MAP_STATS] = COUNTER_API_MAP_STATS,
+    [API_METHOD_MAP_CLEAR] = COUNTER_API_MAP_CLEAR,
 };
 
 struct pool *api_pool_create(void)
@@ -203,6 +209,15 @@ static enum json_result call_start(struct edge *edge, struct call *call, struct 
         return call_subscribe(edge, call, body, scratch);
     case API_METHOD_REFRESH:
         return call_refresh(edge, call, body, scratch);
+    case API_METHOD_MAP_PUBLISH:
+    case API_METHOD_MAP_REMOVE:
+        return call_map_publish(edge, call, body, scratch);
+    case API_METHOD_MAP_READ_STATE:
+    case API_METHOD_MAP_STATS:
+    case API_METHOD_MAP_CLEAR:
+        return call_map_state(edge, call, body, scratch);
+    case API_METHOD_MAP_READ_STREAM:
+        return call_map_stream(edge, call, body, scratch);
     case API_METHOD_RPC:
         call->error = API_ERROR_NOT_FOUND;
         return JSON_OK;

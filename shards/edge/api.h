@@ -26,6 +26,7 @@ void api_call(struct edge *edge, struct connection *conn, const struct api_reque
 void api_on_published(struct edge *edge, const struct message *message);
 void api_on_presence(struct edge *edge, const struct message *message);
 void api_on_history(struct edge *edge, const struct message *message);
+void api_on_map_page(struct edge *edge, const struct message *message);
 void api_on_survey_result(struct edge *edge, const struct message *message);
 void api_on_nodes(struct edge *edge, const struct message *message);
 

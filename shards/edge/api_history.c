@@ -67,10 +67,6 @@ void api_on_history(struct edge *edge, const struct message *message)
         return;
     }
     call->history = body;
-    if (body.error != 0) {
-        call->error = body.error == CLIENT_ERROR_UNRECOVERABLE_POSITION
-                          ? API_ERROR_UNRECOVERABLE_POSITION
-                          : API_ERROR_INTERNAL;
-    }
+    call->error = call_error_of(body.error);
     call_answered(edge, call);
 }

@@ -58,6 +58,12 @@ bool api_keys_is_of_channels(enum api_method method)
     case API_METHOD_PRESENCE_STATS:
     case API_METHOD_HISTORY:
     case API_METHOD_HISTORY_REMOVE:
+    case API_METHOD_MAP_PUBLISH:
+    case API_METHOD_MAP_REMOVE:
+    case API_METHOD_MAP_READ_STATE:
+    case API_METHOD_MAP_READ_STREAM:
+    case API_METHOD_MAP_STATS:
+    case API_METHOD_MAP_CLEAR:
         return true;
     default:
         return false;

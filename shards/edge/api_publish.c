@@ -18,8 +18,9 @@ static enum api_error publish_one(struct edge *edge, struct call *call, struct s
     if (error != API_ERROR_NONE) {
         return error;
     }
-    if (channel_options->is_wildcard || !permissions_is_data(channel_options, request->data) ||
-        span_is_empty(request->data)) {
+    if (channel_options->is_wildcard ||
+        channel_options->subscription_type != CLIENT_SUBSCRIPTION_STREAM ||
+        !permissions_is_data(channel_options, request->data) || span_is_empty(request->data)) {
         return API_ERROR_BAD_REQUEST;
     }
     if (request->idempotency_key.len > IDEMPOTENCY_KEY_LEN_MAX) {
@@ -110,6 +111,12 @@ void api_on_published(struct edge *edge, const struct message *message)
     const struct message_published body = message_as_published(message);
     struct call *call = call_of_handle(edge, message->handle);
     if (call == NULL) {
+        return;
+    }
+    if (call->outcomes == NULL) {
+        call->published = body;
+        call->error = call_error_of(body.error);
+        call_answered(edge, call);
         return;
     }
     BUG_IF(body.cookie >= call->outcomes_len);

@@ -167,7 +167,7 @@ static void encode_call(struct writer *out, const void *what)
         encode_info(out, call);
         break;
     default:
-        api_json_encode_empty(out);
+        call_encode_map(out, call);
         break;
     }
 }
@@ -211,6 +211,20 @@ enum api_error call_judge_channel(const struct node_options *options, uint16_t k
     return api_keys_allow_channel(&options->http_api, key, *channel_options)
                ? API_ERROR_NONE
                : API_ERROR_PERMISSION_DENIED;
+}
+
+enum api_error call_error_of(uint32_t error)
+{
+    switch (error) {
+    case 0:
+        return API_ERROR_NONE;
+    case CLIENT_ERROR_LIMIT_EXCEEDED:
+        return API_ERROR_LIMIT_EXCEEDED;
+    case CLIENT_ERROR_UNRECOVERABLE_POSITION:
+        return API_ERROR_UNRECOVERABLE_POSITION;
+    default:
+        return API_ERROR_INTERNAL;
+    }
 }
 
 struct call *call_of_handle(struct edge *edge, uint32_t handle)

@@ -28,9 +28,13 @@ struct call {
     bool is_health; /* No call of the API at all (health.h). */
     struct timer timer;
     uint32_t outcomes_len;
-    struct call_outcome *outcomes; /* publish, broadcast */
-    struct buf **surveys;          /* channels: one a shard */
-    struct buf *nodes;             /* info */
+    struct call_outcome *outcomes;      /* publish, broadcast */
+    struct message_published published; /* map_publish, map_remove */
+    uint32_t keys;                      /* map_stats */
+    bool is_more;                       /* map_read_state: keys behind those of the page. */
+    bool is_streamless;                 /* map_read_*: no offset is told. */
+    struct buf **surveys;               /* channels: one a shard */
+    struct buf *nodes;                  /* info */
     struct message_presence presence;
     struct message_history history;
     struct stream_publications publications; /* Of its page, once the call is finished. */
@@ -47,18 +51,27 @@ struct call *call_of_handle(struct edge *edge, uint32_t handle);
 /* One of the answers that the call waits for is in; with the last one it is finished. */
 void call_answered(struct edge *edge, struct call *call);
 
+/* What an answer's error (of clients) is to backends. */
+enum api_error call_error_of(uint32_t error);
+
 /* A method is started with the request's body: what it asked is counted in `pending`, what it
  * refuses is the call's error. */
 #define CALL_START(method) \
     MUST_CHECK enum json_result call_##method(struct edge *edge, struct call *call, \
                                               struct span body, struct scratch *scratch)
-CALL_START(publish); /* And broadcast. */
-CALL_START(history); /* And history_remove. */
+CALL_START(publish);     /* And broadcast. */
+CALL_START(history);     /* And history_remove. */
+CALL_START(map_publish); /* And map_remove. */
+CALL_START(map_state);   /* map_read_state, map_stats, map_clear */
+CALL_START(map_stream);  /* map_read_stream */
 CALL_START(disconnect);
 CALL_START(unsubscribe);
 CALL_START(subscribe);
 CALL_START(refresh);
 #undef CALL_START
+
+/* The result of a method on maps. */
+void call_encode_map(struct writer *out, const struct call *call);
 
 /* All answers are in: the response goes out, if the caller is still there, and the call ends. */
 void call_finish(struct edge *edge, struct call *call);

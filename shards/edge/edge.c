@@ -313,7 +313,7 @@ void edge_on_message(struct edge *edge, const struct message *message)
         }
         break;
     case MESSAGE_MAP_PAGE:
-        message_release(message); /* Nobody asks yet. */
+        api_on_map_page(edge, message);
         break;
     case MESSAGE_USER_ADDED:
         session_on_user_added(edge, message);

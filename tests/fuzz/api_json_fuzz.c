@@ -28,6 +28,9 @@ static void encode_all(struct writer *out, struct span text, struct span data)
 {
     const struct client_info info = {.user = text, .client = text, .conn_info = data};
     const struct api_publish_outcome outcome = {.result = {.offset = 1, .epoch = text}};
+    const struct client_publication entry = {.key = text, .data = data, .offset = 1};
+    const struct api_map_page_result page = {&entry, 1, 2, text, text};
+    const struct api_map_publish_result published = {1, text, text};
     const struct api_node_result node = {.uid = text, .name = text, .version = text};
     writer_put_byte(out, '[');
     api_json_encode_presence_begin(out);
@@ -44,6 +47,10 @@ static void encode_all(struct writer *out, struct span text, struct span data)
     api_json_encode_channels_item(out, true, text, 1);
     api_json_encode_channels_item(out, false, text, 0);
     api_json_encode_channels_end(out);
+    writer_put_byte(out, ',');
+    api_json_encode_map_page(out, &page);
+    writer_put_byte(out, ',');
+    api_json_encode_map_publish(out, &published);
     writer_put_byte(out, ',');
     api_json_encode_info_begin(out);
     api_json_encode_info_item(out, true, &node);
@@ -103,8 +110,35 @@ static enum json_result decode_disconnect(struct span body, struct scratch *scra
     return result;
 }
 
+static enum json_result decode_map(uint8_t which, struct span body, struct scratch *scratch)
+{
+    struct api_map_publish_request publish;
+    struct api_map_read_state_request read_state;
+    struct api_map_read_stream_request read_stream;
+    enum json_result result;
+    switch (which % 4) {
+    case 0:
+    case 1:
+        result = which % 4 == 0 ? api_json_decode_map_publish(body, scratch, &publish)
+                                : api_json_decode_map_remove(body, scratch, &publish);
+        if (result == JSON_OK) {
+            must_encode(publish.key, publish.data_is_binary ? publish.tags : publish.data);
+        }
+        return result;
+    case 2:
+        return api_json_decode_map_read_state(body, scratch, &read_state);
+    default:
+        return api_json_decode_map_read_stream(body, scratch, &read_stream);
+    }
+}
+
+enum { OF_MAPS = 0x80 };
+
 static enum json_result decode(uint8_t which, struct span body, struct scratch *scratch)
 {
+    if ((which & OF_MAPS) != 0) {
+        return decode_map(which, body, scratch);
+    }
     struct api_subscribe_request subscribe;
     struct api_unsubscribe_request unsubscribe;
     struct api_refresh_request refresh;

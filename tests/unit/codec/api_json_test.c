@@ -191,6 +191,55 @@ static void the_small_requests_have_their_fields(void **state)
     assert_int_equal(api_json_decode_info(text), JSON_OK);
 }
 
+static void requests_about_maps_have_their_fields(void **state)
+{
+    (void)state;
+    struct api_map_publish_request publish;
+    const char *body =
+        "{\"channel\":\"c\",\"key\":\"k\\n\",\"data\":null,\"tags\":{\"a\":\"b\"},\"score\":-5,"
+        "\"version\":7,\"version_epoch\":\"e\",\"key_mode\":\"if_new\",\"idempotency_key\":\"i\","
+        "\"delta\":true,\"stream_data\":1}";
+    struct scratch scratch = scratch_for(body);
+    assert_int_equal(api_json_decode_map_publish(span_of_text(body), &scratch, &publish), JSON_OK);
+    assert_text(publish.channel, "c");
+    assert_text(publish.key, "k\n");
+    assert_text(publish.data, "null");
+    assert_text(publish.tags, "{\"a\":\"b\"}");
+    assert_text(publish.version_epoch, "e");
+    assert_text(publish.key_mode, "if_new");
+    assert_text(publish.idempotency_key, "i");
+    assert_true(publish.score == -5 && publish.version == 7 && publish.delta);
+    assert_false(publish.data_is_binary);
+    scratch = scratch_for(body);
+    assert_int_equal(api_json_decode_map_remove(span_of_text(body), &scratch, &publish), JSON_OK);
+    assert_text(publish.key, "k\n");
+    assert_text(publish.idempotency_key, "i");
+    assert_true(span_is_empty(publish.data) && publish.score == 0);
+    body = "{\"channel\":\"c\",\"key\":\"k\",\"data\":1,\"b64data\":\"AAE=\"}";
+    scratch = scratch_for(body);
+    assert_int_equal(api_json_decode_map_publish(span_of_text(body), &scratch, &publish), JSON_OK);
+    assert_true(publish.data_is_binary && publish.data.len == 2);
+
+    struct api_map_read_state_request read;
+    body = "{\"channel\":\"c\",\"cursor\":\"k\",\"limit\":-1,\"key\":\"x\",\"asc\":true,"
+           "\"revision_offset\":3,\"revision_epoch\":\"4\"}";
+    scratch = scratch_for(body);
+    assert_int_equal(api_json_decode_map_read_state(span_of_text(body), &scratch, &read), JSON_OK);
+    assert_text(read.cursor, "k");
+    assert_text(read.key, "x");
+    assert_text(read.revision_epoch, "4");
+    assert_true(read.limit == -1 && read.asc && read.revision_offset == 3);
+
+    struct api_map_read_stream_request stream;
+    body = "{\"channel\":\"c\",\"since_offset\":3,\"since_epoch\":\"4\",\"limit\":2,"
+           "\"reverse\":true}";
+    scratch = scratch_for(body);
+    assert_int_equal(api_json_decode_map_read_stream(span_of_text(body), &scratch, &stream),
+                     JSON_OK);
+    assert_text(stream.since_epoch, "4");
+    assert_true(stream.since_offset == 3 && stream.limit == 2 && stream.reverse);
+}
+
 static void disconnect_always_has_a_code_and_a_reason(void **state)
 {
     (void)state;
@@ -238,6 +287,9 @@ static enum json_result decode_one(size_t which, struct span body, struct scratc
         struct api_channel_request channel;
         struct api_history_request history;
         struct api_channels_request channels;
+        struct api_map_publish_request map_publish;
+        struct api_map_read_state_request map_read_state;
+        struct api_map_read_stream_request map_read_stream;
     } out;
     switch (which) {
     case 0:
@@ -257,6 +309,14 @@ static enum json_result decode_one(size_t which, struct span body, struct scratc
     case 7:
         return api_json_decode_history(body, scratch, &out.history);
     case 8:
+        return api_json_decode_map_publish(body, scratch, &out.map_publish);
+    case 9:
+        return api_json_decode_map_remove(body, scratch, &out.map_publish);
+    case 10:
+        return api_json_decode_map_read_state(body, scratch, &out.map_read_state);
+    case 11:
+        return api_json_decode_map_read_stream(body, scratch, &out.map_read_stream);
+    case 12:
         return api_json_decode_channels(body, scratch, &out.channels);
     default:
         return api_json_decode_info(body);
@@ -266,7 +326,7 @@ static enum json_result decode_one(size_t which, struct span body, struct scratc
 static void bodies_that_are_no_object_are_refused(void **state)
 {
     (void)state;
-    enum { DECODERS = 10, FIRST_WITHOUT_FIELDS = 8 };
+    enum { DECODERS = 14, FIRST_WITHOUT_FIELDS = 12 };
     static const struct {
         const char *body;
         enum json_result wanted;
@@ -309,6 +369,7 @@ static void errors_have_their_bodies_and_status(void **state)
         {API_ERROR_INTERNAL, 500, "{\"code\":100,\"message\":\"internal server error\"}"},
         {API_ERROR_UNKNOWN_CHANNEL, 404, "{\"code\":102,\"message\":\"unknown channel\"}"},
         {API_ERROR_NOT_FOUND, 404, "{\"code\":104,\"message\":\"not found\"}"},
+        {API_ERROR_LIMIT_EXCEEDED, 413, "{\"code\":106,\"message\":\"limit exceeded\"}"},
         {API_ERROR_BAD_REQUEST, 400, "{\"code\":107,\"message\":\"bad request\"}"},
         {API_ERROR_NOT_AVAILABLE, 400, "{\"code\":108,\"message\":\"not available\"}"},
         {API_ERROR_UNRECOVERABLE_POSITION, 416,
@@ -361,6 +422,35 @@ static void whole_results_are_written(void **state)
     assert_written(&writer, "{\"result\":{\"publications\":[{\"data\":1,\"info\":{\"user\":\"u\","
                             "\"client\":\"c\"},\"offset\":4,\"tags\":{\"a\":\"b\"}}],"
                             "\"epoch\":\"e\",\"offset\":4}}");
+}
+
+static void results_about_maps_are_written(void **state)
+{
+    (void)state;
+    uint8_t buf[256];
+    struct writer writer = writer_of(buf, sizeof(buf));
+    const struct api_map_page_result none = {.epoch = TEXT("e")};
+    api_json_encode_map_page(&writer, &none);
+    assert_written(&writer, "{\"result\":{\"epoch\":\"e\"}}");
+    const struct client_publication entries[] = {
+        {.key = TEXT("a"), .data = TEXT("1"), .score = -2, .offset = 3, .time_ms = 4},
+        {.key = TEXT("b"), .tags = TEXT("{}"), .offset = 5, .removed = true, .time_ms = 6},
+    };
+    const struct api_map_page_result page = {entries, 2, 7, TEXT("e"), TEXT("b")};
+    writer = writer_of(buf, sizeof(buf));
+    api_json_encode_map_page(&writer, &page);
+    assert_written(&writer, "{\"result\":{\"entries\":[{\"key\":\"a\",\"data\":1,\"offset\":3,"
+                            "\"score\":-2,\"time\":4},{\"key\":\"b\",\"tags\":{},\"offset\":5,"
+                            "\"removed\":true,\"time\":6}],\"offset\":7,\"epoch\":\"e\","
+                            "\"cursor\":\"b\"}}");
+    const struct api_map_publish_result suppressed = {1, TEXT("e"), TEXT("version")};
+    writer = writer_of(buf, sizeof(buf));
+    api_json_encode_map_publish(&writer, &suppressed);
+    assert_written(&writer, "{\"result\":{\"offset\":1,\"epoch\":\"e\",\"suppressed\":true,"
+                            "\"suppress_reason\":\"version\"}}");
+    writer = writer_of(buf, sizeof(buf));
+    api_json_encode_map_stats(&writer, 0);
+    assert_written(&writer, "{\"result\":{}}");
 }
 
 static void results_in_parts_are_written(void **state)
@@ -460,10 +550,12 @@ int main(void)
         cmocka_unit_test(broadcast_has_its_channels),
         cmocka_unit_test(subscribe_has_all_its_fields),
         cmocka_unit_test(the_small_requests_have_their_fields),
+        cmocka_unit_test(requests_about_maps_have_their_fields),
         cmocka_unit_test(disconnect_always_has_a_code_and_a_reason),
         cmocka_unit_test(bodies_that_are_no_object_are_refused),
         cmocka_unit_test(errors_have_their_bodies_and_status),
         cmocka_unit_test(whole_results_are_written),
+        cmocka_unit_test(results_about_maps_are_written),
         cmocka_unit_test(results_in_parts_are_written),
         cmocka_unit_test(containers_without_items_are_empty),
         cmocka_unit_test(methods_are_found_by_name),
