@@ -13,6 +13,7 @@
 #include "ops/config_maps.h"
 #include "ops/config_rate_limits.h"
 #include "ops/config_scope.h"
+#include "ops/config_uni.h"
 #include "ops/version.h"
 #include "ops/web_assets.h"
 #include "runtime/limits.h"
@@ -321,6 +322,7 @@ void config_finish(struct config *config, struct config_report *report)
     derive_congestion_control(config, report);
     config_derive_proxies(config, report);
     config_derive_api_keys(config, report);
+    config_derive_uni(config, report);
     config_derive_rate_limits(config, report);
     derive_channels(config, report);
     derive_web_files(config, report);

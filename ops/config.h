@@ -73,6 +73,8 @@ struct config {
     size_t cluster_names_len;
     const struct config_node *http_api_keys;
     const struct config_node *rate_limits;
+    bool uni_disconnects_enabled;
+    const struct config_node *uni_disconnects;
     struct config_default_proxies proxy;
     struct config_proxy token_keys; /* Where the key sets of tokens are. */
     struct config_proxy subscription_token_keys;

@@ -24,6 +24,10 @@
     { \
         .path = path_, .kind = FOREIGN_GATED, .initial = type_, .gate = "type" \
     }
+#define ASKED(path_) \
+    { \
+        .path = path_, .kind = FOREIGN_GATED, .initial = "", .gate = "endpoint" \
+    }
 #define TUNING(path_) \
     { \
         .path = path_, .kind = FOREIGN_TUNING, .initial = "" \
@@ -56,7 +60,6 @@ const struct config_foreign config_foreign_keys[] = {
     TUNING("client.concurrency"),
     TUNING("client.channel_position_check_delay"),
     VALUE("client.channel_position_max_time_lag", "0s"),
-    SWITCHED("client.connect_code_to_unidirectional_disconnect"),
 
     PROXY_FOREIGN_KEYS("channel.proxy.subscribe."),
     PROXY_FOREIGN_KEYS("channel.proxy.publish."),
@@ -64,8 +67,8 @@ const struct config_foreign config_foreign_keys[] = {
     PROXY_FOREIGN_KEYS("channel.proxy.state."),
     PROXY_FOREIGN_KEYS("channel.proxy.map_publish."),
     PROXY_FOREIGN_KEYS("channel.proxy.map_remove."),
-    SECTION("channel.proxy.subscribe_stream"),
-    SECTION("channel.proxy.shared_poll_refresh"),
+    ASKED("channel.proxy.subscribe_stream"),
+    ASKED("channel.proxy.shared_poll_refresh"),
     SECTION("channel.proxy.cache_empty"),
     PROXY_FOREIGN_KEYS("rpc.proxy."),
     SECTION("consumers"),

@@ -32,8 +32,8 @@ static const char *const error_modes[] = {"", "transport", NULL};
 /* In the order of enum publication_data_format. */
 static const char *const data_formats[] = {"", "json", "json_object", "binary", NULL};
 
-/* In the order of enum recovery_mode. */
-static const char *const recovery_modes[] = {"stream", "cache", NULL};
+/* In the order of enum recovery_mode; nothing is the first of them. */
+static const char *const recovery_modes[] = {"stream", "cache", "", NULL};
 
 /* In the order of enum client_subscription_type; nothing is the first of them. */
 static const char *const subscription_types[] = {"stream",      "map", "map_clients", "map_users",
@@ -206,6 +206,14 @@ const struct config_key config_keys[] = {
     BOOL("client.subscribe_to_user_personal_channel.single_connection",
          NODE(client.personal_channel.single_connection), "false",
          "A new connection of a user ends its others (3504)."),
+    BOOL("client.connect_code_to_unidirectional_disconnect.enabled", AT(uni_disconnects_enabled),
+         "false", "Heed the list below."),
+    {.path = "client.connect_code_to_unidirectional_disconnect.transforms",
+     .type = CONFIG_TREE,
+     AT(uni_disconnects),
+     .initial = "",
+     .help = "Errors of connect (`code`) that unidirectional clients are disconnected for with "
+             "`to.code` and `to.reason`."},
     TOKEN_KEYS("client.token.", client.token, token_keys, "connection tokens"),
     BOOL("client.subscription_token.enabled", NODE(client.subscription_token_enabled), "false",
          "Verify subscription tokens with the keys below, not with those of connection tokens."),

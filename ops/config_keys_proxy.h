@@ -48,6 +48,10 @@ enum { ENDPOINT_BYTES_MAX = 2048, HEADER_BYTES_MAX = 256, PEM_BYTES_MAX = 64 * 1
     PROXY_TARGET_KEYS(path_, in, at), \
         LIST(path_ "http_headers", .offset = offsetof(in, at.http_headers), HEADER_BYTES_MAX, \
              "Headers of the client's request that it is told."), \
+        LIST(path_ "emulated_headers", .offset = offsetof(in, at.emulated_headers), \
+             HEADER_BYTES_MAX, \
+             "Headers that it is told of those in the connect command, which the client itself " \
+             "chooses; where the request has one and `http_headers` names it, that one."), \
         BOOL(path_ "binary_encoding", .offset = offsetof(in, at.binary_encoding), "false", \
              "Send data as base64, for data that is no JSON."), \
         PROXY_META_KEY(path_, in, at), \

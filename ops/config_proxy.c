@@ -26,14 +26,19 @@ struct candidate {
     const struct proxy_options *made; /* NULL: nobody has used it yet. */
 };
 
+struct header_names {
+    const char **items;
+    size_t len;
+};
+
 struct deriving {
     struct config *config;
     struct config_report *report;
     struct candidate candidates[PROXIES_MAX];
     size_t len;
-    size_t named; /* From here on they have names of their own. */
-    const char **headers;
-    size_t headers_len;
+    size_t named;                /* From here on they have names of their own. */
+    struct header_names headers; /* That any proxy is told, */
+    struct header_names emulated;
 };
 
 static void *allocate(struct deriving *at, size_t size)
@@ -83,26 +88,36 @@ static void report_header(struct deriving *at, const struct candidate *candidate
                         candidate->section, key, config_report_quote(name, strlen(name), found));
 }
 
-static void derive_headers(struct deriving *at, const struct candidate *candidate,
-                           struct proxy_options *out)
+/* Checks the names of a list and gathers them for the node. */
+static void gather_headers(struct deriving *at, const struct candidate *candidate, const char *key,
+                           const struct config_list *list, struct header_names *known)
 {
-    const struct config_list *list = &candidate->said->http_headers;
-
-    out->http_headers = list->items;
-    out->http_headers_len = list->len;
     for (size_t i = 0; i < list->len; i++) {
         bool is_known = false;
 
         if (!is_header(list->items[i], "")) {
-            report_header(at, candidate, "http_headers", candidate->origin, list->items[i]);
+            report_header(at, candidate, key, candidate->origin, list->items[i]);
         }
-        for (size_t j = 0; j < at->headers_len; j++) {
-            is_known = is_known || strcasecmp(at->headers[j], list->items[i]) == 0;
+        for (size_t j = 0; j < known->len; j++) {
+            is_known = is_known || strcasecmp(known->items[j], list->items[i]) == 0;
         }
-        if (!is_known && at->headers_len < HEADERS_MAX) {
-            at->headers[at->headers_len++] = list->items[i];
+        if (!is_known && known->len < HEADERS_MAX) {
+            known->items[known->len++] = list->items[i];
         }
     }
+}
+
+static void derive_headers(struct deriving *at, const struct candidate *candidate,
+                           struct proxy_options *out)
+{
+    const struct config_proxy *said = candidate->said;
+
+    out->http_headers = said->http_headers.items;
+    out->http_headers_len = said->http_headers.len;
+    gather_headers(at, candidate, "http_headers", &said->http_headers, &at->headers);
+    out->emulated_headers = said->emulated_headers.items;
+    out->emulated_headers_len = said->emulated_headers.len;
+    gather_headers(at, candidate, "emulated_headers", &said->emulated_headers, &at->emulated);
 }
 
 static void derive_static_headers(struct deriving *at, const struct candidate *candidate,
@@ -134,66 +149,31 @@ static void derive_static_headers(struct deriving *at, const struct candidate *c
     out->static_headers_len = len;
 }
 
-static const struct config_node *member_of(const struct config_node *node, const char *key)
-{
-    const struct config_node *at = node->kind == CONFIG_NODE_MAPPING ? node->first : NULL;
-
-    while (at != NULL && strcmp(at->key, key) != 0) {
-        at = at->next;
-    }
-    return at;
-}
-
-/* A number of the section, or 0. */
-static uint32_t number_of(const struct config_node *node, const char *key)
-{
-    const struct config_node *member = member_of(node, key);
-    uint32_t number = 0;
-
-    if (member == NULL || member->kind != CONFIG_NODE_SCALAR || member->text[0] == '\0') {
-        return 0;
-    }
-    for (const char *text = member->text; *text != '\0'; text++) {
-        if (*text < '0' || *text > '9' || number > 100000) {
-            return 0;
-        }
-        number = number * 10 + (uint32_t)(*text - '0');
-    }
-    return number;
-}
-
-static const char *text_of(const struct config_node *node, const char *key)
-{
-    const struct config_node *member = member_of(node, key);
-
-    return member == NULL || member->kind != CONFIG_NODE_SCALAR ? "" : member->text;
-}
-
 /* What is wrong with a transform; NULL: nothing. */
 static const char *read_transform(const struct config_node *node, struct proxy_transform *out)
 {
-    const struct config_node *error = member_of(node, "to_error");
-    const struct config_node *disconnect = member_of(node, "to_disconnect");
-    const bool is_error = error != NULL && number_of(error, "code") != 0;
+    const struct config_node *error = config_node_member(node, "to_error");
+    const struct config_node *disconnect = config_node_member(node, "to_disconnect");
+    const bool is_error = error != NULL && config_node_number(error, "code") != 0;
 
-    *out = (struct proxy_transform){.status = number_of(node, "status_code")};
+    *out = (struct proxy_transform){.status = config_node_number(node, "status_code")};
     if (out->status < 100 || out->status > 599) {
         return "found no status_code, expected one of 100 to 599";
     }
     if (is_error) {
-        out->code = number_of(error, "code");
-        out->text = text_of(error, "message");
-        out->is_temporary = strcmp(text_of(error, "temporary"), "true") == 0;
+        out->code = config_node_number(error, "code");
+        out->text = config_node_text(error, "message");
+        out->is_temporary = strcmp(config_node_text(error, "temporary"), "true") == 0;
         return out->code >= 400 && out->code <= 1999
                    ? NULL
                    : "found another code of an error, expected 400 to 1999";
     }
-    if (disconnect == NULL || number_of(disconnect, "code") == 0) {
+    if (disconnect == NULL || config_node_number(disconnect, "code") == 0) {
         return "found no code, expected to_error.code or to_disconnect.code";
     }
     out->is_disconnect = true;
-    out->code = number_of(disconnect, "code");
-    out->text = text_of(disconnect, "reason");
+    out->code = config_node_number(disconnect, "code");
+    out->text = config_node_text(disconnect, "reason");
     return out->code >= 4000 && out->code <= 4999
                ? NULL
                : "found another code of a disconnect, expected 4000 to 4999";
@@ -333,7 +313,7 @@ static bool is_known_name(const struct deriving *at, const char *name)
 static void add_named(struct deriving *at, const struct config_node *node)
 {
     struct config *config = at->config;
-    const char *name = text_of(node, "name");
+    const char *name = config_node_text(node, "name");
     char section[SECTION_SIZE];
     struct config_proxy *said = allocate(at, sizeof(*said));
     struct config_origin *origins = allocate(at, config_proxy_keys_len * sizeof(*origins));
@@ -544,9 +524,11 @@ static void derive_all(struct deriving *at)
 
     config->endpoints = allocate(at, endpoints_max * sizeof(*config->endpoints));
     config->endpoint_proxies = allocate(at, endpoints_max * sizeof(*config->endpoint_proxies));
-    at->headers = allocate(at, HEADERS_MAX * sizeof(*at->headers));
+    at->headers.items = allocate(at, HEADERS_MAX * sizeof(*at->headers.items));
+    at->emulated.items = allocate(at, HEADERS_MAX * sizeof(*at->emulated.items));
     options->endpoints_len = 0;
-    if (config->endpoints == NULL || config->endpoint_proxies == NULL || at->headers == NULL) {
+    if (config->endpoints == NULL || config->endpoint_proxies == NULL ||
+        at->headers.items == NULL || at->emulated.items == NULL) {
         return;
     }
     options->connect_proxy =
@@ -585,8 +567,10 @@ static void derive_all(struct deriving *at)
     derive_key_set(at, "client.subscription_token.jwks_public_", &config->subscription_token_keys,
                    &options->client.subscription_token);
     options->endpoints = config->endpoints;
-    options->proxy_headers = at->headers;
-    options->proxy_headers_len = at->headers_len;
+    options->proxy_headers = at->headers.items;
+    options->proxy_headers_len = at->headers.len;
+    options->proxy_emulated_headers = at->emulated.items;
+    options->proxy_emulated_headers_len = at->emulated.len;
 }
 
 void config_derive_proxies(struct config *config, struct config_report *report)

@@ -15,6 +15,7 @@ struct config_proxy {
     const char *endpoint;
     uint64_t timeout_ms;
     struct config_list http_headers;
+    struct config_list emulated_headers;
     bool binary_encoding;
     bool include_connection_meta;
     const struct config_node *static_headers;

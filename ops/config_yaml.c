@@ -306,3 +306,37 @@ const char *config_node_describe(const struct config_node *node,
     }
     return out;
 }
+
+const struct config_node *config_node_member(const struct config_node *node, const char *key)
+{
+    const struct config_node *at = node->kind == CONFIG_NODE_MAPPING ? node->first : NULL;
+
+    while (at != NULL && strcmp(at->key, key) != 0) {
+        at = at->next;
+    }
+    return at;
+}
+
+uint32_t config_node_number(const struct config_node *node, const char *key)
+{
+    const struct config_node *member = config_node_member(node, key);
+    uint32_t number = 0;
+
+    if (member == NULL || member->kind != CONFIG_NODE_SCALAR || member->text[0] == '\0') {
+        return 0;
+    }
+    for (const char *text = member->text; *text != '\0'; text++) {
+        if (*text < '0' || *text > '9' || number > 100000) {
+            return 0;
+        }
+        number = number * 10 + (uint32_t)(*text - '0');
+    }
+    return number;
+}
+
+const char *config_node_text(const struct config_node *node, const char *key)
+{
+    const struct config_node *member = config_node_member(node, key);
+
+    return member == NULL || member->kind != CONFIG_NODE_SCALAR ? "" : member->text;
+}

@@ -46,4 +46,11 @@ struct config_node *config_yaml_parse(const char *name, const char *bytes, size_
 const char *config_node_describe(const struct config_node *node,
                                  char out[4 * CONFIG_REPORT_FOUND_MAX]);
 
+/* A member of a section; NULL: it has none of that name, or is none. */
+const struct config_node *config_node_member(const struct config_node *node, const char *key);
+
+/* That member as a number (0: none, or none that is a small number), and as a text ("": none). */
+uint32_t config_node_number(const struct config_node *node, const char *key);
+const char *config_node_text(const struct config_node *node, const char *key);
+
 #endif

@@ -52,6 +52,8 @@ struct proxy_options {
     uint64_t timeout_ms;
     const char *const *http_headers; /* Of the client's request that go along. */
     size_t http_headers_len;
+    const char *const *emulated_headers; /* Of what a client says in its connect command. */
+    size_t emulated_headers_len;
     const struct proxy_header *static_headers;
     size_t static_headers_len;
     const struct proxy_transform *transforms;
@@ -205,7 +207,16 @@ struct personal_channel_options {
     const char *channel_namespace; /* "": without one. */
 };
 
+/* An error of connect that ends unidirectional clients in a way of its own. */
+struct uni_disconnect {
+    uint32_t error;
+    uint32_t code;
+    const char *reason;
+};
+
 struct client_options {
+    const struct uni_disconnect *uni_disconnects;
+    size_t uni_disconnects_len;
     const char *const *allowed_origins; /* Glob patterns; "*" is any. */
     size_t allowed_origins_len;
     uint64_t ping_interval_ms;
@@ -361,6 +372,8 @@ struct node_options {
     const struct proxy_options *refresh_proxy;
     const char *const *proxy_headers; /* Of clients' requests, those that any proxy passes on. */
     size_t proxy_headers_len;
+    const char *const *proxy_emulated_headers; /* And of what they say in their connect commands. */
+    size_t proxy_emulated_headers_len;
     struct rpc_options rpc_without_namespace;
     const struct rpc_options *rpc_namespaces;
     size_t rpc_namespaces_len;

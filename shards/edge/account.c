@@ -115,6 +115,7 @@ static void context_free(struct session_context *context)
 {
     if (context != NULL) {
         buf_release(context->headers);
+        buf_release(context->emulated_headers);
         buf_release(context->meta);
         buf_release(context->data);
         free(context);

@@ -132,20 +132,39 @@ static bool has_header(struct span lines, struct span wanted)
     return false;
 }
 
-/* Those of the client that this proxy passes on, and its own, which win. */
+static bool is_static(const struct proxy_options *proxy, struct span name)
+{
+    for (size_t i = 0; i < proxy->static_headers_len; i++) {
+        if (span_equal_ignore_case(name, span_of_text(proxy->static_headers[i].name))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Those of the client that this proxy passes on, and its own, which win. What the client only says
+ * of itself does not stand in for a header that the backend trusts for where it comes from. */
 static void write_headers(struct writer *out, const struct proxy_options *proxy,
                           const struct session *session)
 {
-    struct span lines = kept_headers(session);
+    const struct session_context *context = session_context_of(session);
+    const struct span real = kept_headers(session);
+    struct span lines = real;
     struct span line;
     struct span name;
     while (next_header(&lines, &line, &name)) {
-        bool is_static = false;
-        for (size_t i = 0; i < proxy->static_headers_len; i++) {
-            is_static = is_static ||
-                        span_equal_ignore_case(name, span_of_text(proxy->static_headers[i].name));
+        if (!is_static(proxy, name) &&
+            is_listed(name, proxy->http_headers, proxy->http_headers_len)) {
+            writer_put(out, line);
+            writer_put_literal(out, "\r\n");
         }
-        if (!is_static && is_listed(name, proxy->http_headers, proxy->http_headers_len)) {
+    }
+    lines = context == NULL ? SPAN_EMPTY : span_of_buf(context->emulated_headers);
+    while (next_header(&lines, &line, &name)) {
+        const bool is_told =
+            has_header(real, name) && is_listed(name, proxy->http_headers, proxy->http_headers_len);
+        if (!is_told && !is_static(proxy, name) &&
+            is_listed(name, proxy->emulated_headers, proxy->emulated_headers_len)) {
             writer_put(out, line);
             writer_put_literal(out, "\r\n");
         }
@@ -154,13 +173,6 @@ static void write_headers(struct writer *out, const struct proxy_options *proxy,
         (void)!http1_write_header(out, span_of_text(proxy->static_headers[i].name),
                                   span_of_text(proxy->static_headers[i].value));
     }
-}
-
-/* Replaces what is kept. */
-static bool keep_lines(struct session *session, struct span lines)
-{
-    struct session_context *context = session_make_context(session);
-    return context != NULL && session_replace_buf(&context->headers, lines);
 }
 
 bool proxy_keep_headers(struct edge *edge, struct session *session,
@@ -176,19 +188,19 @@ bool proxy_keep_headers(struct edge *edge, struct session *session,
         }
     }
     const struct span lines = writer_written(&out);
-    return span_is_empty(lines) || keep_lines(session, lines);
+    struct session_context *context = span_is_empty(lines) ? NULL : session_make_context(session);
+    return span_is_empty(lines) ||
+           (context != NULL && session_replace_buf(&context->headers, lines));
 }
 
 bool proxy_keep_emulated_headers(struct edge *edge, struct session *session, struct span headers)
 {
     const struct node_options *options = edge->options;
-    if (span_is_empty(headers) || options->proxy_headers_len == 0) {
+    if (span_is_empty(headers) || options->proxy_emulated_headers_len == 0) {
         return true;
     }
     uint8_t room[HEADERS_LEN_MAX];
     struct writer out = writer_of(room, sizeof(room));
-    const struct span real = kept_headers(session);
-    writer_put(&out, real);
     struct json_walk walk;
     struct span name;
     struct span value;
@@ -198,13 +210,14 @@ bool proxy_keep_emulated_headers(struct edge *edge, struct session *session, str
         if (json_map_next(&walk, &scratch, &name, &value) != JSON_OK) {
             break;
         }
-        if (is_listed(name, options->proxy_headers, options->proxy_headers_len) &&
-            !has_header(real, name)) {
+        if (is_listed(name, options->proxy_emulated_headers, options->proxy_emulated_headers_len)) {
             (void)!http1_write_header(&out, name, value);
         }
     }
     const struct span lines = writer_written(&out);
-    return lines.len == real.len || keep_lines(session, lines);
+    struct session_context *context = span_is_empty(lines) ? NULL : session_make_context(session);
+    return span_is_empty(lines) ||
+           (context != NULL && session_replace_buf(&context->emulated_headers, lines));
 }
 
 /* ---- asking ---- */
@@ -223,7 +236,7 @@ static void encode_request(struct writer *out, const void *what)
 static bool send_request(struct edge *edge, struct proxy_call *call,
                          const struct proxy_request *request)
 {
-    uint8_t room[HEADERS_LEN_MAX + 4096];
+    uint8_t room[2 * HEADERS_LEN_MAX + 4096];
     struct writer headers = writer_of(room, sizeof(room));
     const struct asking asking = {(enum proxy_kind)call->kind, request};
     uint8_t *larger;
@@ -376,7 +389,7 @@ static enum proxy_step refuse(struct edge *edge, struct session *session, uint32
         return PROXY_ENDED;
     }
     if (session_is_unidirectional(session)) {
-        session_disconnect(edge, session, uni_disconnect_of(answer->error_code), SPAN_EMPTY);
+        uni_refuse(edge, session, answer->error_code);
         return PROXY_ENDED;
     }
     if (rates_count_error(edge, session, answer->error_code)) {

@@ -73,8 +73,8 @@ bool proxy_is_refreshing(const struct edge *edge, const struct session *session)
  * (rates.h), so that nothing is read. */
 bool proxy_holds(const struct edge *edge, const struct session *session);
 
-/* What of a handshake's headers proxies will want; and those that a client puts into its connect
- * command, which do not replace real ones. False: memory is out. */
+/* What of a handshake's headers proxies will want; and of those that a client puts into its connect
+ * command. False: memory is out. */
 MUST_CHECK bool proxy_keep_headers(struct edge *edge, struct session *session,
                                    const struct http1_request *request);
 MUST_CHECK bool proxy_keep_emulated_headers(struct edge *edge, struct session *session,

@@ -329,10 +329,11 @@ void session_reply_error(struct edge *edge, struct session *session, uint32_t id
     const bool are_too_many = rates_count_error(edge, session, error);
     if (are_too_many || session_is_unidirectional(session)) {
         count_error(edge, stopwatch_stop(edge, session->conn->handle, id), error);
-        session_disconnect(edge, session,
-                           are_too_many ? (uint32_t)CLIENT_DISCONNECT_TOO_MANY_ERRORS
-                                        : uni_disconnect_of(error),
-                           SPAN_EMPTY);
+        if (are_too_many) {
+            session_disconnect(edge, session, CLIENT_DISCONNECT_TOO_MANY_ERRORS, SPAN_EMPTY);
+        } else {
+            uni_refuse(edge, session, error);
+        }
         return;
     }
     session_reply(edge, session,

@@ -32,9 +32,10 @@ struct local_user {
 
 /* What backends say of a session, or are told; where no proxy is configured, nobody has one. */
 struct session_context {
-    struct buf *headers; /* Whole lines of the handshake; NULL: none. As the others. */
-    struct buf *meta;    /* JSON */
-    struct buf *data;    /* Of the connect reply, until that is sent. */
+    struct buf *headers;          /* Whole lines of the handshake; NULL: none. As the others. */
+    struct buf *emulated_headers; /* The same of the connect command. */
+    struct buf *meta;             /* JSON */
+    struct buf *data;             /* Of the connect reply, until that is sent. */
 };
 
 /* What only some sessions have; an anonymous one that never shows itself to others has none. */

@@ -78,9 +78,9 @@ void uni_on_message(struct edge *edge, struct session *session, struct span mess
     uni_connect(edge, session, message);
 }
 
-uint32_t uni_disconnect_of(enum client_error error)
+static uint32_t disconnect_of(uint32_t error)
 {
-    switch (error) {
+    switch ((enum client_error)error) {
     case CLIENT_ERROR_TOKEN_EXPIRED:
     case CLIENT_ERROR_EXPIRED:
         return CLIENT_DISCONNECT_EXPIRED;
@@ -91,6 +91,19 @@ uint32_t uni_disconnect_of(enum client_error error)
     default:
         return CLIENT_DISCONNECT_INTERNAL;
     }
+}
+
+void uni_refuse(struct edge *edge, struct session *session, uint32_t error)
+{
+    const struct client_options *options = &edge->options->client;
+    for (size_t i = 0; i < options->uni_disconnects_len; i++) {
+        const struct uni_disconnect *other = &options->uni_disconnects[i];
+        if (other->error == error) {
+            session_disconnect(edge, session, other->code, span_of_text(other->reason));
+            return;
+        }
+    }
+    session_disconnect(edge, session, disconnect_of(error), SPAN_EMPTY);
 }
 
 struct span uni_disconnect_push(enum client_protocol protocol, uint32_t code, struct span reason,

@@ -18,9 +18,8 @@ void uni_upgrade(struct edge *edge, struct connection *conn, const struct http1_
 /* A message of the client of such a WebSocket: the first connects, if the query did not. */
 void uni_on_message(struct edge *edge, struct session *session, struct span message);
 
-/* What a client is disconnected with that would be answered with an error, were it not
- * unidirectional (PROTOCOL 3.5). */
-uint32_t uni_disconnect_of(enum client_error error);
+/* Ends a client that would be answered with an error, were it not unidirectional (PROTOCOL 3.5). */
+void uni_refuse(struct edge *edge, struct session *session, uint32_t error);
 
 /* Ends it with a push, and a close frame, as far as they are not switched off. */
 void uni_end_websocket(struct edge *edge, struct session *session, uint32_t code,

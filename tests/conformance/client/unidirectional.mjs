@@ -148,6 +148,14 @@ export function add_unidirectional(report, node) {
       check_equal(await pushes.next(), {}, 'another, for which nobody had to answer');
     }
   });
+  report.test('unidirectional: errors of connect end as the configuration says', async (context) => {
+    const strict = await start_for(context, { client: { connect_code_to_unidirectional_disconnect: {
+      enabled: true, transforms: [{ code: 109, to: { code: 4109, reason: 'come back' } }] } } });
+    for (const open of Object.values(OPEN)) {
+      const pushes = await open(context, strict, { token: make_token({ sub: 'u', exp: 1 }) });
+      check_equal(await pushes.next(), { disconnect: { code: 4109, reason: 'come back' } }, 'the end');
+    }
+  });
   report.test('unidirectional: requests that are none get a status', async (context) => {
     const by = (target, body) => open_by_fetch(context, node, { target, body });
     check_equal((await by('/connection/uni_sse?cf_connect=%7B')).status, 400, 'half of JSON');

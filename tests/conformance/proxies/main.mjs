@@ -26,7 +26,8 @@ function config_of(url) {
   const proxy = (kind, over = {}) => ({ endpoint: `${url}/${kind}`, ...over });
   return {
     client: { proxy: {
-      connect: proxy('connect', { enabled: true, http_headers: ['Cookie', 'X-Emulated'],
+      connect: proxy('connect', { enabled: true, http_headers: ['Cookie', 'X-Trusted'],
+        emulated_headers: ['X-Emulated'],
         http: { static_headers: { 'X-Static': 'always' },
           status_to_code_transforms: [
             { status_code: 404, to_error: { code: 404, message: 'nobody', temporary: false } },
@@ -74,13 +75,13 @@ function add_connecting() {
     const { node, backend } = await start(context);
     backend.on('/connect', { result: { user: 'ann', data: { hello: 'ann' }, info: { n: 1 } } });
     const client = new_client(context, node, { data: to(context, { a: 1 }), name: 'app', version: '7',
-      headers: { 'X-Emulated': 'e' } });
+      headers: { 'X-Emulated': 'e', 'X-Trusted': 'me' } });
     const events = record(client, CLIENT_EVENTS);
     client.connect();
     check_equal((await event_of(events, 'connected')).data, { hello: 'ann' }, 'the data');
     const [{ method, headers, body }] = backend.asked('/connect');
-    check_equal([method, headers['content-type'], headers['x-static'], headers['x-emulated']],
-      ['POST', 'application/json', 'always', 'e'], 'the head');
+    check_equal([method, headers['content-type'], headers['x-static'], headers['x-emulated'],
+      headers['x-trusted']], ['POST', 'application/json', 'always', 'e', undefined], 'the head');
     check(UUID.test(body.client), `${body.client} is no client id`);
     check_equal({ ...body, client: '' }, { client: '', transport: 'websocket',
       protocol: context.protocol, encoding: 'json', data: { a: 1 }, name: 'app', version: '7' },

@@ -3,11 +3,14 @@
  * where it has not. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "ops/config_scope.h"
+#include "tests/unit/ops/centrifugo_keys.h"
 #include "tests/unit/ops/loading.h"
 
 /* What `centrifugo genconfig` leaves behind, and what people add to it first. */
@@ -194,9 +197,160 @@ static void test_the_tables_are_sound(void **state)
     }
 }
 
+/* Writes keys one after the other as sections of JSON. */
+static char *nested(const struct centrifugo_key *keys, size_t len)
+{
+    char *text = NULL;
+    size_t text_len = 0;
+    FILE *out = open_memstream(&text, &text_len);
+    const char *before = "";
+    size_t open = 0;
+
+    assert_non_null(out);
+    fputs("{", out);
+    for (size_t i = 0; i < len; i++) {
+        const char *path = keys[i].path;
+        size_t common = 0;
+        size_t depth = 0;
+
+        for (size_t k = 0; path[k] != '\0' && path[k] == before[k]; k++) {
+            common = path[k] == '.' ? k + 1 : common;
+            depth += path[k] == '.';
+        }
+        for (; open > depth; open--) {
+            fputs("}", out);
+        }
+        fputs(i == 0 ? "" : ",", out);
+        for (path += common; strchr(path, '.') != NULL; path = strchr(path, '.') + 1) {
+            fprintf(out, "\"%.*s\":{", (int)strcspn(path, "."), path);
+            open++;
+        }
+        fprintf(out, "\"%s\":%s", path, keys[i].value);
+        before = keys[i].path;
+    }
+    for (; open > 0; open--) {
+        fputs("}", out);
+    }
+    fputs("}\n", out);
+    assert_int_equal(fclose(out), 0);
+    return text;
+}
+
+/* What `centrifugo defaultconfig` writes is served: all that it has and roost has not is off. */
+static void test_the_whole_default_configuration_works(void **state)
+{
+    char *text = nested(centrifugo_keys, centrifugo_keys_len);
+    struct loaded *loaded = load_text(text);
+
+    (void)state;
+    assert_int_equal(loaded->report.errors, 0);
+    assert_true(centrifugo_keys_len > 700);
+    for (const char *line = loaded->report.text; *line != '\0'; line = strchr(line, '\n') + 1) {
+        const char *note = strstr(line, "steers how Centrifugo works, has no effect on roost\n");
+
+        assert_true(note != NULL && note < strchr(line, '\n'));
+    }
+    unload(loaded);
+    free(text);
+}
+
+/* One key after the other is asked for; the report names it, or the section that it switches on. */
+static void test_what_roost_has_not_is_refused_by_name(void **state)
+{
+    static const struct {
+        struct centrifugo_key key;
+        const char *named;
+    } cases[] = {
+        {{"http_server.tls.enabled", "true"}, "http_server.tls: "},
+        {{"http_server.tls_autocert.enabled", "true"}, "http_server.tls_autocert: "},
+        {{"http_server.tls_external", "true"}, "http_server.tls_external: "},
+        {{"http_server.internal_tls.enabled", "true"}, "http_server.internal_tls: "},
+        {{"http_server.http3.enabled", "true"}, "http_server.http3: "},
+        {{"http_server.h2c_external", "true"}, "http_server.h2c_external: "},
+        {{"http_server.internal_port", "\"9000\""}, "http_server.internal_port: "},
+        {{"http_server.internal_address", "\"10.0.0.1\""}, "http_server.internal_address: "},
+        {{"log.file", "\"/var/log/x\""}, "log.file: "},
+        {{"engine.type", "\"redis\""}, "engine: "},
+        {{"broker.enabled", "true"}, "broker: "},
+        {{"presence_manager.enabled", "true"}, "presence_manager: "},
+        {{"map_broker.type", "\"redis\""}, "map_broker: "},
+        {{"controller.enabled", "true"}, "controller: "},
+        {{"client.proxy.connect.grpc.compression", "true"}, "client.proxy.connect.grpc: "},
+        {{"client.channel_position_max_time_lag", "\"1s\""},
+         "client.channel_position_max_time_lag: "},
+        {{"client.token.insecure_skip_jwks_endpoint_safety_check", "true"},
+         "client.token.insecure_skip_jwks_endpoint_safety_check: "},
+        {{"channel.proxy.subscribe_stream.endpoint", "\"grpc://x\""},
+         "channel.proxy.subscribe_stream: "},
+        {{"channel.without_namespace.channel_regex", "\"^a\""},
+         "channel.without_namespace.channel_regex: "},
+        {{"channel.without_namespace.subscribe_stream_proxy_enabled", "true"},
+         "channel.without_namespace.subscribe_stream_proxy_enabled: "},
+        {{"grpc_api.enabled", "true"}, "grpc_api: "},
+        {{"consumers", "[{\"name\":\"k\",\"enabled\":true}]"}, "consumers: "},
+        {{"webtransport.enabled", "true"}, "webtransport: "},
+        {{"uni_sse.connect_code_to_http_response.enabled", "true"},
+         "uni_sse.connect_code_to_http_response: "},
+        {{"uni_http_stream.connect_code_to_http_response.enabled", "true"},
+         "uni_http_stream.connect_code_to_http_response: "},
+        {{"uni_websocket.compression", "true"}, "uni_websocket.compression: "},
+        {{"uni_grpc.enabled", "true"}, "uni_grpc: "},
+        {{"admin.enabled", "true"}, "admin: "},
+        {{"swagger.enabled", "true"}, "swagger: "},
+        {{"debug.enabled", "true"}, "debug: "},
+        {{"opentelemetry.enabled", "true"}, "opentelemetry: "},
+        {{"graphite.enabled", "true"}, "graphite: "},
+        {{"prometheus.native_histograms", "true"}, "prometheus.native_histograms: "},
+        {{"prometheus.recovered_publications_histogram", "true"},
+         "prometheus.recovered_publications_histogram: "},
+        {{"pid_file", "\"x\""}, "pid_file: "},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char *text = nested(&cases[i].key, 1);
+        struct loaded *loaded = load_text(text);
+        const char *at = strstr(loaded->report.text, cases[i].named);
+
+        if (loaded->report.errors != 1 || at == NULL ||
+            strstr(at, "known to Centrifugo, not supported by roost yet\n") == NULL) {
+            fail_msg("%s: %s", cases[i].key.path, loaded->report.text);
+        }
+        unload(loaded);
+        free(text);
+    }
+}
+
+static void test_errors_of_connect_may_end_those_who_only_listen(void **state)
+{
+    struct loaded *loaded =
+        load_text("client:\n"
+                  "  connect_code_to_unidirectional_disconnect:\n"
+                  "    enabled: true\n"
+                  "    transforms: [{code: 109, to: {code: 4109, reason: \"token expired\"}}]\n");
+    const struct client_options *client = &loaded->config.options.client;
+
+    (void)state;
+    assert_string_equal(loaded->report.text, "");
+    assert_int_equal(client->uni_disconnects_len, 1);
+    assert_int_equal(client->uni_disconnects[0].error, 109);
+    assert_int_equal(client->uni_disconnects[0].code, 4109);
+    assert_string_equal(client->uni_disconnects[0].reason, "token expired");
+    unload(loaded);
+    expect_report("client: {connect_code_to_unidirectional_disconnect: {enabled: true,\n"
+                  "  transforms: [{code: 109, to: {code: 109}}, {to: {code: 4000}}]}}\n",
+                  "roost.yaml:2:16: client.connect_code_to_unidirectional_disconnect.transforms: "
+                  "found no to.code, expected one of 3000 to 4999\n"
+                  "roost.yaml:2:46: client.connect_code_to_unidirectional_disconnect.transforms: "
+                  "found no code, expected that of an error\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_whole_default_configuration_works),
+        cmocka_unit_test(test_what_roost_has_not_is_refused_by_name),
+        cmocka_unit_test(test_errors_of_connect_may_end_those_who_only_listen),
         cmocka_unit_test(test_a_first_configuration_works),
         cmocka_unit_test(test_a_cluster_of_many_features_is_refused_by_name),
         cmocka_unit_test(test_switched_off_is_harmless),

@@ -202,7 +202,8 @@ static void many_clients_share_few_connections(void **state)
 static void headers_go_along(void **state)
 {
     (void)state;
-    static const char *const names[] = {"Cookie", "X-Real-Ip", "x-static", "X-Emulated"};
+    static const char *names[] = {"Cookie", "X-Real-Ip", "x-static", "X-Trusted"};
+    static const char *const emulated[] = {"cookie", "X-Emulated", "X-Static", "X-Real-Ip"};
     static const struct proxy_header fixed[] = {{"X-Static", "ours"}};
     init_rig();
     proxy.http_headers = names;
@@ -211,11 +212,17 @@ static void headers_go_along(void **state)
     proxy.static_headers_len = 1;
     rig.options.proxy_headers = names;
     rig.options.proxy_headers_len = 4;
+    proxy.emulated_headers = emulated;
+    proxy.emulated_headers_len = 4;
+    rig.options.proxy_emulated_headers = emulated;
+    rig.options.proxy_emulated_headers_len = 4;
     rig.options.connect_proxy = &proxy;
     start_rig();
     struct peer *peer = peer_open(&rig);
     peer_upgrade_with(peer, "cookie: a=b\r\nX-Other: c\r\nX-Static: theirs\r\n");
+    /* Of the names that only `http_headers` has, none is taken from the command. */
     peer_say(peer, "{\"id\":1,\"connect\":{\"headers\":{\"Cookie\":\"fake\",\"x-emulated\":\"e\","
+                   "\"X-Trusted\":\"fake\",\"X-Static\":\"theirs\","
                    "\"X-Unasked\":\"u\",\"X-Real-Ip\":\"a\\r\\nb: c\"}}}");
     const uint32_t at = backend_hear(&backend, asked(""));
     assert_non_null(strstr(backend.head.at, "\r\ncookie: a=b\r\nx-emulated: e\r\n"
