@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nodes on this machine that are one cluster, for npm centrifuge's clients.
-import { Node, TOKEN_KEY, free_port } from '../../conformance/support/node.mjs';
+import { Node, TOKEN_KEY, free_port, merge } from '../../conformance/support/node.mjs';
 import { eventually } from '../../conformance/support/report.mjs';
 
 const KEYS = ['ab'.repeat(32)];
@@ -49,9 +49,10 @@ export class Cluster {
   nodes = [];
   #seed;
 
-  // `shards`: of each node.
-  static async start(sizes) {
+  // `sizes`: the shards of each node. `over`: of the configuration, more than what all have.
+  static async start(sizes, over = {}) {
     const cluster = new Cluster();
+    cluster.config = merge(CONFIG, over);
     cluster.#seed = `127.0.0.1:${await free_port()}`;
     for (const shards of sizes) {
       await cluster.add(shards);
@@ -63,7 +64,7 @@ export class Cluster {
   async add(shards) {
     const bind = this.nodes.length === 0 ? this.#seed : `127.0.0.1:${await free_port()}`;
     const node = await Node.start({
-      ...CONFIG,
+      ...this.config,
       node: { name: `node-${this.nodes.length + 1}` },
       cluster: { enabled: true, insecure: true, bind, join: [this.#seed], keys: KEYS },
     }, { shards });
