@@ -73,13 +73,19 @@ static void takes(uint32_t at)
     backend_answer(&backend, at, "{\"result\":{}}");
 }
 
+/* The node came before the backend: it tries again. */
+static void hears_started(void)
+{
+    edge_rig_advance(&rig, WEBHOOK_RETRY_MS_MAX);
+    takes(hears_batch("", STARTED, 1, 0));
+}
+
 static void start_with_channels(uint32_t shards)
 {
     init_rig(shards);
     rig.options.without_namespace.state_proxy = &proxy;
     start_rig();
-    edge_rig_advance(&rig, BATCH_MS);
-    takes(hears_batch("", STARTED, 1, 0));
+    hears_started();
 }
 
 /* ---- channels ---- */
@@ -154,8 +160,7 @@ static void a_channel_with_a_history_is_vacated_too(void **state)
     rig.options.without_namespace.history_ttl_ms = 1000;
     rig.options.channel_history_meta_ttl_ms = 1000;
     start_rig();
-    edge_rig_advance(&rig, BATCH_MS);
-    takes(hears_batch("", STARTED, 1, 0));
+    hears_started();
     struct peer *peer = peer_open(&rig);
     peer_connect(peer);
     peer_say(peer, "{\"id\":2,\"subscribe\":{\"channel\":\"a\"}}");
@@ -177,8 +182,7 @@ static void without_a_delay_it_is_told_at_once(void **state)
     rig.options.webhooks.vacated_delay_ms = 0;
     rig.options.webhooks.batch_max_delay_ms = 0;
     start_rig();
-    edge_rig_advance(&rig, WEBHOOK_RETRY_MS_MAX); /* The node came before the backend. */
-    takes(hears_batch("", STARTED, 1, 0));
+    hears_started();
     struct peer *peer = peer_open(&rig);
     peer_connect(peer);
     peer_subscribe(peer, "a");
@@ -197,8 +201,7 @@ static void only_namespaces_that_ask_for_it_are_told_of(void **state)
     edge_rig_namespace(&rig, "told")->state_proxy = &proxy;
     edge_rig_namespace(&rig, "untold");
     start_rig();
-    edge_rig_advance(&rig, BATCH_MS);
-    takes(hears_batch("", STARTED, 1, 0));
+    hears_started();
     struct peer *peer = peer_open(&rig);
     peer_connect(peer);
     peer_subscribe(peer, "untold:a");
@@ -219,8 +222,7 @@ static void start_with_clients(void)
     init_rig(1);
     rig.options.webhooks.clients = &proxy;
     start_rig();
-    edge_rig_advance(&rig, BATCH_MS);
-    takes(hears_batch("", STARTED, 1, 0));
+    hears_started();
 }
 
 #define CONNECTED(user, fields) \
@@ -271,8 +273,7 @@ static void a_disconnect_says_why(void **state)
     rig.options.client.insecure = false;
     rig.options.client.user_id_http_header = "X-User";
     start_rig();
-    edge_rig_advance(&rig, BATCH_MS);
-    takes(hears_batch("", STARTED, 1, 0));
+    hears_started();
     struct peer *peer = connect_user();
     peer_say(peer, "no JSON");
     peer_hear_close(peer, 3501, "bad request");
@@ -389,8 +390,7 @@ static void what_a_full_queue_loses_is_told(void **state)
     rig.options.without_namespace.state_proxy = &proxy;
     rig.options.webhooks.queue_max_events = MAX - 1;
     start_rig();
-    edge_rig_advance(&rig, BATCH_MS);
-    takes(hears_batch("", STARTED, 1, 0));
+    hears_started();
     struct peer *peer = peer_open(&rig);
     peer_connect(peer);
     peer_subscribe(peer, "a");
@@ -430,13 +430,16 @@ static void headers_and_signatures_go_along(void **state)
     rig.options.without_namespace.state_proxy = &proxy;
     rig.options.webhooks.secret = "key";
     start_rig();
-    edge_rig_advance(&rig, BATCH_MS);
+    edge_rig_advance(&rig, WEBHOOK_RETRY_MS_MAX);
     const uint32_t at = hears_batch("", STARTED, 1, 0);
     assert_non_null(strstr(backend.head.at, "\r\nX-Static: ours\r\n"));
+    const char *time = strstr(backend.head.at, "X-Roost-Signature: t=");
+    assert_non_null(time);
+    const int64_t signed_s = strtoll(time + strlen("X-Roost-Signature: t="), NULL, 10);
+    assert_in_range(edge_rig_now_s(&rig) - signed_s, 0, 20);
     char line[WEBHOOK_SIGNATURE_LINE_MAX + 1];
     struct writer out = writer_of(line, WEBHOOK_SIGNATURE_LINE_MAX);
-    webhook_write_signature(&out, SPAN_LITERAL("key"), edge_rig_now_s(&rig),
-                            span_of_text(backend.body.at));
+    webhook_write_signature(&out, SPAN_LITERAL("key"), signed_s, span_of_text(backend.body.at));
     line[writer_written_len(&out)] = '\0';
     assert_non_null(strstr(backend.head.at, line));
     takes(at);
@@ -461,8 +464,7 @@ static void a_node_that_stops_tells_the_rest(void **state)
     rig.options.webhooks.clients = &proxy;
     rig.options.without_namespace.state_proxy = &proxy;
     start_rig();
-    edge_rig_advance(&rig, BATCH_MS);
-    takes(hears_batch("", STARTED, 1, 0));
+    hears_started();
     struct peer *peer = peer_open(&rig);
     peer_connect(peer);
     peer_subscribe(peer, "a");
