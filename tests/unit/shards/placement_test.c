@@ -398,7 +398,7 @@ static void too_many_members_are_refused(void **state)
     struct placement_member *members = calloc(len, sizeof(*members));
     assert_non_null(members);
     make_members(members, len);
-    const struct placement_members too_many = {members, len, 0};
+    const struct placement_members too_many = {members, len, 0, false};
     assert_null(placement_make(1, &too_many, NULL));
     free(members);
 }
