@@ -298,6 +298,19 @@ static void homes_publish_once(struct homes *homes, const struct message_publish
     }
 }
 
+/* Did it come before? Not into a map that was cleared since. */
+static bool homes_had_before(const struct homes *homes, const struct publish_request *request,
+                             struct stream_position *known)
+{
+    if (span_is_empty(request->idempotency_key) ||
+        !idempotency_find(homes->idempotency, request->channel, request->idempotency_key,
+                          homes->actors->shard->now_ms, known)) {
+        return false;
+    }
+    const struct channel *channel = homes_find(homes, request->channel);
+    return span_is_empty(request->key) || (channel != NULL && channel->epoch == known->epoch);
+}
+
 void homes_on_publish(struct homes *homes, const struct message *message)
 {
     const struct message_publish body = message_as_publish(message);
@@ -309,8 +322,7 @@ void homes_on_publish(struct homes *homes, const struct message *message)
     if (!homes_admit(homes, message, request.channel)) {
         return;
     }
-    if (is_once && idempotency_find(homes->idempotency, request.channel, request.idempotency_key,
-                                    now_ms, &known)) {
+    if (homes_had_before(homes, &request, &known)) {
         homes_count_suppressed(homes, &request, SUPPRESS_IDEMPOTENCY);
         answer.offset = known.offset;
         answer.epoch = known.epoch;

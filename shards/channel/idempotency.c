@@ -112,6 +112,10 @@ void idempotency_add(struct idempotency *idempotency, struct span channel, struc
 {
     uint8_t name[NAME_LEN_MAX];
     const uint32_t name_len = make_name(channel, key, name);
+    struct idempotency_entry *before = map_find(idempotency->entries, name, name_len);
+    if (before != NULL) {
+        drop(idempotency, before);
+    }
     make_room(idempotency, now_ms);
     struct idempotency_entry *entry = malloc(sizeof(*entry) + name_len);
     if (entry == NULL) {

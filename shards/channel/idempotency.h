@@ -22,7 +22,7 @@ void idempotency_destroy(struct idempotency *idempotency);
 bool idempotency_find(const struct idempotency *idempotency, struct span channel, struct span key,
                       uint64_t now_ms, struct stream_position *answer);
 
-/* Not for a key that was found at the same time. Where memory is out it is not remembered. */
+/* In place of what the key was answered before. Where memory is out it is not remembered. */
 void idempotency_add(struct idempotency *idempotency, struct span channel, struct span key,
                      uint64_t now_ms, struct stream_position answer);
 

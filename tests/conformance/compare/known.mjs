@@ -6,7 +6,13 @@ const ONE_VALUE_A_LINE = 'a line that is not one JSON value is a bad request as 
 const A_USER_IS_NAMED = 'a call about a user names one: a forgotten field does not hit all who are anonymous';
 const NOTHING_TO_REFRESH = 'a subscription that was not made with a token has none to refresh: 103';
 
+const SCORES_ARE_KEPT = 'a score that is said is told; Centrifugo passes over it';
+const NOT_TO_MAPS = 'a broadcast to a map is a bad request, as a publish to it is';
+
 export const KNOWN = {
+  ...Object.fromEntries(['mape', 'mapr', 'mapp'].flatMap((namespace) => [
+    [`map ${namespace}: score`, SCORES_ARE_KEPT], [`map ${namespace}: broadcast`, NOT_TO_MAPS]])),
+  'map mape: versions': 'versions hold without a stream, too; in Centrifugo they are an internal error',
   'connect: channels that do not exist': 'a token of unknown channels is a bad request (3501)',
   'frame: trailing text': ONE_VALUE_A_LINE,
   'frame: two on a line': ONE_VALUE_A_LINE,

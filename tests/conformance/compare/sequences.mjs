@@ -3,6 +3,8 @@
 // of the server API (`api`, `body`), or `open`, `close` and `wait_ms`. `$epoch1` and the like stand
 // for names that the server made up before.
 
+import { MAP_NAMESPACES, maps } from './maps.mjs';
+
 export const CONFIG = {
   client: {
     token: { hmac_secret_key: 'the-token-key-of-the-tests' },
@@ -52,6 +54,7 @@ export const CONFIG = {
         force_positioning: true,
       },
       { name: 'closed' },
+      ...MAP_NAMESPACES,
     ],
   },
 };
@@ -355,5 +358,5 @@ function users({ make_token }) {
 }
 
 export function SEQUENCES(tools) {
-  return [connecting, frames, subscribing, publishing, streams, server_api, users].flatMap((make) => make(tools));
+  return [connecting, frames, subscribing, publishing, streams, server_api, users, maps].flatMap((make) => make(tools));
 }

@@ -405,6 +405,12 @@ static void a_cleared_map_begins_anew(void **state)
     map_is("");
     assert_int_equal(asks(NULL, 0, 10, first.epoch).error, CLIENT_ERROR_UNRECOVERABLE_POSITION);
     assert_int_equal(sets(persistent, "a", "1").offset, 1);
+    const struct word once = {.key = "b", .data = "1", .once = "o"};
+    assert_int_equal(says(persistent, once).suppressed, SUPPRESS_NONE);
+    assert_int_equal(says(persistent, once).suppressed, SUPPRESS_IDEMPOTENCY);
+    assert_int_equal(asks(NULL, MAP_ASK_CLEAR, 0, 0).error, 0);
+    assert_int_equal(says(persistent, once).suppressed, SUPPRESS_NONE);
+    assert_int_equal(says(persistent, once).suppressed, SUPPRESS_IDEMPOTENCY);
     assert_int_equal(asks(NULL, MAP_ASK_CLEAR, 0, 0).error, 0);
     assert_int_equal(asks(NULL, MAP_ASK_CLEAR, 0, 0).error, 0);
 }
