@@ -567,10 +567,6 @@ static void derive_all(struct deriving *at)
     derive_key_set(at, "client.subscription_token.jwks_public_", &config->subscription_token_keys,
                    &options->client.subscription_token);
     options->endpoints = config->endpoints;
-    options->proxy_headers = at->headers.items;
-    options->proxy_headers_len = at->headers.len;
-    options->proxy_emulated_headers = at->emulated.items;
-    options->proxy_emulated_headers_len = at->emulated.len;
 }
 
 void config_derive_proxies(struct config *config, struct config_report *report)
@@ -579,4 +575,8 @@ void config_derive_proxies(struct config *config, struct config_report *report)
 
     at = (struct deriving){.config = config, .report = report};
     derive_all(&at);
+    config->options.proxy_headers = at.headers.items;
+    config->options.proxy_headers_len = at.headers.len;
+    config->options.proxy_emulated_headers = at.emulated.items;
+    config->options.proxy_emulated_headers_len = at.emulated.len;
 }
