@@ -56,7 +56,11 @@ uint16_t api_error_status(enum api_error error);
     X(MAP_READ_STATE, "map_read_state") \
     X(MAP_READ_STREAM, "map_read_stream") \
     X(MAP_STATS, "map_stats") \
-    X(MAP_CLEAR, "map_clear")
+    X(MAP_CLEAR, "map_clear") \
+    X(REVOKE_TOKEN, "revoke_token") \
+    X(INVALIDATE_USER_TOKENS, "invalidate_user_tokens") \
+    X(BLOCK_USER, "block_user") \
+    X(UNBLOCK_USER, "unblock_user")
 
 #define API_ENUM_METHOD(name, text) API_METHOD_##name,
 enum api_method { API_METHODS(API_ENUM_METHOD) API_METHOD_COUNT };
@@ -174,6 +178,15 @@ struct api_history_request {
 
 struct api_channels_request {
     struct span pattern; /* empty: all */
+};
+
+/* revoke_token, invalidate_user_tokens, block_user, unblock_user; each has some of them. */
+struct api_revoke_request {
+    struct span uid;
+    struct span user;
+    struct span channel; /* empty: all */
+    int64_t issued_before_s;
+    int64_t expire_at_s;
 };
 
 struct api_batch_request {

@@ -236,6 +236,22 @@ enum json_result api_json_decode_info(struct span body)
     return empty_is_ok(json_decode_fields(body, &scratch, &no_fields, &unused));
 }
 
+static const struct json_field revoke_list[] = {
+    JSON_FIELD(api_revoke_request, "uid", STRING, uid),
+    JSON_FIELD(api_revoke_request, "user", STRING, user),
+    JSON_FIELD(api_revoke_request, "channel", STRING, channel),
+    JSON_FIELD(api_revoke_request, "issued_before", I64, issued_before_s),
+    JSON_FIELD(api_revoke_request, "expire_at", I64, expire_at_s),
+};
+static const struct json_fields revoke_fields = JSON_FIELDS(revoke_list);
+
+enum json_result api_json_decode_revoke(struct span body, struct scratch *scratch,
+                                        struct api_revoke_request *out)
+{
+    *out = (struct api_revoke_request){0};
+    return json_decode_fields(body, scratch, &revoke_fields, out);
+}
+
 static const struct json_field batch_list[] = {
     JSON_FIELD(api_batch_request, "commands", RAW_ARRAY, commands),
     JSON_FIELD(api_batch_request, "parallel", BOOL, parallel),

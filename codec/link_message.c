@@ -5,7 +5,7 @@
 #include <assert.h>
 
 enum { FIELD_COMMAND = 22 };
-enum { ITEM_IDENTITY = 1, ITEM_ENTRY = 2, ITEM_CHANNEL = 3, ITEM_TOLD = 4 };
+enum { ITEM_IDENTITY = 1, ITEM_ENTRY = 2, ITEM_CHANNEL = 3, ITEM_TOLD = 4, ITEM_REVOCATION = 5 };
 enum { ENTRY_IDENTITY = 8 };
 
 const char *link_message_result_text(enum link_message_result result)
@@ -230,6 +230,17 @@ static const struct protobuf_slot told_slots[] = {
 };
 static const struct protobuf_fields told_fields = PROTOBUF_FIELDS(told_slots);
 
+static const struct protobuf_slot revocation_slots[] = {
+    PROTOBUF_FIELD(link_revocation, 1, U32, kind),
+    PROTOBUF_FIELD(link_revocation, 2, BYTES, name),
+    PROTOBUF_FIELD(link_revocation, 3, BYTES, channel),
+    PROTOBUF_FIELD(link_revocation, 4, U64, issued_before_s),
+    PROTOBUF_FIELD(link_revocation, 5, U64, expire_at_s),
+    PROTOBUF_FIELD(link_revocation, 6, U64, changed_ms),
+    PROTOBUF_FIELD(link_revocation, 7, BOOL, is_lifted),
+};
+static const struct protobuf_fields revocation_fields = PROTOBUF_FIELDS(revocation_slots);
+
 static enum link_message_result next_item(struct span *rest, uint32_t number,
                                           const struct protobuf_fields *fields, void *out)
 {
@@ -293,6 +304,14 @@ enum link_message_result link_next_told(struct span *rest, struct link_told *out
 {
     *out = (struct link_told){0};
     return next_item(rest, ITEM_TOLD, &told_fields, out);
+}
+
+enum link_message_result link_next_revocation(struct span *rest, struct link_revocation *out)
+{
+    *out = (struct link_revocation){0};
+    const enum link_message_result result =
+        next_item(rest, ITEM_REVOCATION, &revocation_fields, out);
+    return result == LINK_MESSAGE_OK ? check_name(out->name) : result;
 }
 
 static void encode_identity(struct writer *out, const void *value)
@@ -368,4 +387,21 @@ static void encode_told(struct writer *out, const void *value)
 void link_put_told(struct writer *out, const struct link_told *told)
 {
     protobuf_put_message(out, ITEM_TOLD, encode_told, told);
+}
+
+static void encode_revocation(struct writer *out, const void *value)
+{
+    const struct link_revocation *revocation = value;
+    protobuf_put_u64(out, 1, revocation->kind);
+    protobuf_put_bytes(out, 2, revocation->name);
+    protobuf_put_bytes(out, 3, revocation->channel);
+    protobuf_put_u64(out, 4, revocation->issued_before_s);
+    protobuf_put_u64(out, 5, revocation->expire_at_s);
+    protobuf_put_u64(out, 6, revocation->changed_ms);
+    protobuf_put_bool(out, 7, revocation->is_lifted);
+}
+
+void link_put_revocation(struct writer *out, const struct link_revocation *revocation)
+{
+    protobuf_put_message(out, ITEM_REVOCATION, encode_revocation, revocation);
 }

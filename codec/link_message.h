@@ -47,7 +47,9 @@
     X(USER_TAKE) \
     X(USER_TAKEN) \
     X(PASS_ON) \
-    X(PASSED_ON)
+    X(PASSED_ON) \
+    X(REVOCATIONS) \
+    X(REVOCATIONS_SUM)
 
 enum link_message_kind {
     LINK_MESSAGE_NONE,
@@ -148,6 +150,16 @@ struct link_told {
     uint32_t flags;
 };
 
+struct link_revocation {
+    uint32_t kind;
+    struct span name;
+    struct span channel;
+    uint64_t issued_before_s;
+    uint64_t expire_at_s;
+    uint64_t changed_ms;
+    bool is_lifted;
+};
+
 #define LINK_MESSAGE_RESULTS(X) \
     X(LINK_MESSAGE_OK, "ok") \
     X(LINK_MESSAGE_DONE, "nothing is left") \
@@ -178,6 +190,7 @@ void link_put_identity(struct writer *out, const struct link_identity *identity)
 void link_put_entry(struct writer *out, const struct link_entry *entry);
 void link_put_channel(struct writer *out, const struct link_channel *channel);
 void link_put_told(struct writer *out, const struct link_told *told);
+void link_put_revocation(struct writer *out, const struct link_revocation *revocation);
 
 /* The whole payload of a PUBLICATION: the fields of one entry. Its channel and its offset are the
  * head's; of who joins or leaves there is but the identity. */
@@ -194,5 +207,7 @@ CODEC_MUST_CHECK enum link_message_result link_next_entry(struct span *rest,
 CODEC_MUST_CHECK enum link_message_result link_next_channel(struct span *rest,
                                                             struct link_channel *out);
 CODEC_MUST_CHECK enum link_message_result link_next_told(struct span *rest, struct link_told *out);
+CODEC_MUST_CHECK enum link_message_result link_next_revocation(struct span *rest,
+                                                               struct link_revocation *out);
 
 #endif

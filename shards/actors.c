@@ -131,9 +131,12 @@ static void actors_on_message(void *actor, const struct message *message)
     case MESSAGE_EMULATED:
     case MESSAGE_NODES:
     case MESSAGE_USERS_WANTED:
+    case MESSAGE_REVOKED:
+    case MESSAGE_REVOCATIONS:
         edge_on_message(actors->edge, message);
         break;
     case MESSAGE_NODES_ASK:
+    case MESSAGE_REVOKE:
     case MESSAGE_SLOTS_SETTLED:
     case MESSAGE_TYPE_NONE:
     case MESSAGE_TYPES_LEN:

@@ -21,6 +21,8 @@
 #define HELP_MAP_REFUSED "Publications into maps for which there was no room."
 #define HELP_MAP_SUPPRESSED "Publications into maps that changed nothing."
 #define HELP_MAP_REMOVE_SUPPRESSED "Removals of keys that changed nothing."
+#define HELP_REVOKED \
+    "What was refused or ended because its token is revoked or its user is blocked."
 #define HELP_RATE_LIMITED \
     "Commands refused, and connections ended, for coming too often: client.rate_limit."
 #define HELP_RELAY_REFUSED "What was refused for want of room, a link or a home."
@@ -233,6 +235,14 @@
       "Calls of the server API.") \
     X(API_RPC, "api_command_count", "protocol=\"http\",method=\"rpc\"", COUNTER, \
       "Calls of the server API.") \
+    X(API_REVOKE_TOKEN, "api_command_count", "protocol=\"http\",method=\"revoke_token\"", COUNTER, \
+      "Calls of the server API.") \
+    X(API_INVALIDATE_USER_TOKENS, "api_command_count", \
+      "protocol=\"http\",method=\"invalidate_user_tokens\"", COUNTER, "Calls of the server API.") \
+    X(API_BLOCK_USER, "api_command_count", "protocol=\"http\",method=\"block_user\"", COUNTER, \
+      "Calls of the server API.") \
+    X(API_UNBLOCK_USER, "api_command_count", "protocol=\"http\",method=\"unblock_user\"", COUNTER, \
+      "Calls of the server API.") \
     X(API_BATCH, "api_command_count", "protocol=\"http\",method=\"batch\"", COUNTER, \
       "Calls of the server API.") \
     X(API_MAP_PUBLISH, "api_command_count", "protocol=\"http\",method=\"map_publish\"", COUNTER, \
@@ -285,6 +295,19 @@
       HELP_RATE_LIMITED) \
     X(RATE_UNASKED, "client_rate_unlimited_count", "", COUNTER, \
       "Commands allowed because their user's directory could not be asked.") \
+    X(REVOCATIONS, "revocations", "", GAUGE, "Revoked tokens and blocked users that are known.") \
+    X(REVOCATIONS_REFUSED, "revocations_refused_count", "", COUNTER, \
+      "Those for which there was no room in a table.") \
+    X(REVOCATIONS_REPAIRED, "revocations_repaired_count", "", COUNTER, \
+      "Times that another node knew others, and they told each other all of them.") \
+    X(REVOKED_TOKENS_REFUSED, "revoked_count", "what=\"tokens_refused\"", COUNTER, HELP_REVOKED) \
+    X(REVOKED_USERS_REFUSED, "revoked_count", "what=\"users_refused\"", COUNTER, HELP_REVOKED) \
+    X(REVOKED_CONNECTIONS_ENDED, "revoked_count", "what=\"connections_ended\"", COUNTER, \
+      HELP_REVOKED) \
+    X(REVOKED_USERS_ENDED, "revoked_count", "what=\"blocked_connections_ended\"", COUNTER, \
+      HELP_REVOKED) \
+    X(REVOKED_SUBSCRIPTIONS_ENDED, "revoked_count", "what=\"subscriptions_ended\"", COUNTER, \
+      HELP_REVOKED) \
     X(STALE_EVENTS, "node_stale_events", "", COUNTER, \
       "Poller events for connections that were gone.") \
     X(STALE_MESSAGES, "node_stale_messages", "", COUNTER, \

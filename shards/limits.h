@@ -22,6 +22,14 @@ enum {
     HEALTH_MS_MAX = 1000,       /* How soon all shards have to answer. */
     API_SERIES_LEN_MAX = 16384, /* Commands of one batch. */
 
+    /* Entries of the table of revoked tokens and blocked users, which every shard has; bytes of
+     * them in one message; between two comparisons of two nodes' tables. */
+    REVOCATIONS_MAX = 1 << 17,
+    REVOCATIONS_PIECE_BYTES = 64 * 1024,
+    REVOCATIONS_SUM_MS = 10 * 1000,
+    /* Sessions that a shard compares with it in one turn. */
+    REVOCATIONS_WALK_SESSIONS = 512,
+
     /* Requests to backends that are not answered, of a shard and of those that wait for one
      * endpoint; its connections; what an answer may weigh; how long a connection is kept idle. */
     BACKEND_ASKS_MAX = 16384,

@@ -29,31 +29,42 @@ enum message_class message_class_of(enum message_type type)
     return MESSAGE_REQUEST;
 }
 
-/* Bodies with one buf have it first. */
-#define ASSERT_FIRST(body, member) \
-    static_assert(offsetof(struct message_##body, member) == 0, #body " begins with its buf")
-ASSERT_FIRST(publication, frames);
-ASSERT_FIRST(presence_ask, channel);
-ASSERT_FIRST(history_ask, channel);
-ASSERT_FIRST(user_add, user);
-ASSERT_FIRST(user_remove, user);
-ASSERT_FIRST(user_set, user);
-ASSERT_FIRST(user_take, user);
-ASSERT_FIRST(user_command, command);
-ASSERT_FIRST(session_command, command);
-ASSERT_FIRST(survey, pattern);
-ASSERT_FIRST(survey_result, result);
-ASSERT_FIRST(emulate, frame);
-ASSERT_FIRST(slots_ready, slots);
-ASSERT_FIRST(users_wanted, slots);
-ASSERT_FIRST(placement, placement);
-ASSERT_FIRST(nodes, nodes);
+/* X(name, body, member): messages with one buf, which their body begins with. */
+#define MESSAGES_WITH_ONE_BUF(X) \
+    X(PUBLICATION, publication, frames) \
+    X(PRESENCE_ASK, presence_ask, channel) \
+    X(HISTORY_ASK, history_ask, channel) \
+    X(USER_ADD, user_add, user) \
+    X(USER_REMOVE, user_remove, user) \
+    X(USER_SET, user_set, user) \
+    X(USER_TAKE, user_take, user) \
+    X(USER_COMMAND, user_command, command) \
+    X(SESSION_COMMAND, session_command, command) \
+    X(SURVEY, survey, pattern) \
+    X(SURVEY_RESULT, survey_result, result) \
+    X(EMULATE, emulate, frame) \
+    X(SLOTS_READY, slots_ready, slots) \
+    X(USERS_WANTED, users_wanted, slots) \
+    X(REVOKE, revoke, entries) \
+    X(REVOCATIONS, revocations, entries) \
+    X(PLACEMENT, placement, placement) \
+    X(NODES, nodes, nodes)
 
-static struct buf *only_buf_of(const struct message *message)
+#define ASSERT_FIRST(name, body, member) \
+    static_assert(offsetof(struct message_##body, member) == 0, #body " begins with its buf");
+MESSAGES_WITH_ONE_BUF(ASSERT_FIRST)
+#undef ASSERT_FIRST
+
+static void release_only_buf(const struct message *message)
 {
+#define HAS_ONE_BUF(name, body, member) [MESSAGE_##name] = true,
+    static const bool has_one[MESSAGE_TYPES_LEN] = {MESSAGES_WITH_ONE_BUF(HAS_ONE_BUF)};
+#undef HAS_ONE_BUF
     struct buf *buf;
-    memcpy(&buf, message->body, sizeof(buf));
-    return buf;
+    if (message->type < MESSAGE_TYPES_LEN && has_one[message->type]) {
+        memcpy(&buf, message->body, sizeof(buf));
+        buf_release(buf);
+    }
 }
 
 static void release_pass_on(struct message_pass_on body)
@@ -100,36 +111,8 @@ void message_release(const struct message *message)
     case MESSAGE_CHANNEL_MOVE:
         channel_move_release(message_as_channel_move(message).move);
         break;
-    case MESSAGE_PUBLICATION:
-    case MESSAGE_PRESENCE_ASK:
-    case MESSAGE_HISTORY_ASK:
-    case MESSAGE_USER_ADD:
-    case MESSAGE_USER_REMOVE:
-    case MESSAGE_USER_SET:
-    case MESSAGE_USER_TAKE:
-    case MESSAGE_USER_COMMAND:
-    case MESSAGE_SESSION_COMMAND:
-    case MESSAGE_SURVEY:
-    case MESSAGE_SURVEY_RESULT:
-    case MESSAGE_EMULATE:
-    case MESSAGE_SLOTS_READY:
-    case MESSAGE_USERS_WANTED:
-    case MESSAGE_PLACEMENT:
-    case MESSAGE_NODES:
-        buf_release(only_buf_of(message));
-        break;
-    case MESSAGE_PUBLISHED:
-    case MESSAGE_USER_ADDED:
-    case MESSAGE_USER_TAKEN:
-    case MESSAGE_EMULATED:
-    case MESSAGE_NODES_ASK:
-    case MESSAGE_MOVED:
-    case MESSAGE_PASSED_ON:
-    case MESSAGE_CHANNEL_TAKEN:
-    case MESSAGE_SLOTS_SETTLED:
-    case MESSAGE_ORIGIN_GONE:
-    case MESSAGE_TYPE_NONE:
-    case MESSAGE_TYPES_LEN:
+    default:
+        release_only_buf(message);
         break;
     }
 }

@@ -60,6 +60,9 @@
     X(SURVEY_RESULT, survey_result, EDGE, EDGE, MESSAGE_REPLY) \
     X(EMULATE, emulate, EDGE, EDGE, MESSAGE_REQUEST) \
     X(EMULATED, emulated, EDGE, EDGE, MESSAGE_REPLY) \
+    X(REVOKE, revoke, EDGE, ROUTER, MESSAGE_REQUEST) \
+    X(REVOKED, revoked, ROUTER, EDGE, MESSAGE_REPLY) \
+    X(REVOCATIONS, revocations, ROUTER, EDGE, MESSAGE_REPLY) \
     X(PLACEMENT, placement, ROUTER, EDGE, MESSAGE_REPLY) \
     X(NODES_ASK, nodes_ask, EDGE, ROUTER, MESSAGE_REQUEST) \
     X(NODES, nodes, ROUTER, EDGE, MESSAGE_REPLY) \
@@ -479,6 +482,21 @@ struct message_emulated {
     /* 0 (also when no session has the name any more), or an enum client_error: NOT_AVAILABLE when
      * there is no such node. */
     uint32_t error;
+};
+
+/* handle: the asker's call. For all shards of all nodes. */
+struct message_revoke {
+    struct buf *entries; /* link_next_revocation() */
+};
+
+/* handle: the asker's call. This node's shards are told, and on its way to others. */
+struct message_revoked {
+    uint32_t error; /* 0, or an enum client_error: LIMIT_EXCEEDED when there is no room. */
+};
+
+/* Some of them are new. */
+struct message_revocations {
+    struct buf *entries; /* As in REVOKE. */
 };
 
 struct message_placement {

@@ -67,6 +67,34 @@ bool session_set_meta(struct session *session, struct span meta)
     return context != NULL && session_replace_buf(&context->meta, meta);
 }
 
+/* A token of nobody's that has no id cannot be revoked. */
+bool session_set_token(struct session *session, const struct revocable *token)
+{
+    if (session->account == NULL && span_is_empty(token->uid)) {
+        return true;
+    }
+    struct session_context *context = session_context_of(session);
+    if (!span_is_empty(token->uid)) {
+        context = session_make_context(session);
+    }
+    if ((context == NULL && !span_is_empty(token->uid)) ||
+        (context != NULL && !session_replace_buf(&context->token_uid, token->uid))) {
+        return false;
+    }
+    session->account->token_issued_at_s = token->issued_at_s;
+    return true;
+}
+
+struct revocable session_token(const struct session *session)
+{
+    const struct session_context *context = session_context_of(session);
+    return (struct revocable){
+        .uid = context == NULL ? SPAN_EMPTY : span_of_buf(context->token_uid),
+        .user = session_user(session),
+        .issued_at_s = session->account == NULL ? 0 : session->account->token_issued_at_s,
+    };
+}
+
 void session_extend(struct session *session, int64_t expire_at_s)
 {
     session->account->expire_at_s = expire_at_s;
@@ -118,6 +146,7 @@ static void context_free(struct session_context *context)
         buf_release(context->emulated_headers);
         buf_release(context->meta);
         buf_release(context->data);
+        buf_release(context->token_uid);
         free(context);
     }
 }

@@ -28,6 +28,10 @@ static const enum counter method_counters[API_METHOD_COUNT] = {
     [API_METHOD_CHANNELS] = COUNTER_API_CHANNELS,
     [API_METHOD_INFO] = COUNTER_API_INFO,
     [API_METHOD_RPC] = COUNTER_API_RPC,
+    [API_METHOD_REVOKE_TOKEN] = COUNTER_API_REVOKE_TOKEN,
+    [API_METHOD_INVALIDATE_USER_TOKENS] = COUNTER_API_INVALIDATE_USER_TOKENS,
+    [API_METHOD_BLOCK_USER] = COUNTER_API_BLOCK_USER,
+    [API_METHOD_UNBLOCK_USER] = COUNTER_API_UNBLOCK_USER,
     [API_METHOD_BATCH] = COUNTER_API_BATCH,
     [API_METHOD_MAP_PUBLISH] = COUNTER_API_MAP_PUBLISH,
     [API_METHOD_MAP_REMOVE] = COUNTER_API_MAP_REMOVE,
@@ -218,6 +222,11 @@ static enum json_result call_start(struct edge *edge, struct call *call, struct 
         return call_map_state(edge, call, body, scratch);
     case API_METHOD_MAP_READ_STREAM:
         return call_map_stream(edge, call, body, scratch);
+    case API_METHOD_REVOKE_TOKEN:
+    case API_METHOD_INVALIDATE_USER_TOKENS:
+    case API_METHOD_BLOCK_USER:
+    case API_METHOD_UNBLOCK_USER:
+        return call_revoke(edge, call, body, scratch);
     case API_METHOD_RPC:
         call->error = API_ERROR_NOT_FOUND;
         return JSON_OK;

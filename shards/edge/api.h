@@ -29,6 +29,7 @@ void api_on_history(struct edge *edge, const struct message *message);
 void api_on_map_page(struct edge *edge, const struct message *message);
 void api_on_survey_result(struct edge *edge, const struct message *message);
 void api_on_nodes(struct edge *edge, const struct message *message);
+void api_on_revoked(struct edge *edge, const struct message *message);
 
 /* The pool that calls live in; and freeing what they hold, as the shard ends. */
 struct pool *api_pool_create(void);

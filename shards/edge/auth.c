@@ -3,6 +3,7 @@
 #include "shards/edge/auth.h"
 
 #include "shards/edge/permissions.h"
+#include "shards/edge/revoked.h"
 
 enum { TTL_S_MAX = 365 * 24 * 3600, ORIGIN_LEN_MAX = 512 };
 
@@ -48,6 +49,10 @@ static struct auth_result connect_with_token(struct edge *edge, struct session *
     if (verdict != JWT_OK || claims.channel_present || claims.user.len > USER_ID_LEN_MAX) {
         return (struct auth_result){.disconnect = CLIENT_DISCONNECT_INVALID_TOKEN};
     }
+    const struct revocable revocable = revoked_token_of(&claims);
+    if (revoked_refuses_token(edge, &revocable)) {
+        return (struct auth_result){.disconnect = CLIENT_DISCONNECT_INVALID_TOKEN};
+    }
     if (span_is_empty(claims.user) && client->disallow_anonymous_connection_tokens) {
         return (struct auth_result){.disconnect = CLIENT_DISCONNECT_PERMISSION_DENIED};
     }
@@ -60,7 +65,8 @@ static struct auth_result connect_with_token(struct edge *edge, struct session *
                                 .expire_at_s = expire_at_s,
                                 .channels_raw = claims.channels_raw,
                                 .subs_raw = claims.subs_raw,
-                                .meta = claims.meta_raw};
+                                .meta = claims.meta_raw,
+                                .token = revocable};
 }
 
 struct auth_result auth_connect(struct edge *edge, struct session *session,
@@ -157,6 +163,10 @@ struct auth_subscription auth_subscribe(struct edge *edge, struct span token, st
         (!span_is_empty(claims.client) && !span_equal(claims.client, span_of(id, sizeof(id))))) {
         return (struct auth_subscription){.disconnect = CLIENT_DISCONNECT_INVALID_TOKEN};
     }
+    const struct revocable revocable = revoked_token_of(&claims);
+    if (revoked_refuses_token(edge, &revocable)) {
+        return (struct auth_subscription){.error = CLIENT_ERROR_PERMISSION_DENIED};
+    }
     const int64_t expire_at_s = expiry_of(&claims);
     if (expire_at_s != 0 && expire_at_s <= now_s(edge)) {
         return (struct auth_subscription){.error = CLIENT_ERROR_EXPIRED};
@@ -164,6 +174,7 @@ struct auth_subscription auth_subscribe(struct edge *edge, struct span token, st
     return (struct auth_subscription){.info = claims.info,
                                       .data = claims.data,
                                       .expire_at_s = expire_at_s,
+                                      .token = revocable,
                                       .override = override};
 }
 

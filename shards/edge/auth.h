@@ -19,6 +19,7 @@ struct auth_result {
     struct span channels_raw;
     struct span subs_raw;
     struct span meta; /* Of a token; one of a backend is the session's already. */
+    struct revocable token;
 };
 
 /* PROTOCOL 6.1, in its order. `user_header` as in session_open. */
@@ -42,6 +43,7 @@ struct auth_subscription {
     struct span info;
     struct span data;
     int64_t expire_at_s;
+    struct revocable token;
     struct jwt_override override;
 };
 struct auth_subscription auth_subscribe(struct edge *edge, struct span token, struct span channel,

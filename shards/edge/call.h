@@ -68,6 +68,7 @@ CALL_START(disconnect);
 CALL_START(unsubscribe);
 CALL_START(subscribe);
 CALL_START(refresh);
+CALL_START(revoke); /* A token, a user's tokens, a user; and lifting that. */
 #undef CALL_START
 
 /* The result of a method on maps. */

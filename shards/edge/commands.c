@@ -7,6 +7,7 @@
 #include "shards/edge/client_events.h"
 #include "shards/edge/commands.h"
 #include "shards/edge/rates.h"
+#include "shards/edge/revoked.h"
 #include "shards/edge/server_subs.h"
 #include "shards/edge/stopwatch.h"
 #include "shards/edge/tally.h"
@@ -45,9 +46,12 @@ static struct verdict on_connect(struct edge *edge, struct session *session,
         session->state = SESSION_REFUSED;
         return (struct verdict){.error = who.error};
     }
+    if (revoked_refuses_user(edge, who.user)) {
+        return VERDICT_DISCONNECT(PERMISSION_DENIED);
+    }
     if ((!span_equal(who.user, session_user(session)) && !users_set(edge, session, who.user)) ||
         !session_set_credentials(session, who.info, who.expire_at_s) ||
-        !session_set_meta(session, who.meta) ||
+        !session_set_meta(session, who.meta) || !session_set_token(session, &who.token) ||
         !client_events_note(edge, session, &command->connect)) {
         return VERDICT_DISCONNECT(INTERNAL);
     }

@@ -21,7 +21,7 @@ struct verdict command_refresh(struct edge *edge, struct session *session,
         return VERDICT_DISCONNECT(INSUFFICIENT_STATE);
     }
     if (!session_set_credentials(session, who.info, who.expire_at_s) ||
-        !session_set_meta(session, who.meta)) {
+        !session_set_meta(session, who.meta) || !session_set_token(session, &who.token)) {
         return VERDICT_ERROR(INTERNAL);
     }
     char id[CLIENT_ID_TEXT_LEN];
@@ -71,6 +71,10 @@ struct verdict command_sub_refresh(struct edge *edge, struct session *session,
     if (grant.error != 0 || grant.disconnect != 0) {
         return VERDICT_DISCONNECT(INVALID_TOKEN);
     }
+    if (!session_replace_buf(&kept->token_uid, grant.token.uid)) {
+        return VERDICT_ERROR(INTERNAL);
+    }
+    kept->token_issued_at_s = grant.token.issued_at_s;
     kept->expire_at_s = grant.expire_at_s;
     session->has_expiring_subscriptions |= grant.expire_at_s != 0;
     struct connection *conn = session->conn;

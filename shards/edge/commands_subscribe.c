@@ -79,6 +79,7 @@ static struct verdict subscribe(struct edge *edge, struct session *session,
         .chan_info = grant->info,
         .data = grant->data,
         .expire_at_s = grant->expire_at_s,
+        .token = grant->token,
         .command_id = command->id,
         .emits = hub_emits_of(&effective),
         .push_join_leave = effective.join_leave && (effective.force_push_join_leave ||

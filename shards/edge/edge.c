@@ -16,6 +16,7 @@
 #include "shards/edge/listener.h"
 #include "shards/edge/proxy.h"
 #include "shards/edge/rates.h"
+#include "shards/edge/revoked.h"
 #include "shards/edge/stopwatch.h"
 #include "shards/edge/users.h"
 #include "shards/edge/streams.h"
@@ -144,6 +145,7 @@ struct edge *edge_create(struct actors *actors)
     edge->hub = map_create(key_of_hub_channel, random);
     edge->users = map_create(key_of_user, random);
     edge->filters = filters_create(random);
+    edge->revocations = revocations_create(REVOCATIONS_MAX, random);
     edge->emulated = map_create(key_of_fallback, random);
     edge->ping_step_ms = ping_step_ms(actors->options->client.ping_interval_ms);
     edge->scratch = malloc(EDGE_SCRATCH_SIZE);
@@ -152,8 +154,8 @@ struct edge *edge_create(struct actors *actors)
         edge->grants != NULL && edge->hub_channels != NULL && edge->calls != NULL &&
         edge->series != NULL && edge->backends != NULL && edge->proxy_calls != NULL &&
         edge->stopwatch != NULL && edge->hub != NULL && edge->users != NULL &&
-        edge->filters != NULL && edge->emulated != NULL && edge->scratch != NULL &&
-        make_pings(edge) && make_verifiers(edge) && rates_init(edge);
+        edge->filters != NULL && edge->revocations != NULL && edge->emulated != NULL &&
+        edge->scratch != NULL && make_pings(edge) && make_verifiers(edge) && rates_init(edge);
     if (!is_made) {
         edge_destroy(edge);
         return NULL;
@@ -223,6 +225,7 @@ void edge_destroy(struct edge *edge)
     api_series_destroy(edge);
     destroy_verifiers(edge);
     rates_destroy(edge);
+    revocations_destroy(edge->revocations);
     release_pings(edge);
     deflate_compressor_destroy(edge->compressor);
     deflate_inflater_destroy(edge->inflater);
@@ -279,6 +282,18 @@ static void edge_on_survey(struct edge *edge, const struct message *message)
     OUTBOX_SEND(edge->actors->outbox, message->from, survey_result, message->handle, &result);
 }
 
+/* What only the server API asks for. */
+static void edge_on_call_answer(struct edge *edge, const struct message *message)
+{
+    if (message->type == MESSAGE_SURVEY_RESULT) {
+        api_on_survey_result(edge, message);
+    } else if (message->type == MESSAGE_NODES) {
+        api_on_nodes(edge, message);
+    } else {
+        api_on_revoked(edge, message);
+    }
+}
+
 void edge_on_message(struct edge *edge, const struct message *message)
 {
     switch ((enum message_type)message->type) {
@@ -327,20 +342,22 @@ void edge_on_message(struct edge *edge, const struct message *message)
     case MESSAGE_SURVEY:
         edge_on_survey(edge, message);
         break;
-    case MESSAGE_SURVEY_RESULT:
-        api_on_survey_result(edge, message);
-        break;
     case MESSAGE_EMULATE:
         emulation_on_emulate(edge, message);
         break;
     case MESSAGE_EMULATED:
         emulation_on_emulated(edge, message);
         break;
+    case MESSAGE_REVOCATIONS:
+        revoked_on_entries(edge, message);
+        break;
     case MESSAGE_USERS_WANTED:
         users_on_wanted(edge, message);
         break;
+    case MESSAGE_SURVEY_RESULT:
     case MESSAGE_NODES:
-        api_on_nodes(edge, message);
+    case MESSAGE_REVOKED:
+        edge_on_call_answer(edge, message);
         break;
     default:
         BUG_IF(true); /* Not in the catalogue as a message to an edge. */
@@ -418,6 +435,7 @@ void edge_on_turn_end(struct edge *edge)
 {
     broadcast_flush(edge);
     users_on_turn_end(edge);
+    revoked_on_turn_end(edge);
     /* Those that closed up to now are named by no list but the one that is worked off here. */
     const uint32_t closed = edge->closed.len;
     const uint32_t ready = edge->ready.len;
@@ -471,6 +489,6 @@ void edge_on_placement(struct edge *edge)
 
 bool edge_has_work(const struct edge *edge)
 {
-    return users_has_work(edge) || backends_has_work(edge->backends) || edge->ready.len > 0 ||
-           edge->closed.len > 0;
+    return users_has_work(edge) || revoked_has_work(edge) || backends_has_work(edge->backends) ||
+           edge->ready.len > 0 || edge->closed.len > 0;
 }

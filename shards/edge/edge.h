@@ -26,6 +26,7 @@ struct arrival;
 struct backends;
 struct connection;
 struct rate_table;
+struct revocations;
 
 /* Has room for every open connection (reserved as they open), so that adding one cannot fail. */
 struct connection_list {
@@ -63,6 +64,10 @@ struct edge {
     struct filters *filters;          /* Of subscribers; see filters.h. */
     struct rate_table *command_rates; /* Of connections; NULL: no limits. See rates.h. */
     struct rate_table *error_rates;
+    struct revocations *revocations; /* See revoked.h. */
+    uint32_t revoked_cursor;         /* Of the sessions, those before it were compared with it. */
+    bool revoked_walks;
+    bool revoked_walks_again; /* From the beginning, when it has come to the end. */
     struct list users_told;   /* struct local_user: their directories know of them, */
     struct list users_due;    /* may be others since the placement changed, */
     struct list users_unsure; /* or have changed more than once. */
@@ -115,7 +120,8 @@ void edge_destroy(struct edge *edge);
 bool edge_start(struct edge *edge);
 
 /* SUBSCRIBED, PUBLISHED, PUBLICATION, PRESENCE, HISTORY, USER_ADDED, SESSION_COMMAND, SURVEY,
- * SURVEY_RESULT, NODES, EMULATE, EMULATED. Takes over the counts of their bufs. */
+ * SURVEY_RESULT, NODES, EMULATE, EMULATED, REVOKED, REVOCATIONS. Takes over the counts of their
+ * bufs. */
 void edge_on_message(struct edge *edge, const struct message *message);
 void edge_on_event(struct edge *edge, uint64_t token, uint32_t events);
 

@@ -16,6 +16,7 @@ void grant_free(struct edge *edge, uint32_t handle)
     if (grant != NULL) {
         buf_release(grant->identity);
         buf_release(grant->data);
+        buf_release(grant->token_uid);
         filters_release(edge, grant->filter);
         pool_put(edge->grants, handle);
     }
@@ -26,7 +27,8 @@ bool grant_make(struct edge *edge, struct subscription *subscription, const stru
 {
     const bool overrides_emits = request->emits != hub_emits_of(request->options);
     if (span_is_empty(request->chan_info) && span_is_empty(request->data) &&
-        request->expire_at_s == 0 && request->filter == NULL && !overrides_emits) {
+        request->expire_at_s == 0 && request->filter == NULL && !overrides_emits &&
+        request->token.issued_at_s == 0) {
         return true;
     }
     struct subscription_grant *grant = pool_take(edge->grants, &subscription->grant);
@@ -39,6 +41,10 @@ bool grant_make(struct edge *edge, struct subscription *subscription, const stru
     grant->filter = request->filter;
     grant->overrides_emits = overrides_emits;
     grant->emits = request->emits;
+    grant->token_issued_at_s = request->token.issued_at_s;
+    if (!session_replace_buf(&grant->token_uid, request->token.uid)) {
+        return false;
+    }
     if (!span_is_empty(request->chan_info)) {
         grant->identity = identity_make(session->client_id, session_user(session),
                                         session_conn_info(session), request->chan_info);

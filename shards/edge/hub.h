@@ -25,8 +25,10 @@ struct subscription_grant {
     int64_t expire_at_s;          /* Unix time; 0: never. */
     struct shared_filter *filter; /* NULL: none. */
     bool overrides_emits;
-    bool is_refreshing; /* Its backend is asked whether it goes on. */
-    uint32_t emits;     /* Then: what others are told of it, hub_emits_of(). */
+    bool is_refreshing;         /* Its backend is asked whether it goes on. */
+    uint32_t emits;             /* Then: what others are told of it, hub_emits_of(). */
+    struct buf *token_uid;      /* Its token's id; NULL: none. */
+    uint32_t token_issued_at_s; /* As in struct revocable. */
 };
 
 /* 32 bytes, since clients subscribe to many channels: what it leads to seldom is a handle. */
@@ -105,6 +107,7 @@ struct hub_subscribe {
     struct span chan_info;
     struct span data; /* The result's data, when the answer is immediate. */
     int64_t expire_at_s;
+    struct revocable token;
     uint32_t command_id;
     bool push_join_leave;
     bool has_delta;

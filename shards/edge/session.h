@@ -6,6 +6,7 @@
 
 #include "shards/edge/connection.h"
 #include "shards/payloads.h"
+#include "shards/revocations.h"
 
 struct client_story;
 struct hub_channel;
@@ -30,12 +31,13 @@ struct local_user {
     bool moved;         /* It has had more than one directory. */
 };
 
-/* What backends say of a session, or are told; where no proxy is configured, nobody has one. */
+/* What backends say of a session, or are told, and of a token what most do not have. */
 struct session_context {
     struct buf *headers;          /* Whole lines of the handshake; NULL: none. As the others. */
     struct buf *emulated_headers; /* The same of the connect command. */
     struct buf *meta;             /* JSON */
     struct buf *data;             /* Of the connect reply, until that is sent. */
+    struct buf *token_uid;        /* Its token's id. */
 };
 
 /* What only some sessions have; an anonymous one that never shows itself to others has none. */
@@ -50,6 +52,7 @@ struct session_account {
     struct server_subs *server_subs; /* Until the connect command is answered; NULL: none. */
     int64_t expire_at_s;             /* Unix time; 0: never. */
     uint32_t connect_id;             /* Of the connect command, while JOINING. */
+    uint32_t token_issued_at_s;      /* As in struct revocable; 0: it came without a token. */
 };
 
 struct session {
@@ -200,5 +203,9 @@ bool session_understands(const struct session *session, struct span data);
 /* What a token says of the client besides its user; false: memory is out, nothing has changed. */
 MUST_CHECK bool session_set_credentials(struct session *session, struct span info,
                                         int64_t expire_at_s);
+
+/* What it connected or refreshed with last; false: memory is out, nothing has changed. */
+MUST_CHECK bool session_set_token(struct session *session, const struct revocable *token);
+struct revocable session_token(const struct session *session);
 
 #endif

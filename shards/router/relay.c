@@ -256,6 +256,7 @@ enum message_class relay_class_of(enum link_message_kind kind)
     case LINK_MESSAGE_SURVEY:
     case LINK_MESSAGE_CHANNEL_MOVE:
     case LINK_MESSAGE_INTEREST_SUM:
+    case LINK_MESSAGE_REVOCATIONS_SUM:
     case LINK_MESSAGE_EMULATE:
         return MESSAGE_REQUEST;
     default:
@@ -272,6 +273,17 @@ bool relay_send(struct relay *relay, const struct relay_peer *peer,
     return peer->origin != 0 && !writer_is_overflown(&head) &&
            wire->send(wire->owner, &peer->uid, relay_class_of(message->kind), writer_written(&head),
                       payload);
+}
+
+void relay_tell(struct relay *relay, const struct gossip_uid *to,
+                const struct link_message *message, struct buf *payload)
+{
+    for (uint32_t slot = 0; slot < relay->peers_end; slot++) {
+        const struct relay_peer *peer = relay->peers[slot];
+        if (peer != NULL && (to == NULL || gossip_uid_equal(to, &peer->uid))) {
+            (void)relay_send(relay, peer, message, payload);
+        }
+    }
 }
 
 bool relay_send_local(struct relay *relay, uint32_t shard, const struct message *message)

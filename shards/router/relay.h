@@ -58,6 +58,10 @@ void relay_on_link_down(struct relay *relay, const struct gossip_uid *peer);
 void relay_on_link_message(struct relay *relay, const struct gossip_uid *peer,
                            const struct link_message *message, struct span payload);
 
+/* What somebody else says to a node, or (NULL) to all that have a link; to others nothing. */
+void relay_tell(struct relay *relay, const struct gossip_uid *to,
+                const struct link_message *message, struct buf *payload);
+
 /* Has every channel that is at home elsewhere been handed over, and all that asked been told? */
 bool relay_has_handed_over(const struct relay *relay);
 

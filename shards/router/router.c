@@ -16,6 +16,7 @@
 #include "shards/router/peers.h"
 #include "shards/router/placement.h"
 #include "shards/router/relay.h"
+#include "shards/router/revoker.h"
 
 enum {
     /* Members that come together are one change of the map. */
@@ -45,6 +46,7 @@ struct router {
     struct gossiper *gossiper; /* NULL: a cluster of one. */
     struct peers *peers;       /* And so this, */
     struct relay *relay;       /* and this. */
+    struct revoker *revoker;
     struct load load;
     struct buf *placement; /* The newest one; NULL: others are looked for first. */
     uint64_t placed_ms;    /* When the first one was made. */
@@ -207,6 +209,7 @@ static void router_on_link_up(void *owner, const struct gossip_uid *peer)
 {
     const struct router *router = owner;
     relay_on_link_up(router->relay, peer);
+    revoker_on_link_up(router->revoker, peer);
 }
 
 static void router_on_link_down(void *owner, const struct gossip_uid *peer)
@@ -222,6 +225,15 @@ static bool router_send(void *owner, const struct gossip_uid *to, enum message_c
     return peers_send(router->peers, to, class, head, payload);
 }
 
+static void router_tell(void *owner, const struct gossip_uid *to,
+                        const struct link_message *message, struct buf *payload)
+{
+    const struct router *router = owner;
+    if (router->relay != NULL) {
+        relay_tell(router->relay, to, message, payload);
+    }
+}
+
 static void router_on_session(void *owner)
 {
     struct router *router = owner;
@@ -234,7 +246,12 @@ static void router_on_link_message(void *owner, const struct gossip_uid *peer,
                                    const struct link_message *message, struct span payload)
 {
     const struct router *router = owner;
-    relay_on_link_message(router->relay, peer, message, payload);
+    if (message->kind == LINK_MESSAGE_REVOCATIONS ||
+        message->kind == LINK_MESSAGE_REVOCATIONS_SUM) {
+        revoker_on_link_message(router->revoker, peer, message, payload);
+    } else {
+        relay_on_link_message(router->relay, peer, message, payload);
+    }
 }
 
 static void router_on_exchange(void *owner, const struct gossip_address *to,
@@ -391,6 +408,17 @@ static bool router_start(void *actor, struct shard *shard)
         LOG(shard->log, LOG_ERROR, "router_start_failed", "reason=memory");
         return false;
     }
+    router->revoker = revoker_create(&(struct revoker_options){
+        .node = router->node,
+        .shard = shard,
+        .outbox = router->outbox,
+        .tell = router_tell,
+        .owner = router,
+    });
+    if (router->revoker == NULL) {
+        LOG(shard->log, LOG_ERROR, "router_start_failed", "reason=memory");
+        return false;
+    }
     node_set_stats(router->node, shard);
     return router->node->options->cluster.enabled ? router_start_cluster(router)
                                                   : router_place_alone(router);
@@ -401,6 +429,8 @@ static void router_on_message(void *actor, const struct message *message)
     struct router *router = actor;
     if (message->type == MESSAGE_NODES_ASK) {
         router_on_nodes_ask(router, message);
+    } else if (message->type == MESSAGE_REVOKE) {
+        revoker_on_revoke(router->revoker, message);
     } else if (!WARN_IF(router->relay == NULL)) {
         relay_on_message(router->relay, message);
     } else {
@@ -445,6 +475,7 @@ static bool router_has_work(void *actor)
 static void router_stop(void *actor)
 {
     struct router *router = actor;
+    revoker_destroy(router->revoker);
     relay_destroy(router->relay);
     peers_destroy(router->peers);
     gossiper_destroy(router->gossiper);

@@ -104,6 +104,20 @@ static void check_told(struct span rest)
     }
 }
 
+static void check_revocations(struct span rest)
+{
+    struct link_revocation revocation;
+    while (link_next_revocation(&rest, &revocation) == LINK_MESSAGE_OK) {
+        struct writer writer = writer_of(room, room_len);
+        link_put_revocation(&writer, &revocation);
+        struct span encoded = written(&writer);
+        struct link_revocation again;
+        FUZZ_CHECK(link_next_revocation(&encoded, &again) == LINK_MESSAGE_OK);
+        FUZZ_CHECK(span_equal(again.name, revocation.name) && again.kind == revocation.kind &&
+                   again.expire_at_s == revocation.expire_at_s);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
     room_len = len + 64;
@@ -122,6 +136,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     check_channels(span_of(bytes, len));
     check_publication(span_of(bytes, len));
     check_told(span_of(bytes, len));
+    check_revocations(span_of(bytes, len));
     free(room);
     return 0;
 }

@@ -10,6 +10,17 @@ export const CONFIG = {
   client: {
     allow_anonymous_connect_without_token: true,
     token: { hmac_secret_key: TOKEN_KEY },
+    rate_limit: {
+      user_command: {
+        enabled: true,
+        publish: {
+          enabled: true,
+          namespace_overrides: [{
+            namespace_name: 'slow', enabled: true, buckets: [{ interval: '1h', rate: 7 }],
+          }],
+        },
+      },
+    },
   },
   http_stream: { enabled: true },
   sse: { enabled: true },
@@ -29,6 +40,7 @@ export const CONFIG = {
         allow_subscribe_for_client: true,
         allow_presence_for_subscriber: true,
       },
+      { name: 'slow', allow_publish_for_client: true },
       {
         name: 'kept',
         history_size: 1000,

@@ -4,6 +4,7 @@ import { open_client, open_user, event_of, publications_of, record, subscribed, 
   CLIENT_EVENTS } from '../../conformance/support/client.mjs';
 import { Report, check, check_equal, eventually } from '../../conformance/support/report.mjs';
 import { Cluster } from './cluster.mjs';
+import { add_control, check_newcomer } from './control.mjs';
 import { add_fallbacks } from './fallbacks.mjs';
 import { add_protocols } from './protocols.mjs';
 
@@ -167,6 +168,8 @@ report.test('a node without subscribers gets nothing', async (context) => {
 
 add_protocols(report, nodes);
 add_fallbacks(report, nodes);
+const revoked = {};
+add_control(report, [...nodes], revoked);
 
 // Publishes one after the other until told to end; what was acknowledged is returned.
 function keep_publishing(channels) {
@@ -235,6 +238,9 @@ async function moves_unnoticed(context, prefix, change) {
 
 report.test('a node that comes takes homes, and nobody notices', { ms_max: 90_000 },
   (context) => moves_unnoticed(context, 'come', () => cluster.add(2)));
+
+report.test('a node that comes knows what was revoked before',
+  (context) => check_newcomer(context, nodes.at(-1), revoked));
 
 report.test('a node that is stopped leaves its homes, and nobody notices', { ms_max: 90_000 },
   (context) => moves_unnoticed(context, 'go', () => cluster.nodes[3].stop_cleanly()));

@@ -203,13 +203,14 @@ static void classes_follow_from_who_learns_of_a_loss(void **state)
 {
     (void)state;
     static const bool may_be_refused[LINK_MESSAGE_KINDS_LEN] = {
-        [LINK_MESSAGE_SUBSCRIBE] = true,    [LINK_MESSAGE_PUBLISH] = true,
-        [LINK_MESSAGE_PUBLICATION] = true,  [LINK_MESSAGE_PRESENCE_ASK] = true,
-        [LINK_MESSAGE_HISTORY_ASK] = true,  [LINK_MESSAGE_CHANNEL_MOVE] = true,
-        [LINK_MESSAGE_USER_ADD] = true,     [LINK_MESSAGE_USER_COMMAND] = true,
-        [LINK_MESSAGE_SURVEY] = true,       [LINK_MESSAGE_EMULATE] = true,
-        [LINK_MESSAGE_INTEREST_SUM] = true, [LINK_MESSAGE_MAP_ASK] = true,
-        [LINK_MESSAGE_USER_TAKE] = true,    [LINK_MESSAGE_PASS_ON] = true,
+        [LINK_MESSAGE_SUBSCRIBE] = true,       [LINK_MESSAGE_PUBLISH] = true,
+        [LINK_MESSAGE_PUBLICATION] = true,     [LINK_MESSAGE_PRESENCE_ASK] = true,
+        [LINK_MESSAGE_HISTORY_ASK] = true,     [LINK_MESSAGE_CHANNEL_MOVE] = true,
+        [LINK_MESSAGE_USER_ADD] = true,        [LINK_MESSAGE_USER_COMMAND] = true,
+        [LINK_MESSAGE_SURVEY] = true,          [LINK_MESSAGE_EMULATE] = true,
+        [LINK_MESSAGE_INTEREST_SUM] = true,    [LINK_MESSAGE_MAP_ASK] = true,
+        [LINK_MESSAGE_USER_TAKE] = true,       [LINK_MESSAGE_PASS_ON] = true,
+        [LINK_MESSAGE_REVOCATIONS_SUM] = true,
     };
     for (uint32_t kind = 1; kind < LINK_MESSAGE_KINDS_LEN; kind++) {
         assert_int_equal(relay_class_of((enum link_message_kind)kind),
