@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nodes on this machine that are one cluster, for npm centrifuge's clients.
 import { Node, TOKEN_KEY, free_port, merge } from '../../conformance/support/node.mjs';
+import { MAP_NAMESPACES } from './maps.mjs';
 import { eventually } from '../../conformance/support/report.mjs';
 
 const KEYS = ['ab'.repeat(32)];
@@ -53,6 +54,7 @@ export const CONFIG = {
         allow_history_for_subscriber: true,
         allow_history_for_anonymous: true,
       },
+      ...MAP_NAMESPACES,
     ],
   },
 };

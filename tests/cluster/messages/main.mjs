@@ -6,6 +6,7 @@ import { Report, check, check_equal, eventually } from '../../conformance/suppor
 import { Cluster } from './cluster.mjs';
 import { add_control, check_newcomer } from './control.mjs';
 import { add_fallbacks } from './fallbacks.mjs';
+import { add_maps } from './maps.mjs';
 import { add_protocols } from './protocols.mjs';
 
 const report = new Report({ prefix: 'cluster: ' });
@@ -170,6 +171,7 @@ add_protocols(report, nodes);
 add_fallbacks(report, nodes);
 const revoked = {};
 add_control(report, [...nodes], revoked);
+const add_maps_that_moved = add_maps(report, nodes);
 
 // Publishes one after the other until told to end; what was acknowledged is returned.
 function keep_publishing(channels) {
@@ -244,6 +246,8 @@ report.test('a node that comes knows what was revoked before',
 
 report.test('a node that is stopped leaves its homes, and nobody notices', { ms_max: 90_000 },
   (context) => moves_unnoticed(context, 'go', () => cluster.nodes[3].stop_cleanly()));
+
+add_maps_that_moved();
 
 report.test('a node that dies costs nobody a silent loss', { ms_max: 90_000 }, async (context) => {
   const channels = channels_of('kept:die', 30);
