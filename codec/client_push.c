@@ -8,7 +8,7 @@
 
 /* Of Reply, Push, Publication and a member of its tags (client.proto). */
 enum { REPLY_PUSH = 4, PUSH_PUB = 4, PUB_DATA = 4, PUB_INFO = 5, PUB_TAGS = 7, PUB_DELTA = 8 };
-enum { INFO_CLIENT = 2 };
+enum { PUB_KEY = 11, PUB_REMOVED = 12, INFO_CLIENT = 2 };
 
 /* ---- JSON ---- */
 
@@ -30,19 +30,39 @@ static bool find_member(struct json_reader *reader, struct span name)
     return false;
 }
 
+/* Where there is data, it is the first field. */
 static bool take_apart_json(struct span message, struct client_push_parts *out)
 {
     struct json_reader reader;
     struct json_value data;
+    struct span key = SPAN_EMPTY;
     json_reader_begin(&reader, message);
     if (!find_member(&reader, SPAN_LITERAL("push")) || !find_member(&reader, SPAN_LITERAL("pub")) ||
-        !find_member(&reader, SPAN_LITERAL("data")) || json_read_value(&reader, &data) != JSON_OK) {
+        json_enter_object(&reader) != JSON_OK) {
+        return false;
+    }
+    data.raw = span_of(reader.at, 0);
+    const enum json_result result = json_next_member(&reader, &key);
+    if ((result != JSON_OK && result != JSON_DONE) ||
+        (result == JSON_OK && span_equal(key, SPAN_LITERAL("data")) &&
+         json_read_value(&reader, &data) != JSON_OK)) {
         return false;
     }
     out->before = span_of(message.at, (size_t)(data.raw.at - message.at));
     out->data = data.raw;
     out->after = span_skip(message, out->before.len + data.raw.len);
     return true;
+}
+
+/* What stands behind the data, to be read as an object of its own. */
+static struct json_reader reader_of_fields(struct span after)
+{
+    /* `,"offset":1,...}}}`: at the comma a value has just ended, as behind any member; without
+     * data none has. */
+    return (struct json_reader){.at = after.at,
+                                .end = after.at + after.len,
+                                .depth = 1,
+                                .fresh = after.len > 0 && after.at[0] != ','};
 }
 
 static void put_json(struct writer *out, const struct client_push_parts *parts, struct span data,
@@ -56,17 +76,13 @@ static void put_json(struct writer *out, const struct client_push_parts *parts, 
     writer_put(out, parts->after);
 }
 
-/* What stands behind the data, read as an object of its own, has the other fields. */
 static enum filter_result read_json_tags(struct span after, struct scratch *scratch,
                                          struct filter_tags *out)
 {
-    struct json_reader reader;
+    struct json_reader reader = reader_of_fields(after);
     struct json_value value;
     struct span key;
     struct span tags = SPAN_EMPTY;
-    const uint8_t *end = after.at + after.len;
-    /* `,"offset":1,...}}}`: at the comma a value has just ended, as behind any member. */
-    reader = (struct json_reader){.at = after.at, .end = end, .depth = 1};
     while (json_next_member(&reader, &key) == JSON_OK &&
            json_read_value(&reader, &value) == JSON_OK) {
         if (span_equal(key, SPAN_LITERAL("tags"))) {
@@ -77,9 +93,25 @@ static enum filter_result read_json_tags(struct span after, struct scratch *scra
     return filter_read_tags(tags, scratch, out);
 }
 
+static bool read_json_key(struct span after, struct scratch *scratch, struct client_push_key *out)
+{
+    struct json_reader reader = reader_of_fields(after);
+    struct span name;
+    while (json_next_member(&reader, &name) == JSON_OK) {
+        const enum json_result result =
+            span_equal(name, SPAN_LITERAL("key")) ? json_read_string(&reader, scratch, &out->key)
+            : span_equal(name, SPAN_LITERAL("removed")) ? json_read_bool(&reader, &out->removed)
+                                                        : json_skip_value(&reader);
+        if (result != JSON_OK) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static struct span json_publisher(struct span after)
 {
-    struct json_reader reader = {.at = after.at, .end = after.at + after.len, .depth = 1};
+    struct json_reader reader = reader_of_fields(after);
     struct json_value value;
     struct span key;
     while (json_next_member(&reader, &key) == JSON_OK &&
@@ -128,11 +160,27 @@ static bool take_apart_protobuf(struct span message, struct client_push_parts *o
     struct around pub;
     struct around data;
     if (protobuf_read_delimited(&rest, message.len, &reply) != PROTOBUF_OK ||
-        !find_field(reply, REPLY_PUSH, &push) || !find_field(push.field, PUSH_PUB, &pub) ||
-        !find_field(pub.field, PUB_DATA, &data) || data.before.len > 0) {
+        !find_field(reply, REPLY_PUSH, &push) || !find_field(push.field, PUSH_PUB, &pub)) {
         return false;
     }
+    if (!find_field(pub.field, PUB_DATA, &data)) {
+        data = (struct around){.field = SPAN_EMPTY, .after = pub.field};
+    }
     *out = (struct client_push_parts){pub.before, data.field, data.after};
+    return true;
+}
+
+static bool read_protobuf_key(struct span after, struct client_push_key *out)
+{
+    struct span rest = after;
+    struct protobuf_field field;
+    while (protobuf_read_field(&rest, &field) == PROTOBUF_OK) {
+        if (field.number == PUB_KEY && field.wire == PROTOBUF_BYTES) {
+            out->key = field.bytes;
+        } else if (field.number == PUB_REMOVED && field.wire == PROTOBUF_VARINT) {
+            out->removed = field.value != 0;
+        }
+    }
     return true;
 }
 
@@ -246,6 +294,14 @@ enum filter_result client_push_read_tags(enum client_protocol protocol,
 {
     return protocol == CLIENT_PROTOBUF ? read_protobuf_tags(parts->after, scratch, out)
                                        : read_json_tags(parts->after, scratch, out);
+}
+
+bool client_push_read_key(enum client_protocol protocol, const struct client_push_parts *parts,
+                          struct scratch *scratch, struct client_push_key *out)
+{
+    *out = (struct client_push_key){.key = SPAN_EMPTY};
+    return protocol == CLIENT_PROTOBUF ? read_protobuf_key(parts->after, out)
+                                       : read_json_key(parts->after, scratch, out);
 }
 
 struct span client_push_publisher(enum client_protocol protocol,

@@ -15,18 +15,18 @@
 /* Slices of the message. */
 struct client_push_parts {
     struct span before; /* JSON: up to the data; Protobuf: of the push, what is before `pub`. */
-    struct span data;   /* The payload as it stands. */
+    struct span data;   /* The payload as it stands; empty: there is none. */
     struct span after;  /* JSON: behind the data; Protobuf: the other fields of `pub`. */
 };
 
 /* `message` is a reply as client_protocol_encode_reply() has made it. False: it is no push of a
- * publication, or one without data. */
+ * publication. */
 CODEC_MUST_CHECK bool client_push_take_apart(enum client_protocol protocol, struct span message,
                                              struct client_push_parts *out);
 
 /*
- * The same push as a subscriber gets it that takes deltas: `data` is the whole payload, or with
- * `is_delta` the delta that makes it. A JSON client gets either as a string.
+ * The same push, one with data, as a subscriber gets it that takes deltas: `data` is the whole
+ * payload, or with `is_delta` the delta that makes it. A JSON client gets either as a string.
  */
 void client_push_put(enum client_protocol protocol, struct writer *out,
                      const struct client_push_parts *parts, struct span data, bool is_delta);
@@ -39,6 +39,18 @@ CODEC_MUST_CHECK enum filter_result client_push_read_tags(enum client_protocol p
                                                           const struct client_push_parts *parts,
                                                           struct scratch *scratch,
                                                           struct filter_tags *out);
+
+/* The key of a map that a publication is for, and whether it removes it. */
+struct client_push_key {
+    struct span key; /* Empty: it is for no map. */
+    bool removed;
+};
+
+/* The key points into the message, or into the scratch where it has escapes. False: the scratch is
+ * too small for it. */
+CODEC_MUST_CHECK bool client_push_read_key(enum client_protocol protocol,
+                                           const struct client_push_parts *parts,
+                                           struct scratch *scratch, struct client_push_key *out);
 
 /* The client that published it, as text; empty: no client did. A slice of the message. */
 struct span client_push_publisher(enum client_protocol protocol,

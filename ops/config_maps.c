@@ -26,6 +26,8 @@ void config_derive_map(struct channel_options *options)
     options->subscription_type = (enum client_subscription_type)type_of(options);
     if (is_map(options)) {
         map_options_complete(&options->map);
+    } else {
+        options->map.mode = MAP_NONE;
     }
 }
 
@@ -48,6 +50,10 @@ static const char *find_odd_mode(const struct channel_options *options, const ch
     }
     if (map->mode == MAP_PERSISTENT && map->key_ttl_ms != 0) {
         return "found a duration, expected 0s, since keys stay in this map.mode";
+    }
+    *key = "batch_flush_latest";
+    if (is_map(options) && options->batch_flush_latest) {
+        return "found true, expected false, since a key does not replace another";
     }
     *key = "map.remove_client_on_unsubscribe";
     if (map->remove_client_on_unsubscribe && !is_map(options)) {

@@ -74,6 +74,9 @@
       "reason=\"key_not_found\"," WITH_NAMESPACE, COUNTER, HELP_MAP_REMOVE_SUPPRESSED) \
     X(DELTAS_MADE, "client_deltas", "outcome=\"made\"", COUNTER, "Deltas, and what was whole.") \
     X(DELTAS_WHOLE, "client_deltas", "outcome=\"whole\"", COUNTER, "Deltas, and what was whole.") \
+    X(MAP_CATCH_UPS, "client_map_catch_ups", "", GAUGE, "Clients on their way to follow a map.") \
+    X(MAP_CATCH_UPS_LATE, "client_map_catch_ups_late", "", COUNTER, \
+      "Of these, those that took too long.") \
     X(DELTA_KEPT_BYTES, "client_delta_kept_bytes", "", GAUGE, "Kept to make deltas against.") \
     X(BATCH_WAITING, "broadcast_batch_publications", "", GAUGE, "Publications in batches.") \
     X(BATCH_DROPPED, "broadcast_batch_dropped_publications", "", COUNTER, "Not the latest.") \

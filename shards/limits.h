@@ -163,6 +163,13 @@ enum {
     MAP_KEY_LEN_MAX = 1024,
     MAP_REMOVED_MS = 15 * 1000,
     MAP_REMOVED_MAX = 16384,
+    /* Clients of a shard that are on their way to follow a map. */
+    MAP_CATCH_UPS_A_SHARD_MAX = 1 << 20,
+    /* Of presence in maps, which is told again: what is looked at, and told, in one tick, and the
+     * time between ticks. */
+    MAP_PRESENCE_CHANNELS_A_TICK = 512,
+    MAP_PRESENCE_TOLD_A_TICK = 1024,
+    MAP_PRESENCE_TICK_MS = 10,
     /* When keys that have expired are looked for, and how many of a channel end in one turn. */
     MAP_SWEEP_MS = 1000,
     MAP_SWEEP_KEYS = 1024,

@@ -157,6 +157,10 @@ void channel_options_of_wildcard(const struct channel_options *options, struct c
     out->allow_publish_for_subscriber = false;
     out->allow_publish_for_client = false;
     out->publish_proxy = NULL;
+    out->subscription_type = CLIENT_SUBSCRIPTION_STREAM;
+    out->map.mode = MAP_NONE;
+    out->map_clients_presence_channel_prefix = "";
+    out->map_users_presence_channel_prefix = "";
     /* and one publication of many channels neither replaces nor resembles the one before. */
     out->batch_flush_latest = false;
     out->allowed_delta_types = 0;

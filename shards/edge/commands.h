@@ -40,6 +40,14 @@ struct verdict command_unsubscribe(struct edge *edge, struct session *session,
 /* PROTOCOL 13. */
 struct verdict command_publish(struct edge *edge, struct session *session,
                                const struct client_command *command);
+/* The same for a key of a map: PROTOCOL 16.4. */
+struct verdict command_publish_key(struct edge *edge, struct session *session,
+                                   const struct client_command *command,
+                                   const struct channel_options *options);
+/* As the client's, whom the home's answer is told to. */
+struct verdict command_send_publication(struct edge *edge, struct session *session,
+                                        uint32_t command_id, const struct publish_request *request,
+                                        bool skip_history);
 struct verdict command_presence(struct edge *edge, struct session *session,
                                 const struct client_command *command);
 struct verdict command_history(struct edge *edge, struct session *session,

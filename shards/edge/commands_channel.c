@@ -5,6 +5,35 @@
 #include "shards/edge/hub.h"
 #include "shards/edge/streams.h"
 
+struct verdict command_send_publication(struct edge *edge, struct session *session,
+                                        uint32_t command_id, const struct publish_request *request,
+                                        bool skip_history)
+{
+    const struct span channel = request->channel;
+    const uint32_t home = actors_home_of(edge->actors, channel);
+    struct message_publish body = {.cookie = command_id, .origin = ORIGIN_SESSION};
+    const struct subscription *subscription = hub_find_subscription(edge, session, channel);
+    const struct subscription_grant *grant =
+        subscription == NULL ? NULL : hub_grant_of(edge, subscription);
+    if (grant != NULL && grant->identity != NULL) {
+        body.identity = grant->identity;
+        buf_share(body.identity, 1);
+    } else {
+        body.identity = session_identity(session);
+    }
+    body.request = publish_request_make(request);
+    streams_keep(edge, permissions_find_channel(edge->options, channel), skip_history, &body);
+    const bool is_made = body.identity != NULL && body.request != NULL;
+    if (!is_made || edge_is_congested(edge, home) ||
+        !message_send_publish(edge->shard->mailbox, home, session->conn->handle, &body)) {
+        buf_release(body.identity);
+        buf_release(body.request);
+        return is_made ? VERDICT_ERROR(TOO_MANY_REQUESTS) : VERDICT_ERROR(INTERNAL);
+    }
+    session->in_flight++;
+    return VERDICT_DONE;
+}
+
 struct verdict command_publish(struct edge *edge, struct session *session,
                                const struct client_command *command)
 {
@@ -17,8 +46,14 @@ struct verdict command_publish(struct edge *edge, struct session *session,
     if (channel_options == NULL) {
         return VERDICT_ERROR(UNKNOWN_CHANNEL);
     }
-    if (!permissions_is_channel_name(options, channel) ||
-        command->publish.type != CLIENT_SUBSCRIPTION_STREAM || channel_options->is_wildcard) {
+    if (!permissions_is_channel_name(options, channel) || channel_options->is_wildcard) {
+        return VERDICT_ERROR(BAD_REQUEST);
+    }
+    if (command->publish.type == CLIENT_SUBSCRIPTION_MAP) {
+        return command_publish_key(edge, session, command, channel_options);
+    }
+    if (command->publish.type != CLIENT_SUBSCRIPTION_STREAM ||
+        channel_options->map.mode != MAP_NONE) {
         return VERDICT_ERROR(BAD_REQUEST);
     }
     struct proxy_answer answer = {.data = command->publish.data};
@@ -36,18 +71,7 @@ struct verdict command_publish(struct edge *edge, struct session *session,
         answer.idempotency_key.len > IDEMPOTENCY_KEY_LEN_MAX) {
         return VERDICT_ERROR(BAD_REQUEST);
     }
-    const uint32_t home = actors_home_of(edge->actors, channel);
-    struct message_publish body = {.cookie = command->id, .origin = ORIGIN_SESSION};
-    const struct subscription *subscription = hub_find_subscription(edge, session, channel);
-    const struct subscription_grant *grant =
-        subscription == NULL ? NULL : hub_grant_of(edge, subscription);
-    if (grant != NULL && grant->identity != NULL) {
-        body.identity = grant->identity;
-        buf_share(body.identity, 1);
-    } else {
-        body.identity = session_identity(session);
-    }
-    body.request = publish_request_make(&(struct publish_request){
+    const struct publish_request request = {
         .channel = channel,
         .data = answer.data,
         .tags = answer.tags,
@@ -58,17 +82,8 @@ struct verdict command_publish(struct edge *edge, struct session *session,
             (answer.data_is_binary || connection_protocol(session->conn) == CLIENT_PROTOBUF) &&
             json_check(answer.data) != JSON_OK,
         .wants_delta = channel_options->delta_publish || answer.delta,
-    });
-    streams_keep(edge, channel_options, answer.skip_history, &body);
-    const bool is_made = body.identity != NULL && body.request != NULL;
-    if (!is_made || edge_is_congested(edge, home) ||
-        !message_send_publish(edge->shard->mailbox, home, session->conn->handle, &body)) {
-        buf_release(body.identity);
-        buf_release(body.request);
-        return is_made ? VERDICT_ERROR(TOO_MANY_REQUESTS) : VERDICT_ERROR(INTERNAL);
-    }
-    session->in_flight++;
-    return VERDICT_DONE;
+    };
+    return command_send_publication(edge, session, command->id, &request, answer.skip_history);
 }
 
 struct verdict command_presence(struct edge *edge, struct session *session,

@@ -4,6 +4,8 @@
 #include "shards/edge/commands.h"
 #include "shards/edge/filters.h"
 #include "shards/edge/hub.h"
+#include "shards/edge/map_catch_ups.h"
+#include "shards/edge/map_subscriptions.h"
 #include "shards/edge/server_subs.h"
 #include "shards/edge/streams.h"
 
@@ -90,17 +92,47 @@ static struct verdict subscribe(struct edge *edge, struct session *session,
         .stream_flags = streams_flags_of(&effective, request, may_see_history),
         .since = {request->offset, epoch_parse(request->epoch)},
     };
-    return (struct verdict){.error = hub_subscribe(edge, session, &hub_request)};
+    return map_is_type(request->type)
+               ? map_subscriptions_begin(edge, session, command, &hub_request)
+               : (struct verdict){.error = hub_subscribe(edge, session, &hub_request)};
+}
+
+/* PROTOCOL 9.1, rules 4 to 8: 0, or the error to answer with. */
+static uint32_t find_fault(struct edge *edge, struct session *session,
+                           const struct client_subscribe_request *request,
+                           const struct channel_options **channel_options)
+{
+    const struct node_options *options = edge->options;
+    const struct span channel = request->channel;
+    if (channel.len > options->channel_max_length) {
+        return CLIENT_ERROR_BAD_REQUEST;
+    }
+    if (hub_find_subscription(edge, session, channel) != NULL ||
+        map_catch_up_find(edge, session, channel) != NULL) {
+        return CLIENT_ERROR_ALREADY_SUBSCRIBED;
+    }
+    if (session->subscription_count + map_catch_ups_count(edge, session, channel) >=
+        options->client.channel_limit) {
+        return CLIENT_ERROR_LIMIT_EXCEEDED;
+    }
+    *channel_options = permissions_find_channel(options, channel);
+    if (*channel_options == NULL) {
+        return CLIENT_ERROR_UNKNOWN_CHANNEL;
+    }
+    if (!permissions_is_channel_name(options, channel)) {
+        return CLIENT_ERROR_BAD_REQUEST;
+    }
+    return request->type == (int32_t)(*channel_options)->subscription_type
+               ? 0
+               : (uint32_t)CLIENT_ERROR_PERMISSION_DENIED;
 }
 
 /* PROTOCOL 9.1, in its order. */
 struct verdict command_subscribe(struct edge *edge, struct session *session,
                                  const struct client_command *command, struct scratch *scratch)
 {
-    const struct node_options *options = edge->options;
     const struct client_subscribe_request *request = &command->subscribe;
-    const struct span channel = request->channel;
-    if (span_is_empty(channel)) {
+    if (span_is_empty(request->channel)) {
         return VERDICT_DISCONNECT(BAD_REQUEST);
     }
     if (request->type == CLIENT_SUBSCRIPTION_SHARED_POLL) {
@@ -109,24 +141,20 @@ struct verdict command_subscribe(struct edge *edge, struct session *session,
     if (!span_is_empty(request->delta) && !span_equal(request->delta, SPAN_LITERAL("fossil"))) {
         return VERDICT_DISCONNECT(BAD_REQUEST);
     }
-    if (channel.len > options->channel_max_length) {
-        return VERDICT_ERROR(BAD_REQUEST);
+    if (map_is_type(request->type) &&
+        (request->phase != MAP_PHASE_STATE || !span_is_empty(request->cursor))) {
+        struct map_catch_up *catch_up = map_catch_up_find(edge, session, request->channel);
+        if (catch_up != NULL) {
+            return map_subscriptions_go_on(edge, catch_up, command);
+        }
+        if (!span_is_empty(request->cursor)) {
+            return VERDICT_ERROR(PERMISSION_DENIED);
+        }
     }
-    if (hub_find_subscription(edge, session, channel) != NULL) {
-        return VERDICT_ERROR(ALREADY_SUBSCRIBED);
-    }
-    if (session->subscription_count >= options->client.channel_limit) {
-        return VERDICT_ERROR(LIMIT_EXCEEDED);
-    }
-    const struct channel_options *channel_options = permissions_find_channel(options, channel);
-    if (channel_options == NULL) {
-        return VERDICT_ERROR(UNKNOWN_CHANNEL);
-    }
-    if (!permissions_is_channel_name(options, channel)) {
-        return VERDICT_ERROR(BAD_REQUEST);
-    }
-    if (request->type != CLIENT_SUBSCRIPTION_STREAM) {
-        return VERDICT_ERROR(PERMISSION_DENIED);
+    const struct channel_options *channel_options;
+    const uint32_t error = find_fault(edge, session, request, &channel_options);
+    if (error != 0) {
+        return (struct verdict){.error = error};
     }
     struct candidate candidate = {.options = channel_options};
     const struct verdict verdict = judge_subscriber(edge, session, command, scratch, &candidate);
@@ -147,6 +175,10 @@ struct verdict command_unsubscribe(struct edge *edge, struct session *session,
         hub_find_subscription(edge, session, command->unsubscribe.channel);
     if (subscription != NULL && subscription->state != SUBSCRIPTION_ACTIVE) {
         subscription->is_awaited = true;
+        return (struct verdict){.waits = true};
+    }
+    struct map_catch_up *catch_up = map_catch_up_find(edge, session, command->unsubscribe.channel);
+    if (catch_up != NULL && !map_subscriptions_leave(edge, catch_up)) {
         return (struct verdict){.waits = true};
     }
     if (subscription != NULL) {

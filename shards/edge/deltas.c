@@ -90,18 +90,23 @@ struct frame *deltas_make_frame(struct edge *edge, enum client_protocol protocol
                                 struct span base)
 {
     struct client_push_parts parts;
-    struct client_push_parts base_parts = {.data = SPAN_EMPTY};
-    if (!client_push_take_apart(protocol, websocket_frame_payload(frame), &parts)) {
+    if (!client_push_take_apart(protocol, websocket_frame_payload(frame), &parts) ||
+        span_is_empty(parts.data)) {
         return copy_frame(frame);
     }
-    if (!span_is_empty(base) &&
-        !client_push_take_apart(protocol, websocket_frame_payload(base), &base_parts)) {
-        base_parts.data = SPAN_EMPTY;
-    }
-    const struct told told = delta_or_whole(edge, protocol, base_parts.data, parts.data);
+    const struct told told = delta_or_whole(edge, protocol, base, parts.data);
     struct frame *made = frame_around(protocol, &parts, &told);
     free(told.memory);
     return made;
+}
+
+struct span deltas_payload_of(enum client_protocol protocol, struct span frame)
+{
+    struct client_push_parts parts;
+    return !span_is_empty(frame) &&
+                   client_push_take_apart(protocol, websocket_frame_payload(frame), &parts)
+               ? parts.data
+               : SPAN_EMPTY;
 }
 
 /* ---- pages ---- */
@@ -166,6 +171,25 @@ bool deltas_make_page(struct edge *edge, enum client_protocol protocol,
             return false;
         }
         base = data;
+    }
+    return true;
+}
+
+bool deltas_make_whole_page(enum client_protocol protocol, struct stream_publications *publications)
+{
+    for (size_t i = 0; protocol == CLIENT_JSON && i < publications->len; i++) {
+        struct client_publication *item = &publications->items[i];
+        if (span_is_empty(item->data)) {
+            continue; /* A removal. */
+        }
+        const struct told told = {.data = without_lines(publications, item->data)};
+        if (told.data.at == NULL) {
+            return false;
+        }
+        item->data = keep_told(publications, protocol, &told);
+        if (item->data.at == NULL) {
+            return false;
+        }
     }
     return true;
 }

@@ -9,15 +9,20 @@
 
 struct stream_publications;
 
-/* `frame` (a whole WebSocket frame with a publication's push) for such a subscriber, whose last
- * publication is in `base`, a frame of the same protocol; no bytes: the whole payload. One count;
- * NULL when memory is out. */
+/* `frame` (a whole WebSocket frame with a publication's push) for such a subscriber, who has the
+ * payload `base` as the same protocol has it; no bytes: the whole payload. One count; NULL when
+ * memory is out. */
 MUST_CHECK struct frame *deltas_make_frame(struct edge *edge, enum client_protocol protocol,
                                            struct span frame, struct span base);
+/* The payload in such a frame; empty: there is none. */
+struct span deltas_payload_of(enum client_protocol protocol, struct span frame);
 
 /* A page for such a subscriber: the first publication whole, each other against the one before it.
  * What it takes is freed with the page. False: memory is out. */
 MUST_CHECK bool deltas_make_page(struct edge *edge, enum client_protocol protocol,
                                  struct stream_publications *publications);
+/* The same with each publication whole. */
+MUST_CHECK bool deltas_make_whole_page(enum client_protocol protocol,
+                                       struct stream_publications *publications);
 
 #endif

@@ -14,6 +14,9 @@
 #include "shards/edge/filters.h"
 #include "shards/edge/hub.h"
 #include "shards/edge/listener.h"
+#include "shards/edge/map_presence.h"
+#include "shards/edge/map_catch_ups.h"
+#include "shards/edge/map_subscriptions.h"
 #include "shards/edge/proxy.h"
 #include "shards/edge/rates.h"
 #include "shards/edge/revoked.h"
@@ -142,6 +145,7 @@ struct edge *edge_create(struct actors *actors)
     edge->proxy_calls = proxy_pool_create();
     proxy_uses_find(edge->options, &edge->proxy_uses);
     edge->stopwatch = stopwatch_create();
+    edge->map_catch_ups = map_catch_ups_pool_create();
     edge->hub = map_create(key_of_hub_channel, random);
     edge->users = map_create(key_of_user, random);
     edge->filters = filters_create(random);
@@ -153,9 +157,10 @@ struct edge *edge_create(struct actors *actors)
         edge->connections != NULL && edge->sessions != NULL && edge->subscriptions != NULL &&
         edge->grants != NULL && edge->hub_channels != NULL && edge->calls != NULL &&
         edge->series != NULL && edge->backends != NULL && edge->proxy_calls != NULL &&
-        edge->stopwatch != NULL && edge->hub != NULL && edge->users != NULL &&
-        edge->filters != NULL && edge->revocations != NULL && edge->emulated != NULL &&
-        edge->scratch != NULL && make_pings(edge) && make_verifiers(edge) && rates_init(edge);
+        edge->stopwatch != NULL && edge->map_catch_ups != NULL && edge->hub != NULL &&
+        edge->users != NULL && edge->filters != NULL && edge->revocations != NULL &&
+        edge->emulated != NULL && edge->scratch != NULL && make_pings(edge) &&
+        make_verifiers(edge) && rates_init(edge);
     if (!is_made) {
         edge_destroy(edge);
         return NULL;
@@ -208,6 +213,7 @@ void edge_destroy(struct edge *edge)
     timer_stop(edge->shard->timers, &edge->stop_timer);
     timer_stop(edge->shard->timers, &edge->moves_timer);
     timer_stop(edge->shard->timers, &edge->users_timer);
+    map_presence_stop(edge);
     if (edge->connections != NULL && edge->hub != NULL) {
         listener_close(edge);
         edge_close_all(edge);
@@ -218,6 +224,7 @@ void edge_destroy(struct edge *edge)
     backends_destroy(edge->backends);
     pool_destroy(edge->proxy_calls);
     stopwatch_destroy(edge->stopwatch);
+    pool_destroy(edge->map_catch_ups);
     free(edge->proxy_text);
     free(edge->ready.items);
     free(edge->closed.items);
@@ -250,6 +257,7 @@ bool edge_start(struct edge *edge)
     if (edge->options->cluster.enabled) {
         users_on_placement(edge); /* Other nodes may not know of this one yet. */
     }
+    map_presence_start(edge);
     return edge->listener >= 0 || listener_open(edge);
 }
 
@@ -294,6 +302,27 @@ static void edge_on_call_answer(struct edge *edge, const struct message *message
     }
 }
 
+static void edge_on_history(struct edge *edge, const struct message *message)
+{
+    const uint32_t origin = message_as_history(message).origin;
+    if (origin == ORIGIN_SESSION) {
+        streams_on_history(edge, message);
+    } else if (origin == ORIGIN_CATCH_UP) {
+        map_subscriptions_on_stream(edge, message);
+    } else {
+        api_on_history(edge, message);
+    }
+}
+
+static void edge_on_map_page(struct edge *edge, const struct message *message)
+{
+    if (message_as_map_page(message).origin == ORIGIN_CATCH_UP) {
+        map_subscriptions_on_keys(edge, message);
+    } else {
+        api_on_map_page(edge, message);
+    }
+}
+
 void edge_on_message(struct edge *edge, const struct message *message)
 {
     switch ((enum message_type)message->type) {
@@ -309,7 +338,7 @@ void edge_on_message(struct edge *edge, const struct message *message)
     case MESSAGE_PUBLISHED:
         if (message_as_published(message).origin == ORIGIN_SESSION) {
             session_on_published(edge, message);
-        } else {
+        } else if (message_as_published(message).origin == ORIGIN_API) {
             api_on_published(edge, message);
         }
         break;
@@ -321,14 +350,10 @@ void edge_on_message(struct edge *edge, const struct message *message)
         }
         break;
     case MESSAGE_HISTORY:
-        if (message_as_history(message).origin == ORIGIN_SESSION) {
-            streams_on_history(edge, message);
-        } else {
-            api_on_history(edge, message);
-        }
+        edge_on_history(edge, message);
         break;
     case MESSAGE_MAP_PAGE:
-        api_on_map_page(edge, message);
+        edge_on_map_page(edge, message);
         break;
     case MESSAGE_USER_ADDED:
         session_on_user_added(edge, message);

@@ -35,6 +35,15 @@ struct connection_list {
     uint32_t room;
 };
 
+/* How far presence in maps was told again; see map_presence.h. */
+struct map_presence {
+    struct timer timer;
+    uint64_t since_ms;   /* When this round began. */
+    uint32_t cursor;     /* In the pool of hub channels: */
+    uint32_t channel;    /* the one whose subscribers are told, */
+    uint32_t subscriber; /* and the next of them. */
+};
+
 struct edge {
     struct actors *actors;
     const struct node_options *options;
@@ -64,6 +73,7 @@ struct edge {
     struct filters *filters;          /* Of subscribers; see filters.h. */
     struct rate_table *command_rates; /* Of connections; NULL: no limits. See rates.h. */
     struct rate_table *error_rates;
+    struct pool *map_catch_ups;      /* See map_subscriptions.h. */
     struct revocations *revocations; /* See revoked.h. */
     uint32_t revoked_cursor;         /* Of the sessions, those before it were compared with it. */
     bool revoked_walks;
@@ -76,6 +86,7 @@ struct edge {
     uint32_t users_again;     /* So many times more. */
     /* Of which slots directories want to be told, whatever they were told before. */
     uint8_t users_wanted[SLOT_SET_LEN];
+    struct map_presence map_presence;
     struct list moves;   /* Hub channels to be registered again; see hub_moves.c. */
     struct list retries; /* The same, a little later. */
     uint64_t retries_due_ms;

@@ -9,6 +9,8 @@
 #include "shards/edge/batch.h"
 #include "shards/edge/filters.h"
 #include "shards/edge/grants.h"
+#include "shards/edge/map_presence.h"
+#include "shards/edge/map_catch_ups.h"
 #include "shards/edge/permissions.h"
 #include "shards/edge/tailored.h"
 
@@ -304,6 +306,11 @@ void hub_leave(struct edge *edge, struct session *session, struct subscription *
             body.identity = hub_identity_of(edge, session, subscription);
         }
         OUTBOX_SEND(edge->actors->outbox, channel->home, unsubscribe, channel->handle, &body);
+    }
+    if (subscription->state == SUBSCRIPTION_ACTIVE) {
+        map_presence_leave(edge, session, subscription);
+    } else if (channel->options->map.mode != MAP_NONE) {
+        map_catch_up_forget_of(edge, session, hub_name(channel));
     }
     hub_forget(edge, session, subscription);
 }

@@ -3,6 +3,8 @@
 #include "shards/edge/auth.h"
 #include "shards/edge/broadcast.h"
 #include "shards/edge/hub.h"
+#include "shards/edge/map_presence.h"
+#include "shards/edge/map_subscriptions.h"
 #include "shards/edge/server_subs.h"
 #include "shards/edge/streams.h"
 #include "shards/edge/tailored.h"
@@ -30,8 +32,16 @@ void hub_activate(struct edge *edge, struct subscription *subscription,
     }
     reply.subscribe.delta = subscription->has_delta;
     session_on_answered(edge, subscription);
-    streams_reply_subscribed(edge, subscription, &reply, answer);
+    const struct connection *conn = subscription->conn;
+    if (subscription->channel->options->map.mode == MAP_NONE) {
+        streams_reply_subscribed(edge, subscription, &reply, answer);
+    } else {
+        map_subscriptions_reply(edge, subscription, &reply, answer);
+    }
     buf_release(data);
+    if (conn->state == CONNECTION_SESSION) {
+        map_presence_enter(edge, subscription);
+    }
 }
 
 /* Whoever brought the shard's registration may have left meanwhile, so the last one ends it. */

@@ -141,6 +141,18 @@ bool permissions_may_publish(const struct node_options *options,
                      channel_options->allow_publish_for_anonymous, client);
 }
 
+bool permissions_may_change_key(const struct node_options *options,
+                                const struct channel_options *channel_options, bool removes,
+                                struct permissions_client client)
+{
+    const struct map_options *map = &channel_options->map;
+    return options->client.insecure ||
+           (removes ? is_let_in(map->allow_remove_for_client, map->allow_remove_for_subscriber,
+                                map->allow_remove_for_anonymous, client)
+                    : is_let_in(map->allow_publish_for_client, map->allow_publish_for_subscriber,
+                                map->allow_publish_for_anonymous, client));
+}
+
 bool permissions_may_see_presence(const struct node_options *options,
                                   const struct channel_options *channel_options,
                                   struct permissions_client client)

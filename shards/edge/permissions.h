@@ -35,6 +35,10 @@ bool permissions_may_subscribe(const struct node_options *options,
 bool permissions_may_publish(const struct node_options *options,
                              const struct channel_options *channel_options,
                              struct permissions_client client);
+/* Sets keys of a map, or removes them. */
+bool permissions_may_change_key(const struct node_options *options,
+                                const struct channel_options *channel_options, bool removes,
+                                struct permissions_client client);
 bool permissions_may_see_presence(const struct node_options *options,
                                   const struct channel_options *channel_options,
                                   struct permissions_client client);

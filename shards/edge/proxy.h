@@ -57,6 +57,13 @@ MUST_CHECK enum proxy_step proxy_publish(struct edge *edge, struct session *sess
                                          const struct client_command *command,
                                          struct proxy_answer *answer);
 
+/* A key of a map that is set or removed. A backend that says nothing of the data has it set as it
+ * came. */
+MUST_CHECK enum proxy_step proxy_key(struct edge *edge, struct session *session,
+                                     const struct proxy_options *proxy,
+                                     const struct client_command *command,
+                                     struct proxy_answer *answer);
+
 /* Carries out an rpc command. PROXY_GRANTED: *error is the one to answer with. */
 MUST_CHECK enum proxy_step proxy_rpc(struct edge *edge, struct session *session,
                                      const struct client_command *command, uint32_t *error);

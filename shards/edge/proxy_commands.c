@@ -87,6 +87,26 @@ enum proxy_step proxy_publish(struct edge *edge, struct session *session,
     return step;
 }
 
+enum proxy_step proxy_key(struct edge *edge, struct session *session,
+                          const struct proxy_options *proxy, const struct client_command *command,
+                          struct proxy_answer *answer)
+{
+    const struct client_publish_request *publish = &command->publish;
+    struct proxy_question question = {
+        .proxy = proxy,
+        .kind = publish->removed ? PROXY_MAP_REMOVE : PROXY_MAP_PUBLISH,
+        .command_id = command->id,
+        .request = {.channel = publish->channel,
+                    .key = publish->key,
+                    .data = publish->removed ? SPAN_EMPTY : publish->data},
+    };
+    const enum proxy_step step = proxy_consult(edge, session, &question, answer);
+    if (step == PROXY_GRANTED && !answer->has_data) {
+        answer->data = publish->data;
+    }
+    return step;
+}
+
 /* ---- rpc ---- */
 
 /* 0, or the error to answer with. */

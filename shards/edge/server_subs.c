@@ -7,6 +7,7 @@
 #include "codec/client_json.h"
 #include "codec/writer.h"
 #include "shards/edge/broadcast.h"
+#include "shards/edge/map_presence.h"
 #include "shards/edge/permissions.h"
 #include "shards/edge/streams.h"
 #include "shards/edge/tailored.h"
@@ -364,6 +365,7 @@ static void tell_by_push(struct edge *edge, struct subscription *subscription,
             .data = span_of_buf(data),
         };
         streams_count_recovery(edge, answer->flags, publications.len);
+        map_presence_enter(edge, subscription);
         session_reply(edge, session, &reply);
         push_publications(edge, session, span_of_buf(name), &publications);
     }
@@ -505,6 +507,7 @@ static bool tell_all(struct edge *edge, struct session *session, const struct se
         }
         tailored_release(edge, at);
         at->state = SUBSCRIPTION_ACTIVE;
+        map_presence_enter(edge, at);
     }
     return true;
 }

@@ -11,6 +11,7 @@
 #include "shards/edge/client_events.h"
 #include "shards/edge/emulation.h"
 #include "shards/edge/hub.h"
+#include "shards/edge/map_catch_ups.h"
 #include "shards/edge/proxy.h"
 #include "shards/edge/rates.h"
 #include "shards/edge/server_subs.h"
@@ -199,6 +200,7 @@ void session_close(struct edge *edge, struct session *session)
         emulation_leave(edge, session);
     }
     session->conn = NULL;
+    map_catch_ups_end(edge, session);
     struct subscription *subscription;
     while ((subscription = hub_first_of(edge, session)) != NULL) {
         hub_unsubscribe(edge, session, subscription);

@@ -64,8 +64,9 @@ struct session {
     uint32_t ping_due_ms;  /* Low bits: the next ping; or the deadline of a pong, or of connect. */
     uint32_t ping_sent_us; /* Low bits. */
     uint8_t client_id[CLIENT_ID_LEN];
-    uint32_t proxy_calls; /* The newest of its requests to backends; they hang on each other. */
-    uint16_t in_flight;   /* Commands that homes have not answered yet. */
+    uint32_t proxy_calls;   /* The newest of its requests to backends; they hang on each other. */
+    uint32_t map_catch_ups; /* The same of maps that it is on its way to follow. */
+    uint16_t in_flight;     /* Commands that homes have not answered yet. */
     uint8_t state;
     bool owes_pong : 1;
     bool is_in_directory : 1;  /* USER_REMOVE is owed when it ends. */

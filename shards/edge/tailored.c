@@ -10,6 +10,7 @@
 #include "shards/edge/broadcast.h"
 #include "shards/edge/deltas.h"
 #include "shards/edge/filters.h"
+#include "shards/edge/map_bases.h"
 #include "shards/edge/server_subs.h"
 
 /* Of a channel; it exists while it has such subscribers. */
@@ -21,6 +22,7 @@ struct tailored {
     uint32_t previous_protobuf_at;
     struct buf *previous; /* The newest publication; NULL: there was none, or it is not kept. */
     uint64_t previous_offset;
+    struct map_bases *bases; /* Of a map, instead; NULL: none. */
 };
 
 static struct shared_filter *filter_of(const struct edge *edge,
@@ -29,8 +31,15 @@ static struct shared_filter *filter_of(const struct edge *edge,
     return subscription->is_filtered ? hub_grant_of(edge, subscription)->filter : NULL;
 }
 
+static bool is_map(const struct hub_channel *channel)
+{
+    return channel->options->map.mode != MAP_NONE;
+}
+
 static void drop_previous(struct edge *edge, struct tailored *tailored)
 {
+    map_bases_destroy(edge, tailored->bases);
+    tailored->bases = NULL;
     if (tailored->previous != NULL) {
         actors_gauge_add(edge->actors, COUNTER_DELTA_KEPT_BYTES, -(int64_t)tailored->previous->len);
         buf_release(tailored->previous);
@@ -115,16 +124,34 @@ bool tailored_takes(const struct hub_channel *channel, uint32_t kind)
 
 uint32_t tailored_parts_max(const struct hub_channel *channel, uint32_t parts_max)
 {
+    const struct tailored *tailored = channel->tailored;
     return channel->options->publish_without_echo ||
-                   (channel->tailored != NULL && channel->tailored->filtered > 0)
+                   (tailored != NULL &&
+                    (tailored->filtered > 0 || (is_map(channel) && tailored->deltas > 0)))
                ? 1
                : parts_max;
+}
+
+/* NULL: nobody takes deltas, or memory is out. */
+static struct map_bases *bases_of(struct edge *edge, struct tailored *tailored)
+{
+    if (tailored->bases == NULL && tailored->deltas > 0) {
+        tailored->bases = map_bases_create(&edge->shard->random);
+    }
+    return tailored->bases;
 }
 
 void tailored_keep(struct edge *edge, struct hub_channel *channel, const struct arrival *arrival)
 {
     struct tailored *tailored = channel->tailored;
     if (tailored == NULL) {
+        return;
+    }
+    if (is_map(channel)) {
+        struct map_bases *bases = bases_of(edge, tailored);
+        if (bases != NULL && !map_bases_put_arrival(edge, bases, arrival)) {
+            drop_previous(edge, tailored);
+        }
         return;
     }
     drop_previous(edge, tailored);
@@ -163,21 +190,30 @@ struct sending {
     struct encoding deltas[DELTA_FORMS][CLIENT_PROTOCOLS];
 };
 
-/* The frame that a part is told as the difference to; empty: it is told whole. */
+/* The payload that a part is told as the difference to; empty: it is told whole. *memory is to be
+ * freed after its use. */
 static struct span base_of(const struct sending *sending, uint32_t part, enum delta_form form,
-                           enum client_protocol protocol)
+                           enum client_protocol protocol, uint8_t **memory)
 {
     const struct tailored *tailored = sending->channel->tailored;
     const struct arrival *parts = sending->broadcast->parts;
+    *memory = NULL;
     if ((parts[part].flags & PUBLICATION_DELTA) == 0) {
         return SPAN_EMPTY;
     }
     if (part > 0) {
-        return arrival_frame(&parts[part - 1], protocol);
+        return deltas_payload_of(protocol, arrival_frame(&parts[part - 1], protocol));
+    }
+    if (form == DELTA_FOLLOWING && tailored->bases != NULL) {
+        uint8_t room[MAP_BASES_KEY_ROOM];
+        const struct client_push_key key = map_bases_key_of(&parts[part], room);
+        return map_bases_get(tailored->bases, protocol, key.key, memory);
     }
     return form == DELTA_FIRST || tailored->previous == NULL
                ? SPAN_EMPTY
-               : push_frame_of(tailored->previous, tailored->previous_protobuf_at, protocol);
+               : deltas_payload_of(protocol,
+                                   push_frame_of(tailored->previous, tailored->previous_protobuf_at,
+                                                 protocol));
 }
 
 /* All parts one after the other. NULL: memory is out. */
@@ -187,9 +223,11 @@ static struct frame *make_deltas(const struct sending *sending, enum delta_form 
     const struct broadcast *broadcast = sending->broadcast;
     struct frame *merged = NULL;
     for (uint32_t i = 0; i < broadcast->parts_len; i++) {
+        uint8_t *memory;
+        const struct span base = base_of(sending, i, form, protocol, &memory);
         struct frame *part = deltas_make_frame(sending->edge, protocol,
-                                               arrival_frame(&broadcast->parts[i], protocol),
-                                               base_of(sending, i, form, protocol));
+                                               arrival_frame(&broadcast->parts[i], protocol), base);
+        free(memory);
         struct frame *whole =
             part == NULL || merged == NULL ? part : frame_create(merged->len + part->len);
         if (whole != NULL && whole != part) {
@@ -237,7 +275,10 @@ static bool send_to(struct sending *sending, struct subscription *at)
                            SPAN_EMPTY);
         return false;
     }
-    at->has_base = true;
+    /* Who follows a map has all of it, or nothing for sure. */
+    if (!is_map(sending->channel)) {
+        at->has_base = true;
+    }
     if (at->state == SUBSCRIPTION_HELD ? !server_subs_hold(sending->edge, at->conn->session, frame)
                                        : !connection_send_shared(sending->edge, at->conn, frame)) {
         session_disconnect(sending->edge, at->conn->session, CLIENT_DISCONNECT_SLOW, SPAN_EMPTY);
@@ -376,6 +417,12 @@ static bool filter_page(struct edge *edge, const struct shared_filter *filter, b
     return true;
 }
 
+bool tailored_filter_page(struct edge *edge, const struct shared_filter *filter,
+                          struct stream_publications *publications)
+{
+    return filter_page(edge, filter, false, publications);
+}
+
 bool tailored_make_page(struct edge *edge, const struct subscription *subscription,
                         uint32_t subscribed_flags, struct stream_publications *publications)
 {
@@ -397,4 +444,18 @@ void tailored_on_told(struct subscription *subscription,
     subscription->has_base =
         subscription->has_delta && publications->len > 0 && tailored->previous != NULL &&
         publications->items[publications->len - 1].offset == tailored->previous_offset;
+}
+
+/* Who filters, or does not get back what he publishes, has not all that others have. */
+void tailored_on_following(struct edge *edge, struct subscription *subscription, struct buf *state,
+                           struct buf *changes)
+{
+    const struct hub_channel *channel = subscription->channel;
+    subscription->has_base = subscription->has_delta && !subscription->is_filtered &&
+                             !channel->options->publish_without_echo;
+    struct map_bases *bases = subscription->has_base ? bases_of(edge, channel->tailored) : NULL;
+    if (bases != NULL) {
+        map_bases_put_page(edge, bases, state);
+        map_bases_put_page(edge, bases, changes);
+    }
 }

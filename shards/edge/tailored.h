@@ -45,6 +45,14 @@ MUST_CHECK bool tailored_make_page(struct edge *edge, const struct subscription 
                                    uint32_t subscribed_flags,
                                    struct stream_publications *publications);
 
+/* Leaves of a page what the filter lets pass. False: memory is out. */
+MUST_CHECK bool tailored_filter_page(struct edge *edge, const struct shared_filter *filter,
+                                     struct stream_publications *publications);
+
+/* The subscriber follows a map and is told these pages of it; NULL is allowed. */
+void tailored_on_following(struct edge *edge, struct subscription *subscription, struct buf *state,
+                           struct buf *changes);
+
 /* The subscriber was told that page. */
 void tailored_on_told(struct subscription *subscription,
                       const struct stream_publications *publications);

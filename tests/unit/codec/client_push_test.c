@@ -31,6 +31,9 @@ static const struct client_publication publications[] = {
      .epoch = CONSTANT("abcd"),
      .version = 9,
      .info = &info},
+    {.data = CONSTANT("{}"), .key = CONSTANT("a \"key\""), .offset = 2, .score = -1},
+    {.key = CONSTANT("gone"), .removed = true},
+    {.info = &info, .key = CONSTANT("only"), .tags = CONSTANT("{\"a\":\"1\"}")},
 };
 enum { PUBLICATIONS_LEN = sizeof(publications) / sizeof(publications[0]) };
 
@@ -83,7 +86,7 @@ static void protobuf_is_what_is_encoded(void **state)
 {
     (void)state;
     for (size_t i = 0; i < PUBLICATIONS_LEN; i++) {
-        for (unsigned is_delta = 0; is_delta < 2; is_delta++) {
+        for (unsigned is_delta = 0; is_delta < 2 && publications[i].data.len > 0; is_delta++) {
             uint8_t room[ROOM];
             uint8_t wanted[ROOM];
             uint8_t made[ROOM];
@@ -122,7 +125,7 @@ static void tags_are_read(void **state)
 {
     (void)state;
     for (unsigned protocol = 0; protocol < CLIENT_PROTOCOLS; protocol++) {
-        for (size_t i = 0; i < PUBLICATIONS_LEN; i++) {
+        for (size_t i = 0; i < 5; i++) {
             uint8_t room[ROOM];
             uint8_t texts[ROOM];
             struct client_push_parts parts;
@@ -152,6 +155,38 @@ static void tags_are_read(void **state)
     }
 }
 
+static void keys_are_read(void **state)
+{
+    (void)state;
+    for (unsigned protocol = 0; protocol < CLIENT_PROTOCOLS; protocol++) {
+        for (size_t i = 0; i < PUBLICATIONS_LEN; i++) {
+            uint8_t room[ROOM];
+            uint8_t text[16];
+            struct client_push_parts parts;
+            struct client_push_key key;
+            struct filter_tags tags;
+            struct scratch scratch = scratch_of(text, sizeof(text));
+            assert_true(
+                client_push_take_apart(protocol, encode(protocol, room, &publications[i]), &parts));
+            assert_true(client_push_read_key(protocol, &parts, &scratch, &key));
+            assert_span(key.key, publications[i].key);
+            assert_int_equal(key.removed, publications[i].removed);
+            assert_int_equal(client_push_publisher(protocol, &parts).len,
+                             publications[i].info == NULL ? 0 : info.client.len);
+            if (i == PUBLICATIONS_LEN - 1) {
+                uint8_t tag[256];
+                scratch = scratch_of(tag, sizeof(tag));
+                assert_int_equal(client_push_read_tags(protocol, &parts, &scratch, &tags),
+                                 FILTER_OK);
+                assert_int_equal(tags.count, 1);
+            }
+            scratch = scratch_of(text, 2);
+            assert_int_equal(client_push_read_key(protocol, &parts, &scratch, &key),
+                             protocol == CLIENT_PROTOBUF || i != 3);
+        }
+    }
+}
+
 static void others_are_no_publications(void **state)
 {
     (void)state;
@@ -177,7 +212,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_payload_is_found),       cmocka_unit_test(protobuf_is_what_is_encoded),
         cmocka_unit_test(json_has_a_string),          cmocka_unit_test(tags_are_read),
-        cmocka_unit_test(others_are_no_publications),
+        cmocka_unit_test(others_are_no_publications), cmocka_unit_test(keys_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

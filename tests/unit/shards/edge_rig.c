@@ -32,6 +32,7 @@ struct channel_options *edge_rig_namespace(struct edge_rig *rig, const char *nam
 {
     assert_true(rig->options.namespaces_len < 8);
     struct channel_options *options = &rig->namespaces[rig->options.namespaces_len++];
+    *options = rig->options.without_namespace;
     options->name = name;
     return options;
 }
