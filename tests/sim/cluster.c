@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shards/channel/homes_state.h"
 #include "tests/sim/trace.h"
 
 enum { LOOK_MS = 50, SHARDS_OF_MANY = 3, SHARDS_ALONE = 8 };
@@ -61,6 +62,7 @@ void cluster_start(struct cluster *cluster, uint32_t index)
     struct shard_set_options set = node_shard_set_options(node->node);
     trace_watch(&set);
     node->is_stopping = false;
+    node->lives++;
     if (node->is_known) {
         BUG_IF(!sim_restart_node(cluster->sim, index, &set));
         return;
@@ -193,11 +195,11 @@ bool cluster_agrees(const struct cluster *cluster, uint32_t side)
     return first == NULL || is_map_of_its_members(first);
 }
 
-bool cluster_sees_one_home(const struct cluster *cluster, const char *name)
+uint32_t cluster_home_of(const struct cluster *cluster, const char *name)
 {
     const uint16_t slot = placement_slot_of(span_of_text(name));
     const struct gossip_uid *home = NULL;
-    bool is_there = false;
+    uint32_t found = CLUSTER_NODES_MAX;
     for (uint32_t i = 0; i < cluster->len; i++) {
         const struct placement *before = NULL;
         for (uint32_t shard = 0;
@@ -209,14 +211,28 @@ bool cluster_sees_one_home(const struct cluster *cluster, const char *name)
             before = at;
             const uint16_t node = at->node_of_slot[slot];
             const struct gossip_uid *uid = &at->members[node].uid;
-            is_there = is_there || node == at->self;
+            found = node == at->self ? i : found;
             home = home == NULL ? uid : home;
             if (memcmp(home->bytes, uid->bytes, sizeof(uid->bytes)) != 0) {
-                return false;
+                return CLUSTER_NODES_MAX;
             }
         }
     }
-    return is_there;
+    return found;
+}
+
+bool cluster_has_rival(const struct cluster *cluster, const char *name, uint32_t home)
+{
+    const struct span channel = span_of_text(name);
+    const uint16_t slot = placement_slot_of(channel);
+    for (uint32_t i = 0; i < cluster->len; i++) {
+        const struct actors *actors =
+            cluster_actors(cluster, i, slot % cluster->nodes[i].options.shards);
+        if (i != home && actors != NULL && homes_find(actors->homes, channel) != NULL) {
+            return true;
+        }
+    }
+    return false;
 }
 
 uint64_t cluster_run_until_agreed(struct cluster *cluster, uint32_t side, uint64_t ms_max)

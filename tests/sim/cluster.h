@@ -22,7 +22,8 @@ struct cluster_node {
     struct node *node; /* NULL: it does not run. */
     bool is_known;     /* It has a number in the simulator: a new life is a restart. */
     bool is_stopping;
-    uint32_t side; /* Of a partition. */
+    uint32_t lives; /* That it has begun. */
+    uint32_t side;  /* Of a partition. */
 };
 
 struct cluster {
@@ -62,9 +63,12 @@ struct actors *cluster_actors(const struct cluster *cluster, uint32_t index, uin
  * map that is made of the members alone. */
 bool cluster_agrees(const struct cluster *cluster, uint32_t side);
 
-/* Do all nodes that have a map see the same home of a name, and is it there? Not all may run now.
- */
-bool cluster_sees_one_home(const struct cluster *cluster, const char *name);
+/* The home of a name, if all nodes that have a map see the same one and it is there; or
+ * CLUSTER_NODES_MAX. Not all nodes may run now. */
+uint32_t cluster_home_of(const struct cluster *cluster, const char *name);
+
+/* Has another node than the home the channel? It may be about to hand it over. */
+bool cluster_has_rival(const struct cluster *cluster, const char *name, uint32_t home);
 
 /* Lets time pass until they do; how long that took, or UINT64_MAX when it was not in time. */
 uint64_t cluster_run_until_agreed(struct cluster *cluster, uint32_t side, uint64_t ms_max);

@@ -112,10 +112,24 @@ void truth_acknowledge(struct truth *truth, uint32_t id, const char *epoch, uint
     publication->acknowledged_at = ++truth->now;
     publication->answered_ms = sim_now_ms(truth->sim);
     publication->is_sure = truth->unsure_at[publication->channel] < publication->sent_at;
+    publication->lone_home = truth->rival_at[publication->channel] < publication->sent_at
+                                 ? NODE_NONE
+                                 : truth->lone_home[publication->channel];
     truth->sure += publication->is_sure;
     if (epoch != NULL) {
         truth_place(truth, publication->channel, truth_stream(truth, publication->channel, epoch),
                     offset, id);
+    }
+}
+
+void truth_forget_home(struct truth *truth, uint32_t home)
+{
+    for (uint32_t id = 1; id <= truth->publications_len; id++) {
+        struct publication *publication = &truth->publications[id];
+        if (publication->is_sure && publication->lone_home == home) {
+            publication->is_sure = false;
+            truth->sure--;
+        }
     }
 }
 

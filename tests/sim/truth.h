@@ -19,6 +19,7 @@
 enum {
     CHANNELS_MAX = 8,
     CHANNEL_NONE = 255, /* Of a note: it is about nodes. */
+    NODE_NONE = 255,
     EPOCH_TEXT_SIZE = 24,
     PUBLICATION_NONE = 0,
     USER_COMMANDS_MAX = 256,
@@ -64,8 +65,9 @@ enum publication_fate {
 struct publication {
     uint8_t channel;
     uint8_t fate;
-    bool is_seen; /* Somebody was given it. */
-    bool is_sure; /* While it was published, all nodes had one view of the channel's home. */
+    bool is_seen;      /* Somebody was given it. */
+    bool is_sure;      /* While it was published, all nodes had one view of the channel's home. */
+    uint8_t lone_home; /* Who took it while another node had the channel; NODE_NONE: nobody. */
     uint32_t before;
     uint32_t behind;
     uint64_t sent_at; /* In the truth's count, as the next. */
@@ -102,7 +104,9 @@ struct truth {
     uint32_t runs_len;
     struct user_command commands[USER_COMMANDS_MAX];
     uint32_t commands_len;
-    uint64_t unsure_at[CHANNELS_MAX]; /* When views of the channel's home last differed. */
+    uint64_t unsure_at[CHANNELS_MAX]; /* When views of the channel's home last differed, */
+    uint64_t rival_at[CHANNELS_MAX];  /* and when another node than that home had it. */
+    uint8_t lone_home[CHANNELS_MAX];
     uint64_t acknowledged;
     uint64_t sure; /* Of these. */
     uint64_t deliveries;
@@ -165,9 +169,19 @@ static inline void truth_note_unsure(struct truth *truth, uint8_t channel)
     truth->unsure_at[channel] = ++truth->now;
 }
 
+/* All nodes have one view of the home, but another one has the channel: it could not hand it over
+ * yet. If the two meet, all are told; if the home is gone before that, what it took is gone, too.
+ */
+static inline void truth_note_rival(struct truth *truth, uint8_t channel, uint32_t home)
+{
+    truth->rival_at[channel] = ++truth->now;
+    truth->lone_home[channel] = (uint8_t)home;
+}
+void truth_forget_home(struct truth *truth, uint32_t home);
+
 /* At rest: every run that is open has all that was acknowledged since it was opened, but for what
- * was published while views differed; and those of one channel that keeps a history are at one
- * place. */
+ * was published while views differed, or is gone with its home; and those of one channel that keeps
+ * a history are at one place. */
 void truth_check_rest(struct truth *truth);
 
 /* Beyond `from` the run has just the publications `first` .. `first + len - 1`. */

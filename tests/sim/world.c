@@ -10,11 +10,27 @@
 
 enum { JOINED_MS_MAX = 60 * 1000, PAUSE_MS_MAX = 3000, TRACE_LINES = 40 };
 
+static void note_deaths(struct world *world)
+{
+    for (uint32_t node = 0; node < world->cluster.len; node++) {
+        const uint32_t life =
+            cluster_is_up(&world->cluster, node) ? world->cluster.nodes[node].lives : 0;
+        if (world->lives[node] != 0 && world->lives[node] != life) {
+            truth_forget_home(&world->truth, node);
+        }
+        world->lives[node] = life;
+    }
+}
+
 static void note_views(struct world *world)
 {
     for (uint8_t channel = 0; channel < world->shape.channels; channel++) {
-        if (!cluster_sees_one_home(&world->cluster, fake_channel_name(channel))) {
+        const char *name = fake_channel_name(channel);
+        const uint32_t home = cluster_home_of(&world->cluster, name);
+        if (home == CLUSTER_NODES_MAX) {
             truth_note_unsure(&world->truth, channel);
+        } else if (cluster_has_rival(&world->cluster, name, home)) {
+            truth_note_rival(&world->truth, channel, home);
         }
     }
 }
@@ -22,6 +38,7 @@ static void note_views(struct world *world)
 static void world_poll(struct world *world)
 {
     bool goes_on = true;
+    note_deaths(world);
     while (goes_on) {
         goes_on = sim_settle(world->cluster.sim);
         note_views(world);

@@ -22,7 +22,8 @@ struct world {
     struct truth truth;
     struct random *random;
     uint64_t faults[FAULTS_LEN];
-    bool has_stuck; /* What is wrong is that something never happened. */
+    uint32_t lives[CLUSTER_NODES_MAX]; /* Of each node, when it was looked at; 0: it was down. */
+    bool has_stuck;                    /* What is wrong is that something never happened. */
     struct fake_client clients[CLIENTS_MAX];
     struct fake_call calls[CALLS_MAX];
 };
