@@ -105,19 +105,38 @@ static bool outbox_append(struct outbox *outbox, struct outbox_queue *queue,
     return true;
 }
 
-void outbox_send(struct outbox *outbox, uint32_t target, const struct message *message)
+static void outbox_keep(struct outbox *outbox, uint32_t target, const struct message *message)
 {
-    BUG_IF(target >= outbox->shard->count);
-    struct outbox_queue *queue = &outbox->queues[target];
-    if (queue->count == 0 && mailbox_room(outbox->shard->mailbox, target, MESSAGE_REPLY) > 0 &&
-        mailbox_send(outbox->shard->mailbox, target, message, MESSAGE_REPLY)) {
-        return;
-    }
-    if (!outbox_append(outbox, queue, message)) {
+    if (!outbox_append(outbox, &outbox->queues[target], message)) {
         message_release(message);
         stats_add(outbox->shard->stats, COUNTER_OUTBOX_LOST, 1);
     }
     stats_set(outbox->shard->stats, COUNTER_OUTBOX_WAITING, outbox->waiting);
+}
+
+void outbox_send(struct outbox *outbox, uint32_t target, const struct message *message)
+{
+    BUG_IF(target >= outbox->shard->count);
+    if (outbox_room(outbox, target) > 0 &&
+        mailbox_send(outbox->shard->mailbox, target, message, MESSAGE_REPLY)) {
+        return;
+    }
+    struct message own = *message;
+    own.from = (uint16_t)outbox->shard->id;
+    outbox_keep(outbox, target, &own);
+}
+
+bool outbox_pass_on(struct outbox *outbox, uint32_t target, const struct message *message)
+{
+    const enum message_class class = message_class_of((enum message_type)message->type);
+    BUG_IF(target >= outbox->shard->count);
+    const bool is_passed = outbox_waiting(outbox, target) == 0 &&
+                           mailbox_room(outbox->shard->mailbox, target, class) > 0 &&
+                           mailbox_pass_on(outbox->shard->mailbox, target, message, class);
+    if (!is_passed && class == MESSAGE_REPLY) {
+        outbox_keep(outbox, target, message);
+    }
+    return is_passed || class == MESSAGE_REPLY;
 }
 
 uint32_t outbox_waiting(const struct outbox *outbox, uint32_t target)
@@ -155,7 +174,7 @@ void outbox_on_turn_end(struct outbox *outbox)
     for (uint32_t target = 0; target < outbox->shard->count; target++) {
         struct outbox_queue *queue = &outbox->queues[target];
         while (queue->count > 0 && mailbox_room(mailbox, target, MESSAGE_REPLY) > 0 &&
-               mailbox_send(mailbox, target, outbox_first(queue), MESSAGE_REPLY)) {
+               mailbox_pass_on(mailbox, target, outbox_first(queue), MESSAGE_REPLY)) {
             outbox_drop_first(outbox, queue);
         }
     }

@@ -365,13 +365,9 @@ static void homes_on_subscribe(struct homes *homes, const struct message *messag
     message_release(message);
 }
 
-static void homes_on_unsubscribe(struct homes *homes, const struct message *message)
+void homes_unsubscribe(struct homes *homes, const struct message *message, bool is_told)
 {
     const struct message_unsubscribe body = message_as_unsubscribe(message);
-    BUG_IF(body.identity == NULL && (body.flags & (UNSUBSCRIBE_PRESENCE | UNSUBSCRIBE_LEAVE)) != 0);
-    if (!homes_admit(homes, message, name_of(body.channel))) {
-        return;
-    }
     struct channel *channel = homes_find(homes, name_of(body.channel));
     if (channel != NULL) {
         if ((body.flags & UNSUBSCRIBE_LAST) != 0) {
@@ -384,12 +380,21 @@ static void homes_on_unsubscribe(struct homes *homes, const struct message *mess
             actors_count_action(homes->actors, ACTION_REMOVE_PRESENCE);
             homes_update_presence_gauge(homes);
         }
-        if ((body.flags & UNSUBSCRIBE_LEAVE) != 0) {
+        if ((body.flags & UNSUBSCRIBE_LEAVE) != 0 && is_told) {
             homes_tell(homes, channel, body.identity, PUBLICATION_LEAVE);
         }
         homes_settle_channel(homes, channel);
     }
     message_release(message);
+}
+
+static void homes_on_unsubscribe(struct homes *homes, const struct message *message)
+{
+    const struct message_unsubscribe body = message_as_unsubscribe(message);
+    BUG_IF(body.identity == NULL && (body.flags & (UNSUBSCRIBE_PRESENCE | UNSUBSCRIBE_LEAVE)) != 0);
+    if (homes_admit(homes, message, name_of(body.channel))) {
+        homes_unsubscribe(homes, message, true);
+    }
 }
 
 /* 0, or an enum client_error. */

@@ -413,19 +413,13 @@ void homes_on_channel_move(struct homes *homes, const struct message *message)
 
 static void handovers_set_waiting(struct homes *homes, const uint8_t *slots, bool is_waiting)
 {
-    struct handovers *handovers = &homes->handovers;
-    for (uint16_t slot = 0; slot < SLOTS; slot++) {
-        if (!slot_set_has(slots, slot) || slot_set_has(handovers->waiting, slot) == is_waiting) {
-            continue;
-        }
-        if (is_waiting) {
-            slot_set_add(handovers->waiting, slot);
-            handovers->waiting_len++;
-        } else {
-            slot_set_remove(handovers->waiting, slot);
-            handovers->waiting_len--;
-        }
+    uint8_t *waiting = homes->handovers.waiting;
+    uint32_t len = 0;
+    for (uint32_t i = 0; i < SLOT_SET_LEN; i++) {
+        waiting[i] = (uint8_t)(is_waiting ? waiting[i] | slots[i] : waiting[i] & ~slots[i]);
+        len += (uint32_t)__builtin_popcount(waiting[i]);
     }
+    homes->handovers.waiting_len = len;
 }
 
 void homes_handovers_on_placement(struct homes *homes, const struct placement *before)

@@ -82,7 +82,10 @@ static bool homes_hold(struct homes *homes, const struct message *message, struc
 {
     struct held *held = &homes->held;
     const uint32_t bytes = weight_of(message);
-    if (held->len >= HELD_REQUESTS_MAX || held->bytes + bytes > HELD_BYTES_MAX) {
+    /* What ends something has room that requests may not use. */
+    const uint32_t len_max =
+        message->type == MESSAGE_UNSUBSCRIBE ? 2 * HELD_REQUESTS_MAX : HELD_REQUESTS_MAX;
+    if (held->len >= len_max || held->bytes + bytes > HELD_BYTES_MAX) {
         return false;
     }
     struct held_channel *channel = held_channel_for(held, name);
@@ -124,6 +127,12 @@ static void homes_refuse(struct homes *homes, const struct message *message)
     const uint32_t error = CLIENT_ERROR_TOO_MANY_REQUESTS;
     struct outbox *outbox = homes->actors->outbox;
     const uint32_t to = message->from;
+    actors_count(homes->actors, COUNTER_HELD_REFUSED);
+    if (message->type == MESSAGE_UNSUBSCRIBE) {
+        /* An end cannot be: it is done now, also where a handover is not answered yet. */
+        homes_unsubscribe(homes, message, false);
+        return;
+    }
     if (message->type == MESSAGE_SUBSCRIBE) {
         const struct message_subscribe body = message_as_subscribe(message);
         const struct message_subscribed answer = {.since_offset = body.since.offset,
@@ -161,7 +170,6 @@ static void homes_refuse(struct homes *homes, const struct message *message)
                                                 .error = error};
         OUTBOX_SEND(outbox, to, map_page, message->handle, &answer);
     }
-    actors_count(homes->actors, COUNTER_HELD_REFUSED);
     message_release(message);
 }
 
@@ -183,8 +191,7 @@ static void homes_send_away(struct homes *homes, const struct message *message, 
         return;
     }
     /* What is held here came before it. */
-    if (!mailbox_pass_on(homes->actors->shard->mailbox, router, message,
-                         message_class_of((enum message_type)message->type))) {
+    if (!outbox_pass_on(homes->actors->outbox, router, message)) {
         homes_refuse(homes, message);
     }
 }

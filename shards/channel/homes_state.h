@@ -174,6 +174,8 @@ static inline bool channel_is_on_its_way(const struct channel *channel)
 /* ---- what is asked (homes.c, homes_publish.c) ---- */
 
 void homes_on_publish(struct homes *homes, const struct message *message);
+/* Ends what the UNSUBSCRIBE is of, if the channel is here; others are told, or not. */
+void homes_unsubscribe(struct homes *homes, const struct message *message, bool is_told);
 
 /* 0, or an enum client_error: then nobody gets it and nothing was kept. What is passed on to a
  * wildcard was accepted already, so it is told also where there is little room. */

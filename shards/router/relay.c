@@ -187,6 +187,7 @@ void relay_on_link_down(struct relay *relay, const struct gossip_uid *uid)
     struct relay_peer *peer = relay_peer_find(relay, uid);
     if (peer != NULL) {
         end_session(relay, peer);
+        relay_walk_begin(relay); /* What it was the home of may have another one by now. */
     }
 }
 
@@ -220,6 +221,7 @@ void relay_on_placement(struct relay *relay, const struct placement *placement)
             }
         }
     }
+    relay->strict_due_ms = relay->shard->now_ms + RELAY_MOVED_MS_MAX;
     relay_walk_begin(relay);
     relay_slots_on_placement(relay, before);
 }

@@ -86,9 +86,7 @@ static bool far_is_near(struct relay *relay, const struct message *message, stru
     const struct relay_home home = relay_home_of(relay, name);
     return home.is_known && home.peer == NULL &&
            map_find(relay->far.by_name, name.at, name.len) == NULL &&
-           outbox_waiting(relay->options.outbox, home.shard) == 0 &&
-           mailbox_pass_on(relay->shard->mailbox, home.shard, message,
-                           message_class_of((enum message_type)message->type));
+           outbox_pass_on(relay->options.outbox, home.shard, message);
 }
 
 /* The shard's end, new or as it is; NULL: it is not registered and does not begin to be. */

@@ -18,7 +18,6 @@ void relay_sum_change(struct relay_sum *sum, struct span name, uint32_t handle, 
 void relay_walk_begin(struct relay *relay)
 {
     relay->walk_is_strict = false;
-    relay->strict_due_ms = relay->shard->now_ms + RELAY_MOVED_MS_MAX;
     if (relay->is_walking) {
         relay->walks_again = true;
         return;

@@ -78,6 +78,80 @@ static void no_more_wait_than_may(void **state)
     assert_int_equal(rig_drop(&rig, ASKER), HELD_REQUESTS_MAX);
 }
 
+/* ---- ends ---- */
+
+static void an_end_finds_room_where_requests_do_not(void **state)
+{
+    (void)state;
+    map_says(HERE);
+    routes_settled();
+    subscribes(ASKER, "new", SUBSCRIBE_FIRST, NULL);
+    for (uint32_t i = 0; i < HELD_REQUESTS_MAX; i++) {
+        keeps("new", "1");
+    }
+    kept(CLIENT_ERROR_TOO_MANY_REQUESTS);
+    unsubscribes(ASKER, "new", UNSUBSCRIBE_LAST, NULL);
+    rig_settle(&rig);
+    slots_are_ready();
+    rig_drop(&rig, ASKER);
+    keeps("new", "1");
+    (void)kept(0);
+}
+
+/* Its channel is on its way, and stays after all. */
+static void an_end_that_waits_too_long_is_done(void **state)
+{
+    (void)state;
+    map_says(HERE);
+    slots_are_ready();
+    routes_settled();
+    subscribes(FOLLOWER, "c", SUBSCRIBE_FIRST | SUBSCRIBE_PRESENCE, rig_identity(1, "u", "", ""));
+    rig_settle(&rig);
+    (void)hears_subscribed(FOLLOWER, 0);
+    map_says(THERE);
+    struct message sent;
+    (void)routes_piece(&sent);
+    message_release(&sent);
+    unsubscribes(FOLLOWER, "c", UNSUBSCRIBE_LAST | UNSUBSCRIBE_PRESENCE | UNSUBSCRIBE_LEAVE,
+                 rig_identity(1, "u", "", ""));
+    rig_settle(&rig);
+    assert_int_equal(rig_counter(&rig, COUNTER_HELD_REQUESTS), 1);
+    rig_advance(&rig, HELD_MS_MAX);
+    assert_int_equal(rig_counter(&rig, COUNTER_HELD_REQUESTS), 0);
+    assert_int_equal(rig_counter(&rig, COUNTER_NUM_PRESENCE_ENTRIES), 0);
+    map_says(HERE);
+    slots_are_ready();
+    is_taken(&sent, CLIENT_ERROR_TOO_MANY_REQUESTS);
+    keeps("c", "1");
+    (void)kept(0);
+    assert_int_equal(rig_left(&rig, FOLLOWER), 0);
+    routes_settled();
+}
+
+static void an_end_is_passed_on_when_there_is_room(void **state)
+{
+    (void)state;
+    map_says(THERE);
+    routes_settled();
+    const uint32_t fillers = rig_fill(&rig, EDGES, 0);
+    unsubscribes(ASKER, "c", UNSUBSCRIBE_LAST, NULL);
+    subscribes(ASKER, "c", SUBSCRIBE_FIRST, NULL);
+    rig_settle(&rig);
+    (void)hears_subscribed(ASKER, CLIENT_ERROR_TOO_MANY_REQUESTS);
+    for (uint32_t i = 0; i < fillers; i++) {
+        (void)routes(MESSAGE_NODES_ASK);
+    }
+    subscribes(ASKER, "c", SUBSCRIBE_FIRST, NULL);
+    rig_settle(&rig);
+    struct message message = routes(MESSAGE_UNSUBSCRIBE);
+    assert_int_equal(message.from, ASKER);
+    assert_int_equal(message.handle, hub_of(ASKER));
+    message_release(&message);
+    message = routes(MESSAGE_SUBSCRIBE);
+    assert_int_equal(message.from, ASKER);
+    message_release(&message);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -85,6 +159,9 @@ int main(void)
         MOVES_TEST(who_leaves_while_it_waits_is_gone),
         MOVES_TEST(it_does_not_wait_for_ever),
         MOVES_TEST(no_more_wait_than_may),
+        MOVES_TEST(an_end_finds_room_where_requests_do_not),
+        MOVES_TEST(an_end_that_waits_too_long_is_done),
+        MOVES_TEST(an_end_is_passed_on_when_there_is_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

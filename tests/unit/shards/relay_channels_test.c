@@ -96,6 +96,21 @@ static void what_a_registration_stood_on_ends_it(void **state)
     assert_int_equal(counted(COUNTER_RELAY_CHANNELS_MOVED), 2);
 }
 
+static void a_home_that_left_the_map_ends_it_with_its_link(void **state)
+{
+    (void)state;
+    shard_joins(0, name_at(2, 0), 40, CLIENT_JSON);
+    make_placement(2, 2);
+    node_hears_slots_asked(1);
+    shards_hear_slots_ready();
+    time_passes(100);
+    nobody_hears_more();
+    link_down(2);
+    time_passes(100);
+    assert_int_equal(shard_hears(0, MESSAGE_MOVED).handle, 40);
+    assert_int_equal(counted(COUNTER_RELAY_FAR_CHANNELS), 0);
+}
+
 /* ---- near channels ---- */
 
 /* The home's shard registers a node and answers; returns the relay's handle there. */
@@ -213,6 +228,7 @@ int main(void)
         TEST(each_shard_gets_frames_in_what_the_node_speaks),
         TEST(moved_ends_a_registration_in_order),
         TEST(what_a_registration_stood_on_ends_it),
+        TEST(a_home_that_left_the_map_ends_it_with_its_link),
         TEST(each_node_gets_a_payload_once),
         TEST(a_home_that_moves_tells_each_node),
     };
