@@ -153,11 +153,13 @@ static void on_published(struct fake_call *call, const char *body)
                call->publication, fake_channel_name(call->channel), offset, epoch);
 }
 
-/* Errors of the server API do not tell whether anything has happened. */
+/* Errors of the server API do not tell whether anything has happened; but a history may be longer
+ * than what the links of this world carry. */
 static void on_response(struct fake_call *call, const char *body)
 {
     call->is_answered = strstr(body, "\"error\":") == NULL;
-    if (!call->is_answered && fake_number_behind(body, "\"code\":") != 100) {
+    const uint64_t code = call->is_answered ? 0 : fake_number_behind(body, "\"code\":");
+    if (code != 0 && code != 100 && (code != 106 || call->kind != CALL_HISTORY)) {
         truth_fail(call->truth, call->channel, "a call was answered with %s", body);
     }
     if (call->kind == CALL_PUBLISH && call->is_answered) {
