@@ -245,7 +245,7 @@ const struct config_key config_keys[] = {
     NUMBER("webhooks.queue_max_events", NODE(webhooks.queue_max_events), 1000, COUNT_MAX, "1000000",
            "The same, of how many there are."),
     DURATION("webhooks.flush_timeout", NODE(webhooks.flush_timeout_ms), 0, HOUR, "5s",
-             "How long a node that stops tries to tell the rest, within shutdown.timeout."),
+             "How long a node that stops tries to tell the rest when its clients have gone."),
 
     PROXY_KEYS("rpc.proxy.", struct config, proxy.rpc),
     BOOL("rpc.without_namespace.proxy_enabled", AT(rpc_without_namespace.proxy_enabled), "false",

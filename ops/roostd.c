@@ -195,7 +195,8 @@ static int wait_until_listening(struct node *node, struct log *log, const sigset
 static bool drain(struct node *node, struct shard_set *set, const sigset_t *stops)
 {
     const struct timespec look = {.tv_nsec = DRAIN_LOOK_MS * 1000000};
-    uint64_t deadline = monotonic_ms() + node->options->shutdown_timeout_ms + DRAIN_GRACE_MS;
+    uint64_t deadline = monotonic_ms() + node->options->shutdown_timeout_ms +
+                        node->options->webhooks.flush_timeout_ms + DRAIN_GRACE_MS;
 
     node_stop_begin(node);
     for (uint32_t id = 0; id <= node->shards; id++) {

@@ -390,10 +390,7 @@ static bool all_is_told(const struct webhooks *webhooks)
 static void end_begin(struct webhooks *webhooks)
 {
     const struct edge *edge = webhooks->actors->edge;
-    const uint64_t ends_ms = edge->shard->now_ms + edge->options->webhooks.flush_timeout_ms;
     webhooks->is_ending = true;
-    webhooks->ends_ms = ends_ms < edge->stop_deadline_ms ? ends_ms : edge->stop_deadline_ms;
-    webhooks->quiet_since_ms = edge->shard->now_ms;
     __atomic_fetch_add(&edge->actors->node->shards_without_clients, 1, __ATOMIC_RELEASE);
     for (uint32_t i = 0; i < webhooks->len; i++) {
         struct webhook_target *target = &webhooks->targets[i];
@@ -415,8 +412,9 @@ bool webhooks_have_ended(struct webhooks *webhooks)
     if (!webhooks->has_no_clients && node_has_no_clients(edge->actors->node)) {
         webhooks->has_no_clients = true;
         webhooks->quiet_since_ms = now_ms;
+        webhooks->ends_ms = now_ms + edge->options->webhooks.flush_timeout_ms;
     }
-    if (now_ms >= webhooks->ends_ms) {
+    if (webhooks->has_no_clients && now_ms >= webhooks->ends_ms) {
         return true;
     }
     if (webhooks->has_no_clients && now_ms - webhooks->quiet_since_ms >= WEBHOOK_SETTLE_MS) {

@@ -44,7 +44,7 @@ struct webhooks {
     bool is_ending;
     bool has_no_clients; /* All shards have none. */
     uint64_t quiet_since_ms;
-    uint64_t ends_ms;
+    uint64_t ends_ms; /* Once all have none. */
     struct timer end_timer;
 };
 
