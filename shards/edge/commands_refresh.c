@@ -2,7 +2,7 @@
 /* The commands refresh and sub_refresh: PROTOCOL 8. */
 #include "shards/edge/auth.h"
 #include "shards/edge/commands.h"
-#include "shards/edge/hub.h"
+#include "shards/edge/grants.h"
 #include "shards/edge/server_subs.h"
 
 struct verdict command_refresh(struct edge *edge, struct session *session,
@@ -75,6 +75,9 @@ struct verdict command_sub_refresh(struct edge *edge, struct session *session,
         return VERDICT_ERROR(INTERNAL);
     }
     kept->token_issued_at_s = grant.token.issued_at_s;
+    if (!grant_set_info(edge, subscription, grant.info)) {
+        return VERDICT_DISCONNECT(INTERNAL);
+    }
     kept->expire_at_s = grant.expire_at_s;
     session->has_expiring_subscriptions |= grant.expire_at_s != 0;
     struct connection *conn = session->conn;

@@ -61,6 +61,28 @@ bool grant_make(struct edge *edge, struct subscription *subscription, const stru
     return true;
 }
 
+bool grant_set_info(struct edge *edge, const struct subscription *subscription, struct span info)
+{
+    struct subscription_grant *grant = hub_grant_of(edge, subscription);
+    const struct session *session = subscription->conn->session;
+    if (span_is_empty(info) ||
+        (grant->identity != NULL && span_equal(identity_of(grant->identity).chan_info, info))) {
+        return true;
+    }
+    struct buf *identity =
+        identity_make(session->client_id, session_user(session), session_conn_info(session), info);
+    if (identity == NULL) {
+        return false;
+    }
+    buf_release(grant->identity);
+    grant->identity = identity;
+    if (subscription->state == SUBSCRIPTION_ACTIVE &&
+        (hub_emits(edge, subscription) & SUBSCRIBE_PRESENCE) != 0) {
+        hub_enter_again(edge, subscription);
+    }
+    return true;
+}
+
 struct buf *hub_identity_of(const struct edge *edge, struct session *session,
                             const struct subscription *subscription)
 {

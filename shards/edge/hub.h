@@ -147,6 +147,8 @@ void hub_on_subscribed(struct edge *edge, const struct message *message);
 void hub_on_moved(struct edge *edge, const struct message *message);
 void hub_on_move_failed(struct edge *edge, struct hub_channel *channel);
 void hub_on_move_done(struct edge *edge, struct hub_channel *channel);
+/* What others see of a subscriber that is present has changed: its home is told. */
+void hub_enter_again(struct edge *edge, const struct subscription *subscription);
 /* Somebody who is present could not be told to the home that the channel has now: all are again. */
 void hub_on_enter_failed(struct edge *edge, struct hub_channel *channel);
 

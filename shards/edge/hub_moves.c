@@ -89,6 +89,35 @@ static bool move_register(struct edge *edge, struct hub_channel *channel)
     return true;
 }
 
+/* Who is present, told to the home; once more replaces what it was told before. */
+static bool enter(struct edge *edge, const struct subscription *at)
+{
+    struct hub_channel *channel = at->channel;
+    const struct message_subscribe body = {
+        .channel = channel->name,
+        .identity = hub_identity_of(edge, at->conn->session, at),
+        .subscription = POOL_HANDLE_NONE,
+        .flags = SUBSCRIBE_PRESENCE | FLAGS_PROTOCOL(connection_protocol(at->conn)),
+    };
+    buf_share(body.channel, 1);
+    if (body.identity == NULL || edge_is_congested(edge, channel->home) ||
+        !message_send_subscribe(edge->shard->mailbox, channel->home, channel->handle, &body)) {
+        buf_release(body.channel);
+        buf_release(body.identity);
+        return false;
+    }
+    channel->asking++;
+    return true;
+}
+
+void hub_enter_again(struct edge *edge, const struct subscription *subscription)
+{
+    struct hub_channel *channel = subscription->channel;
+    if (!channel->is_moving && !enter(edge, subscription)) {
+        hub_on_enter_failed(edge, channel);
+    }
+}
+
 /* One who is present, told to the new home. From the table's end to its beginning, so that whoever
  * takes the place of one that left has been told already or is told twice. */
 static bool move_enter(struct edge *edge, struct hub_channel *channel)
@@ -104,21 +133,10 @@ static bool move_enter(struct edge *edge, struct hub_channel *channel)
         channel->entered--;
         return true;
     }
-    const struct message_subscribe body = {
-        .channel = channel->name,
-        .identity = hub_identity_of(edge, at->conn->session, at),
-        .subscription = POOL_HANDLE_NONE,
-        .flags = SUBSCRIBE_PRESENCE | FLAGS_PROTOCOL(connection_protocol(at->conn)),
-    };
-    buf_share(body.channel, 1);
-    if (body.identity == NULL || edge_is_congested(edge, channel->home) ||
-        !message_send_subscribe(edge->shard->mailbox, channel->home, channel->handle, &body)) {
-        buf_release(body.channel);
-        buf_release(body.identity);
+    if (!enter(edge, at)) {
         return false;
     }
     channel->entered--;
-    channel->asking++;
     return true;
 }
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shards/edge/hub.h"
+#include "shards/edge/grants.h"
 #include "shards/edge/rates.h"
 #include "shards/edge/transports.h"
 #include "shards/edge/uni.h"
@@ -545,6 +545,8 @@ static void on_sub_refreshed(struct edge *edge, struct proxy_call *call)
     } else if (!answer.has_result || answer.expired ||
                (answer.expire_at_s != 0 && answer.expire_at_s <= now_s)) {
         hub_unsubscribe_push(edge, subscription, CLIENT_UNSUBSCRIBE_EXPIRED);
+    } else if (!grant_set_info(edge, subscription, answer.info)) {
+        session_disconnect(edge, session, CLIENT_DISCONNECT_INTERNAL, SPAN_EMPTY);
     } else {
         grant->expire_at_s = answer.expire_at_s;
     }

@@ -447,6 +447,8 @@ static void a_backend_prolongs_a_subscription(void **state)
     rig.options.connect_proxy = &proxy;
     rig.options.without_namespace.subscribe_proxy = &proxy;
     rig.options.without_namespace.sub_refresh_proxy = &proxy;
+    rig.options.without_namespace.presence = true;
+    rig.options.without_namespace.allow_presence_for_subscriber = true;
     start_rig();
     struct peer *peer = connect_user();
     char answer[128];
@@ -463,6 +465,47 @@ static void a_backend_prolongs_a_subscription(void **state)
     backend_hears_nothing(&backend);
     await_request(3000);
     at = backend_hear(&backend, asked(",\"user\":\"u\",\"channel\":\"c\""));
+    (void)snprintf(answer, sizeof(answer), "{\"result\":{\"expire_at\":%lld,\"info\":{\"n\":2}}}",
+                   (long long)edge_rig_now_s(&rig) + 20);
+    backend_answer(&backend, at, answer);
+    peer_say(peer, "{\"id\":3,\"presence\":{\"channel\":\"c\"}}");
+    peer_hear(peer, "{\"id\":3,\"presence\":{\"presence\":{\"<id>\":{\"user\":\"u\","
+                    "\"client\":\"<id>\",\"chan_info\":{\"n\":2}}}}}");
+    edge_rig_advance(&rig, 18000);
+    backend_hears_nothing(&backend);
+    await_request(3000);
+    at = backend_hear(&backend, asked(",\"user\":\"u\",\"channel\":\"c\""));
+    peer_hear_nothing(peer);
+    backend_answer(&backend, at, "{\"result\":{\"expired\":true}}");
+    peer_hear(peer, "{\"push\":{\"channel\":\"c\",\"unsubscribe\":{\"code\":2501,"
+                    "\"reason\":\"subscription expired\"}}}");
+    stop_rig();
+}
+
+static void a_backend_prolongs_a_server_side_subscription(void **state)
+{
+    (void)state;
+    init_rig();
+    rig.options.connect_proxy = &proxy;
+    rig.options.without_namespace.sub_refresh_proxy = &proxy;
+    start_rig();
+    struct peer *peer = connect_user();
+    char body[128];
+    char request[512];
+    struct peer *caller = peer_open(&rig);
+    (void)snprintf(body, sizeof(body), "{\"user\":\"u\",\"channel\":\"c\",\"expire_at\":%lld}",
+                   (long long)edge_rig_now_s(&rig) + 10);
+    (void)snprintf(request, sizeof(request),
+                   "POST /api/subscribe HTTP/1.1\r\nHost: rig\r\nX-API-Key: key\r\n"
+                   "Content-Length: %zu\r\n\r\n%s",
+                   strlen(body), body);
+    peer_send(caller, request);
+    peer_hear_response(caller, 200, "{\"result\":{}}");
+    peer_close(caller);
+    peer_hear(peer, "{\"push\":{\"channel\":\"c\",\"subscribe\":{}}}");
+    char answer[128];
+    await_request(11000);
+    uint32_t at = backend_hear(&backend, asked(",\"user\":\"u\",\"channel\":\"c\""));
     (void)snprintf(answer, sizeof(answer), "{\"result\":{\"expire_at\":%lld}}",
                    (long long)edge_rig_now_s(&rig) + 20);
     backend_answer(&backend, at, answer);
@@ -472,8 +515,7 @@ static void a_backend_prolongs_a_subscription(void **state)
     at = backend_hear(&backend, asked(",\"user\":\"u\",\"channel\":\"c\""));
     peer_hear_nothing(peer);
     backend_answer(&backend, at, "{\"result\":{\"expired\":true}}");
-    peer_hear(peer, "{\"push\":{\"channel\":\"c\",\"unsubscribe\":{\"code\":2501,"
-                    "\"reason\":\"subscription expired\"}}}");
+    peer_hear_close(peer, 3006, "subscription expired");
     stop_rig();
 }
 
@@ -494,6 +536,7 @@ int main(void)
         cmocka_unit_test(bytes_go_as_base64),
         cmocka_unit_test(a_backend_prolongs_a_connection),
         cmocka_unit_test(a_backend_prolongs_a_subscription),
+        cmocka_unit_test(a_backend_prolongs_a_server_side_subscription),
     };
     return EDGE_RIG_RUN_IN_BOTH(tests);
 }
