@@ -60,7 +60,8 @@ uint16_t api_error_status(enum api_error error);
     X(REVOKE_TOKEN, "revoke_token") \
     X(INVALIDATE_USER_TOKENS, "invalidate_user_tokens") \
     X(BLOCK_USER, "block_user") \
-    X(UNBLOCK_USER, "unblock_user")
+    X(UNBLOCK_USER, "unblock_user") \
+    X(SHARED_POLL_PUBLISH, "shared_poll_publish")
 
 #define API_ENUM_METHOD(name, text) API_METHOD_##name,
 enum api_method { API_METHODS(API_ENUM_METHOD) API_METHOD_COUNT };
@@ -187,6 +188,15 @@ struct api_revoke_request {
     struct span channel; /* empty: all */
     int64_t issued_before_s;
     int64_t expire_at_s;
+};
+
+struct api_shared_poll_publish_request {
+    struct span channel;
+    struct span key;
+    struct span data; /* JSON, or whatever b64data decodes to: that one wins */
+    struct span epoch;
+    uint64_t version;
+    bool data_is_binary; /* `data` is from b64data: it need not be JSON */
 };
 
 struct api_batch_request {

@@ -228,6 +228,35 @@ enum json_result api_json_decode_channels(struct span body, struct scratch *scra
     return empty_is_ok(json_decode_fields(body, scratch, &channels_fields, out));
 }
 
+struct shared_poll_publish_body {
+    struct api_shared_poll_publish_request request;
+    struct span b64data;
+};
+
+static const struct json_field shared_poll_publish_list[] = {
+    JSON_FIELD(shared_poll_publish_body, "channel", STRING, request.channel),
+    JSON_FIELD(shared_poll_publish_body, "key", STRING, request.key),
+    JSON_FIELD(shared_poll_publish_body, "data", PAYLOAD, request.data),
+    JSON_FIELD(shared_poll_publish_body, "b64data", BASE64, b64data),
+    JSON_FIELD(shared_poll_publish_body, "version", U64, request.version),
+    JSON_FIELD(shared_poll_publish_body, "epoch", STRING, request.epoch),
+};
+static const struct json_fields shared_poll_publish_fields = JSON_FIELDS(shared_poll_publish_list);
+
+enum json_result api_json_decode_shared_poll_publish(struct span body, struct scratch *scratch,
+                                                     struct api_shared_poll_publish_request *out)
+{
+    struct shared_poll_publish_body publish = {0};
+    const enum json_result result =
+        json_decode_fields(body, scratch, &shared_poll_publish_fields, &publish);
+    *out = publish.request;
+    if (publish.b64data.len > 0) {
+        out->data = publish.b64data;
+        out->data_is_binary = true;
+    }
+    return result;
+}
+
 enum json_result api_json_decode_info(struct span body)
 {
     static const struct json_fields no_fields = {NULL, 0};

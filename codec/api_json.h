@@ -39,6 +39,9 @@ CODEC_MUST_CHECK enum json_result api_json_decode_history(struct span body, stru
 CODEC_MUST_CHECK enum json_result api_json_decode_channels(struct span body,
                                                            struct scratch *scratch,
                                                            struct api_channels_request *out);
+CODEC_MUST_CHECK enum json_result
+api_json_decode_shared_poll_publish(struct span body, struct scratch *scratch,
+                                    struct api_shared_poll_publish_request *out);
 CODEC_MUST_CHECK enum json_result api_json_decode_info(struct span body);
 CODEC_MUST_CHECK enum json_result api_json_decode_map_publish(struct span body,
                                                               struct scratch *scratch,

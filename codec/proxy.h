@@ -16,7 +16,8 @@
     X(RPC, "rpc") \
     X(SUB_REFRESH, "sub_refresh") \
     X(MAP_PUBLISH, "map_publish") \
-    X(MAP_REMOVE, "map_remove")
+    X(MAP_REMOVE, "map_remove") \
+    X(SHARED_POLL_REFRESH, "shared_poll_refresh") /* See proxy_poll.h. */
 
 #define PROXY_ENUM_KIND(name, text) PROXY_##name,
 enum proxy_kind { PROXY_KINDS(PROXY_ENUM_KIND) PROXY_KIND_COUNT };

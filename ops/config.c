@@ -268,6 +268,7 @@ static void derive_channels(struct config *config, struct config_report *report)
     for (size_t i = 0; i < config->namespaces_len; i++) {
         namespaces[i] = config->namespaces[i]->options;
         config_derive_map(&namespaces[i]);
+        shared_poll_options_complete(&namespaces[i].shared_poll);
         if (namespaces[i].publication_data_format == PUBLICATION_DATA_NOT_EMPTY) {
             namespaces[i].publication_data_format = format;
         }
@@ -276,6 +277,7 @@ static void derive_channels(struct config *config, struct config_report *report)
     config->options.namespaces = namespaces;
     config->options.namespaces_len = config->namespaces_len;
     config_derive_map(&config->options.without_namespace);
+    shared_poll_options_complete(&config->options.without_namespace.shared_poll);
     if (config->options.without_namespace.publication_data_format == PUBLICATION_DATA_NOT_EMPTY) {
         config->options.without_namespace.publication_data_format = format;
     }

@@ -266,6 +266,70 @@ static void check_histories(struct config *config, struct config_report *report)
     }
 }
 
+static bool has_poll_backend(const struct config *config, const struct channel_options *options)
+{
+    const char *name = options->shared_poll.proxy_name;
+
+    return (name[0] != '\0' && strcmp(name, "default") != 0) ||
+           config->proxy.shared_poll_refresh.endpoint[0] != '\0';
+}
+
+bool config_asks_shared_poll(const struct config *config, const struct channel_options *options)
+{
+    return options->subscription_type == CLIENT_SUBSCRIPTION_SHARED_POLL &&
+           has_poll_backend(config, options);
+}
+
+/* What of a namespace's shared polls is at odds. NULL: nothing. *key is the one to look at. */
+static const char *find_odd_shared_poll(const struct config *config,
+                                        const struct channel_options *options, const char **key)
+{
+    if (options->subscription_type != CLIENT_SUBSCRIPTION_SHARED_POLL) {
+        return NULL;
+    }
+    *key = "subscription_type";
+    if (config->options.shared_poll_hmac_secret_key[0] == '\0') {
+        return "found \"shared_poll\", expected shared_poll.hmac_secret_key to be set";
+    }
+    *key = "shared_poll.proxy_name";
+    if (!has_poll_backend(config, options)) {
+        return "found the default, expected channel.proxy.shared_poll_refresh.endpoint to be set, "
+               "or another name";
+    }
+    *key = "shared_poll.publish_enabled";
+    if (options->shared_poll.publish_enabled &&
+        options->shared_poll.mode != SHARED_POLL_VERSIONED) {
+        return "found true, expected shared_poll.mode \"versioned\" beside it";
+    }
+    return NULL;
+}
+
+static void check_shared_poll(const struct config *config, const struct config_scope *scope,
+                              struct config_report *report)
+{
+    const char *key;
+    const char *what = find_odd_shared_poll(config, scope->values, &key);
+
+    if (what != NULL) {
+        const struct config_key *found = config_scope_find(scope, key);
+
+        BUG_IF(found == NULL);
+        config_report_error(report, &scope->origins[found - scope->keys], "%s%s: %s", scope->path,
+                            key, what);
+    }
+}
+
+static void check_shared_polls(struct config *config, struct config_report *report)
+{
+    struct config_scope scope = config_scope_without_namespace(config);
+
+    check_shared_poll(config, &scope, report);
+    for (size_t i = 0; i < config->namespaces_len; i++) {
+        scope = config_scope_namespace(config, config->namespaces[i]);
+        check_shared_poll(config, &scope, report);
+    }
+}
+
 static void check_personal_channel(struct config *config, struct config_report *report)
 {
     static const char key[] =
@@ -334,6 +398,7 @@ void config_check(struct config *config, struct config_report *report)
     check_histories(config, report);
     check_personal_channel(config, report);
     config_check_maps(config, report);
+    check_shared_polls(config, report);
     config_check_tokens(config, report);
     note_open_doors(config, report);
 }

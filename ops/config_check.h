@@ -9,4 +9,8 @@
  * not meant. */
 void config_check(struct config *config, struct config_report *report);
 
+/* Has the namespace shared polls, and a backend to be asked for them? Without one config_check
+ * reports it. */
+bool config_asks_shared_poll(const struct config *config, const struct channel_options *options);
+
 #endif

@@ -50,7 +50,6 @@ const struct config_foreign config_foreign_keys[] = {
     SWITCHED("presence_manager"),
     TYPED("map_broker", "memory"),
     SWITCHED("controller"),
-    SECTION("shared_poll"),
 
     PROXY_FOREIGN_KEYS("client.proxy.connect."),
     PROXY_FOREIGN_KEYS("client.proxy.refresh."),
@@ -65,10 +64,10 @@ const struct config_foreign config_foreign_keys[] = {
     PROXY_FOREIGN_KEYS("channel.proxy.publish."),
     PROXY_FOREIGN_KEYS("channel.proxy.sub_refresh."),
     PROXY_FOREIGN_KEYS("channel.proxy.state."),
+    PROXY_FOREIGN_KEYS("channel.proxy.shared_poll_refresh."),
     PROXY_FOREIGN_KEYS("channel.proxy.map_publish."),
     PROXY_FOREIGN_KEYS("channel.proxy.map_remove."),
     ASKED("channel.proxy.subscribe_stream"),
-    ASKED("channel.proxy.shared_poll_refresh"),
     SECTION("channel.proxy.cache_empty"),
     PROXY_FOREIGN_KEYS("rpc.proxy."),
     SECTION("consumers"),
@@ -113,7 +112,6 @@ const struct config_foreign config_foreign_channel_keys[] = {
     VALUE("subscribe_stream_proxy_enabled", "false"),
     VALUE("subscribe_stream_proxy_name", "default"),
     VALUE("subscribe_stream_proxy_bidirectional", "false"),
-    SECTION("shared_poll"),
 };
 const size_t config_foreign_channel_keys_len =
     sizeof(config_foreign_channel_keys) / sizeof(config_foreign_channel_keys[0]);

@@ -8,6 +8,7 @@
 #include "codec/jwt.h"
 #include "ops/config.h"
 #include "ops/config_keys_proxy.h"
+#include "ops/config_keys_shared_poll.h"
 #include "shards/limits.h"
 
 enum {
@@ -269,6 +270,7 @@ const struct config_key config_keys[] = {
     PROXY_TARGET_KEYS("channel.proxy.state.", struct config, proxy.state),
     PROXY_KEYS("channel.proxy.map_publish.", struct config, proxy.map_publish),
     PROXY_KEYS("channel.proxy.map_remove.", struct config, proxy.map_remove),
+    PROXY_KEYS("channel.proxy.shared_poll_refresh.", struct config, proxy.shared_poll_refresh),
     {.path = "proxies",
      .type = CONFIG_TREE,
      AT(named_proxies),
@@ -297,6 +299,8 @@ const struct config_key config_keys[] = {
            "Bytes that the keys of one map may take."),
     CHOICE("channel.publication_data_format", AT(publication_data_format), data_formats, "",
            "What a publication must be, for namespaces that do not say."),
+
+    SHARED_POLL_KEYS,
 
     BOOL("websocket.disabled", NODE(websocket.disabled), "false", "Serve no WebSocket clients."),
     STRING("websocket.handler_prefix", NODE(websocket.handler_prefix), PATH_BYTES_MAX,
@@ -560,6 +564,8 @@ const struct config_key config_channel_keys[] = {
     CHANNEL_DURATION("client_publish_debounce_interval", client_publish_debounce_interval_ms,
                      "Clients of a map leave so much time between two publications of one key, "
                      "and send the latest."),
+
+    SHARED_POLL_CHANNEL_KEYS,
 };
 const size_t config_channel_keys_len = sizeof(config_channel_keys) / sizeof(config_channel_keys[0]);
 static_assert(sizeof(config_channel_keys) / sizeof(config_channel_keys[0]) <=
@@ -588,3 +594,4 @@ static_assert(sizeof(enum recovery_mode) == sizeof(unsigned), "a choice is unsig
 static_assert(sizeof(enum client_subscription_type) == sizeof(unsigned), "a choice is unsigned");
 static_assert(sizeof(enum map_mode) == sizeof(unsigned), "a choice is unsigned");
 static_assert(sizeof(enum map_client_key) == sizeof(unsigned), "a choice is unsigned");
+static_assert(sizeof(enum shared_poll_mode) == sizeof(unsigned), "a choice is unsigned");

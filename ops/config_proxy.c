@@ -6,8 +6,10 @@
 #include <strings.h>
 
 #include "codec/http1.h"
+#include "ops/config_check.h"
 #include "ops/config_endpoint.h"
 #include "ops/config_scope.h"
+#include "ops/config_transform.h"
 
 enum {
     KEY_SETS_MAX = 2, /* Endpoints beside those of proxies. */
@@ -149,36 +151,6 @@ static void derive_static_headers(struct deriving *at, const struct candidate *c
     out->static_headers_len = len;
 }
 
-/* What is wrong with a transform; NULL: nothing. */
-static const char *read_transform(const struct config_node *node, struct proxy_transform *out)
-{
-    const struct config_node *error = config_node_member(node, "to_error");
-    const struct config_node *disconnect = config_node_member(node, "to_disconnect");
-    const bool is_error = error != NULL && config_node_number(error, "code") != 0;
-
-    *out = (struct proxy_transform){.status = config_node_number(node, "status_code")};
-    if (out->status < 100 || out->status > 599) {
-        return "found no status_code, expected one of 100 to 599";
-    }
-    if (is_error) {
-        out->code = config_node_number(error, "code");
-        out->text = config_node_text(error, "message");
-        out->is_temporary = strcmp(config_node_text(error, "temporary"), "true") == 0;
-        return out->code >= 400 && out->code <= 1999
-                   ? NULL
-                   : "found another code of an error, expected 400 to 1999";
-    }
-    if (disconnect == NULL || config_node_number(disconnect, "code") == 0) {
-        return "found no code, expected to_error.code or to_disconnect.code";
-    }
-    out->is_disconnect = true;
-    out->code = config_node_number(disconnect, "code");
-    out->text = config_node_text(disconnect, "reason");
-    return out->code >= 4000 && out->code <= 4999
-               ? NULL
-               : "found another code of a disconnect, expected 4000 to 4999";
-}
-
 static void derive_transforms(struct deriving *at, const struct candidate *candidate,
                               struct proxy_options *out)
 {
@@ -197,7 +169,7 @@ static void derive_transforms(struct deriving *at, const struct candidate *candi
         return;
     }
     for (const struct config_node *member = node->first; member != NULL; member = member->next) {
-        const char *wrong = read_transform(member, &transforms[len]);
+        const char *wrong = config_transform_read(member, &transforms[len]);
 
         if (wrong != NULL) {
             config_report_error(at->report, &member->origin, "%shttp.status_to_code_transforms: %s",
@@ -407,6 +379,7 @@ struct standards {
     struct candidate *state;
     struct candidate *map_publish;
     struct candidate *map_remove;
+    struct candidate *shared_poll_refresh;
 };
 
 static void derive_channel(struct deriving *at, const struct config_scope *scope,
@@ -432,6 +405,9 @@ static void derive_channel(struct deriving *at, const struct config_scope *scope
          standards->map_publish, &options->map.publish_proxy},
         {"map.remove_proxy_", options->map.remove_proxy_enabled, options->map.remove_proxy_name,
          standards->map_remove, &options->map.remove_proxy},
+        {"shared_poll.proxy_", config_asks_shared_poll(at->config, options),
+         options->shared_poll.proxy_name[0] == '\0' ? "default" : options->shared_poll.proxy_name,
+         standards->shared_poll_refresh, &options->shared_poll.proxy},
     };
 
     for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++) {
@@ -442,6 +418,10 @@ static void derive_channel(struct deriving *at, const struct config_scope *scope
         snprintf(key, sizeof(key), "%senabled", uses[i].key);
         const struct config_key *found = config_scope_find(scope, key);
 
+        if (found == NULL) {
+            snprintf(key, sizeof(key), "%sname", uses[i].key);
+            found = config_scope_find(scope, key);
+        }
         BUG_IF(found == NULL);
         const struct user user = {path, &scope->origins[found - scope->keys], uses[i].enabled,
                                   uses[i].name};
@@ -516,6 +496,8 @@ static void derive_all(struct deriving *at)
         .state = add_default(at, "channel.proxy.state.", &said->state),
         .map_publish = add_default(at, "channel.proxy.map_publish.", &said->map_publish),
         .map_remove = add_default(at, "channel.proxy.map_remove.", &said->map_remove),
+        .shared_poll_refresh =
+            add_default(at, "channel.proxy.shared_poll_refresh.", &said->shared_poll_refresh),
     };
     struct config_scope scope = config_scope_without_namespace(config);
 

@@ -40,6 +40,7 @@ struct config_default_proxies {
     struct config_proxy map_remove;
     struct config_proxy client_state; /* These two are told, not asked. */
     struct config_proxy state;
+    struct config_proxy shared_poll_refresh;
 };
 
 /* Who uses which, and where it is: config->options gets its proxies and endpoints, channels and RPC

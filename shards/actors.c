@@ -76,6 +76,43 @@ static void actors_on_placement(struct actors *actors, const struct message *mes
     }
 }
 
+/* What homes, directories and other shards say to an edge. */
+static void actors_on_edge_message(struct actors *actors, const struct message *message)
+{
+    switch ((enum message_type)message->type) {
+    case MESSAGE_SUBSCRIBED:
+    case MESSAGE_PUBLISHED:
+    case MESSAGE_PUBLICATION:
+    case MESSAGE_MOVED:
+    case MESSAGE_PRESENCE:
+    case MESSAGE_HISTORY:
+    case MESSAGE_MAP_PAGE:
+    case MESSAGE_USER_ADDED:
+    case MESSAGE_USER_TAKEN:
+    case MESSAGE_SESSION_COMMAND:
+    case MESSAGE_SURVEY:
+    case MESSAGE_SURVEY_RESULT:
+    case MESSAGE_EMULATE:
+    case MESSAGE_EMULATED:
+    case MESSAGE_NODES:
+    case MESSAGE_USERS_WANTED:
+    case MESSAGE_REVOKED:
+    case MESSAGE_REVOCATIONS:
+        edge_on_message(actors->edge, message);
+        break;
+    case MESSAGE_POLL_TRACK:
+    case MESSAGE_POLL_UNTRACK:
+    case MESSAGE_POLL_UPDATE:
+    case MESSAGE_POLL_EPOCH:
+        edge_on_poll_message(actors->edge, message);
+        break;
+    default:
+        (void)WARN_IF(true); /* Not for a serving shard. */
+        message_release(message);
+        break;
+    }
+}
+
 static void actors_on_message(void *actor, const struct message *message)
 {
     struct actors *actors = actor;
@@ -115,33 +152,8 @@ static void actors_on_message(void *actor, const struct message *message)
     case MESSAGE_PLACEMENT:
         actors_on_placement(actors, message);
         break;
-    case MESSAGE_SUBSCRIBED:
-    case MESSAGE_PUBLISHED:
-    case MESSAGE_PUBLICATION:
-    case MESSAGE_MOVED:
-    case MESSAGE_PRESENCE:
-    case MESSAGE_HISTORY:
-    case MESSAGE_MAP_PAGE:
-    case MESSAGE_USER_ADDED:
-    case MESSAGE_USER_TAKEN:
-    case MESSAGE_SESSION_COMMAND:
-    case MESSAGE_SURVEY:
-    case MESSAGE_SURVEY_RESULT:
-    case MESSAGE_EMULATE:
-    case MESSAGE_EMULATED:
-    case MESSAGE_NODES:
-    case MESSAGE_USERS_WANTED:
-    case MESSAGE_REVOKED:
-    case MESSAGE_REVOCATIONS:
-        edge_on_message(actors->edge, message);
-        break;
-    case MESSAGE_NODES_ASK:
-    case MESSAGE_REVOKE:
-    case MESSAGE_SLOTS_SETTLED:
-    case MESSAGE_TYPE_NONE:
-    case MESSAGE_TYPES_LEN:
-        (void)WARN_IF(true); /* Not for a serving shard. */
-        message_release(message);
+    default:
+        actors_on_edge_message(actors, message);
         break;
     }
 }

@@ -12,6 +12,7 @@
 
 #include "shards/counters_backends.h"
 #include "shards/counters_wildcards.h"
+#include "shards/counters_shared_poll.h"
 #include "shards/families.h"
 
 /* Of rows that stand together. */
@@ -246,6 +247,8 @@
       "Calls of the server API.") \
     X(API_UNBLOCK_USER, "api_command_count", "protocol=\"http\",method=\"unblock_user\"", COUNTER, \
       "Calls of the server API.") \
+    X(API_SHARED_POLL_PUBLISH, "api_command_count", \
+      "protocol=\"http\",method=\"shared_poll_publish\"", COUNTER, "Calls of the server API.") \
     X(API_BATCH, "api_command_count", "protocol=\"http\",method=\"batch\"", COUNTER, \
       "Calls of the server API.") \
     X(API_MAP_PUBLISH, "api_command_count", "protocol=\"http\",method=\"map_publish\"", COUNTER, \
@@ -264,6 +267,7 @@
       "Calls of the server API.") \
     COUNTER_TABLE_BACKENDS(X) \
     COUNTER_TABLE_WILDCARDS(X) \
+    COUNTER_TABLE_SHARED_POLL(X) \
     X(HTTP_WEBSOCKET, "node_incoming_http_requests_total", "path=\"websocket\"", COUNTER, \
       "HTTP requests.") \
     X(HTTP_HTTP_STREAM, "node_incoming_http_requests_total", "path=\"http_stream\"", COUNTER, \

@@ -119,6 +119,19 @@ static bool write_PROXY_USE(struct writer *out, const struct node *node, uint32_
     return write_value(out, "name", uses.items[value].proxy->name);
 }
 
+static bool write_TRIGGER(struct writer *out, const struct node *node, uint32_t value)
+{
+    (void)node;
+    return write_value(out, "trigger", value == POLL_BY_TIMER ? "timer" : "notification");
+}
+
+static bool write_POLLED(struct writer *out, const struct node *node, uint32_t value)
+{
+    static const char *const names[POLL_RESULTS] = {"polled", "changed", "unchanged", "removed"};
+    (void)node;
+    return write_value(out, "result", names[value]);
+}
+
 static bool write_YES_RECOVERED(struct writer *out, const struct node *node, uint32_t value)
 {
     (void)node;

@@ -23,6 +23,10 @@ enum { ERROR_CODE_FIRST = 100, ERROR_CODE_LAST = 113 };
 /* Close codes that servers send; one place for those of applications. */
 enum { CLOSE_CODES = 31 };
 
+/* Why keys of a shared poll are asked for, and what became of them. */
+enum poll_trigger { POLL_BY_TIMER, POLL_BY_NOTIFICATION, POLL_TRIGGERS };
+enum poll_result { POLL_POLLED, POLL_CHANGED, POLL_UNCHANGED, POLL_REMOVED, POLL_RESULTS };
+
 /* How many values a label has. Methods have one more: it is not known any more, or there is none.
  */
 enum {
@@ -36,6 +40,8 @@ enum {
     LABEL_API_METHOD_LEN = API_METHOD_COUNT + 1,
     LABEL_ACTION_LEN = ACTIONS,
     LABEL_PROXY_USE_LEN = PROXY_USES_MAX,
+    LABEL_TRIGGER_LEN = POLL_TRIGGERS,
+    LABEL_POLLED_LEN = POLL_RESULTS,
     LABEL_YES_RECOVERED_LEN = 2,
     LABEL_YES_PUBLICATIONS_LEN = 2,
 };
@@ -66,6 +72,10 @@ enum {
       "What the node was asked to do, by clients and by itself.") \
     X(API_ERROR, "api_command_errors_total", API_METHOD, API_ERROR, "protocol=\"http\"", COUNTER, \
       "Errors answered to the server API.") \
+    X(POLL_ERROR, "shared_poll_handler_error_count", TRIGGER, NONE, WITH_NAMESPACE, COUNTER, \
+      "Polls of keys that failed.") \
+    X(POLL_ITEMS, "shared_poll_items_count", TRIGGER, POLLED, WITH_NAMESPACE, COUNTER, \
+      "Keys that backends were asked for, and what they answered.") \
     X(PROXY_INFLIGHT, "proxy_inflight_requests", PROXY_USE, NONE, "protocol=\"http\"", GAUGE, \
       "Requests of proxies that are not answered yet.") \
     X(PROXY_ERROR, "proxy_errors", PROXY_USE, NONE, "protocol=\"http\"", COUNTER, \
@@ -88,6 +98,10 @@ enum {
       "Questions to all shards of all nodes.") \
     X(API, "api_command_duration_seconds_histogram", API_METHOD, "protocol=\"http\"", DEFAULT, \
       "Calls of the server API.") \
+    X(POLL, "shared_poll_handler_duration_seconds", TRIGGER, WITH_NAMESPACE, DEFAULT, \
+      "Polls of keys that clients track.") \
+    X(POLL_WAIT, "shared_poll_sem_wait_duration_seconds", TRIGGER, WITH_NAMESPACE, DEFAULT, \
+      "From when keys are due to their poll.") \
     X(PROXY, "proxy_duration_seconds_histogram", PROXY_USE, "protocol=\"http\"", DEFAULT, \
       "Requests of proxies.")
 

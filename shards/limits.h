@@ -55,6 +55,16 @@ enum {
     WEBHOOK_RETRY_MS_MAX = 20 * 1000,
     WEBHOOK_SETTLE_MS = 50,
     WEBHOOK_RUNS_GONE_MAX = 256,
+    /* Shared polls. Keys that clients of a shard track, each for itself; the length of a key and of
+     * an epoch. Polls of a shard that are not answered (shared_poll.concurrency_limit says how many
+     * are under way), and what a poller keeps of what it was told. */
+    TRACKED_KEYS_A_SHARD_MAX = 1 << 22,
+    TRACKED_KEY_LEN_MAX = 1024,
+    POLL_EPOCH_LEN_MAX = 255,
+    POLLS_A_SHARD_MAX = 4096,
+    POLLS_A_NODE = 64,
+    POLL_KEPT_BYTES_A_SHARD_MAX = 256 << 20,
+    POLL_EPOCH_KEPT_MS = 60 * 1000, /* That a backend gave to a channel. */
 
     /* Of the router: channels of other homes, and channels at home here that nodes want. */
     RELAY_CHANNELS_MAX = 1 << 21,

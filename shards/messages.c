@@ -40,7 +40,6 @@ enum message_class message_class_of(enum message_type type)
     X(USER_TAKE, user_take, user) \
     X(USER_COMMAND, user_command, command) \
     X(SESSION_COMMAND, session_command, command) \
-    X(SURVEY, survey, pattern) \
     X(SURVEY_RESULT, survey_result, result) \
     X(EMULATE, emulate, frame) \
     X(SLOTS_READY, slots_ready, slots) \
@@ -74,20 +73,40 @@ static void release_pass_on(struct message_pass_on body)
     buf_release(body.identity);
 }
 
+/* X(name, body, member, member): messages with two bufs, which their body begins with. */
+#define MESSAGES_WITH_TWO_BUFS(X) \
+    X(SUBSCRIBE, subscribe, channel, identity) \
+    X(UNSUBSCRIBE, unsubscribe, channel, identity) \
+    X(PUBLISH, publish, request, identity) \
+    X(MAP_ASK, map_ask, channel, cursor) \
+    X(SURVEY, survey, pattern, request) \
+    X(POLL_TRACK, poll_track, channel, keys) \
+    X(POLL_UNTRACK, poll_untrack, channel, keys) \
+    X(POLL_UPDATE, poll_update, channel, item) \
+    X(POLL_EPOCH, poll_epoch, channel, epoch)
+
+#define ASSERT_BOTH(name, body, one, other) \
+    static_assert(offsetof(struct message_##body, one) == 0 && \
+                      offsetof(struct message_##body, other) == sizeof(struct buf *), \
+                  #body " begins with its bufs");
+MESSAGES_WITH_TWO_BUFS(ASSERT_BOTH)
+#undef ASSERT_BOTH
+
+static void release_both(const struct message *message)
+{
+    struct buf *bufs[2];
+    memcpy(bufs, message->body, sizeof(bufs));
+    buf_release(bufs[0]);
+    buf_release(bufs[1]);
+}
+
 void message_release(const struct message *message)
 {
     switch ((enum message_type)message->type) {
-    case MESSAGE_SUBSCRIBE:
-        buf_release(message_as_subscribe(message).channel);
-        buf_release(message_as_subscribe(message).identity);
-        break;
-    case MESSAGE_UNSUBSCRIBE:
-        buf_release(message_as_unsubscribe(message).channel);
-        buf_release(message_as_unsubscribe(message).identity);
-        break;
-    case MESSAGE_PUBLISH:
-        buf_release(message_as_publish(message).request);
-        buf_release(message_as_publish(message).identity);
+#define HAS_TWO_BUFS(name, body, one, other) case MESSAGE_##name:
+        MESSAGES_WITH_TWO_BUFS(HAS_TWO_BUFS)
+#undef HAS_TWO_BUFS
+        release_both(message);
         break;
     case MESSAGE_PASS_ON:
         release_pass_on(message_as_pass_on(message));
@@ -100,10 +119,6 @@ void message_release(const struct message *message)
         break;
     case MESSAGE_HISTORY:
         stream_page_release(message_as_history(message).page);
-        break;
-    case MESSAGE_MAP_ASK:
-        buf_release(message_as_map_ask(message).channel);
-        buf_release(message_as_map_ask(message).cursor);
         break;
     case MESSAGE_MAP_PAGE:
         stream_page_release(message_as_map_page(message).page);

@@ -3,8 +3,8 @@
  * and what a full ring does.
  *
  * Roles. Every serving shard is an EDGE (it holds connections, sessions and the local fan-out), a
- * HOME (of the channels of its slots) and a DIRECTORY (of the users of its slots). The ROUTER is
- * the last shard.
+ * HOME (of the channels of its slots), a DIRECTORY (of the users of its slots) and a POLLER (of the
+ * shared polls of its slots, for the edges of its own node alone). The ROUTER is the last shard.
  *
  * Payloads are bufs (runtime/buf.h). A message carries one count of each buf in it; the receiver
  * gives it back. When mailbox_send returns false the count is still the sender's.
@@ -58,6 +58,10 @@
     X(SESSION_COMMAND, session_command, DIRECTORY, EDGE, MESSAGE_REPLY) \
     X(SURVEY, survey, EDGE, EDGE, MESSAGE_REQUEST) \
     X(SURVEY_RESULT, survey_result, EDGE, EDGE, MESSAGE_REPLY) \
+    X(POLL_TRACK, poll_track, EDGE, POLLER, MESSAGE_REQUEST) \
+    X(POLL_UNTRACK, poll_untrack, EDGE, POLLER, MESSAGE_REPLY) \
+    X(POLL_UPDATE, poll_update, POLLER, EDGE, MESSAGE_REPLY) \
+    X(POLL_EPOCH, poll_epoch, POLLER, EDGE, MESSAGE_REPLY) \
     X(EMULATE, emulate, EDGE, EDGE, MESSAGE_REQUEST) \
     X(EMULATED, emulated, EDGE, EDGE, MESSAGE_REPLY) \
     X(REVOKE, revoke, EDGE, ROUTER, MESSAGE_REQUEST) \
@@ -458,11 +462,14 @@ struct message_session_command {
 enum survey_op {
     SURVEY_CHANNELS, /* Names with local subscribers that match a glob pattern. */
     SURVEY_ALIVE,    /* Nothing: the answer is that there is one. Not passed on to other nodes. */
+    /* Every node's poller of the channel takes what the server API says of a key. */
+    SURVEY_POLL_PUBLISH,
 };
 
 /* handle: the asker's call. */
 struct message_survey {
-    struct buf *pattern; /* NULL: all. */
+    struct buf *pattern; /* NULL: all. Of POLL_PUBLISH: the channel, */
+    struct buf *request; /* and what of it, as the API had it. NULL: none. */
     uint32_t op;
 };
 
@@ -471,6 +478,36 @@ struct message_survey_result {
     struct buf *result; /* survey_channels_next(); NULL: nothing. */
     uint32_t op;
     uint32_t error; /* 0, or an enum client_error. */
+};
+
+/* The shard's clients track these keys: it wants to be told of them from now on, and now if there
+ * is something to tell. Keys that it tracks already are asked for again where nothing is known. */
+struct message_poll_track {
+    struct buf *channel;
+    struct buf *keys; /* survey_channels_next(): names with unused numbers. */
+};
+
+/* None of the shard's clients tracks them any more. */
+struct message_poll_untrack {
+    struct buf *channel;
+    struct buf *keys;
+};
+
+enum poll_update_flag {
+    POLL_UPDATE_KEPT = 1u << 0, /* The poller keeps it: whoever does so too takes no memory. */
+};
+
+struct message_poll_update {
+    struct buf *channel;
+    struct buf *item; /* poll_item_of() */
+    uint32_t flags;
+};
+
+/* What was told of the channel before is of another epoch. Of a shard's keys, whatever comes after
+ * is of this one. */
+struct message_poll_epoch {
+    struct buf *channel;
+    struct buf *epoch; /* NULL: "". */
 };
 
 enum { EMULATION_NAME_LEN = 16 };

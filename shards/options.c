@@ -117,6 +117,10 @@ void node_options_init(struct node_options *options)
     options->without_namespace.name = "";
     options->without_namespace.map_clients_presence_channel_prefix = "";
     options->without_namespace.map_users_presence_channel_prefix = "";
+    options->shared_poll_hmac_secret_key = "";
+    options->shared_poll_hmac_previous_secret_key = "";
+    options->without_namespace.shared_poll.proxy_name = "";
+    shared_poll_options_complete(&options->without_namespace.shared_poll);
 }
 
 static uint32_t or_else(uint32_t value, uint32_t otherwise)
@@ -168,4 +172,20 @@ void channel_options_of_wildcard(const struct channel_options *options, struct c
     if (!options->allow_wildcard_subscribe_by_proxy) {
         out->subscribe_proxy = NULL;
     }
+}
+
+static uint64_t or_else_ms(uint64_t value_ms, uint64_t otherwise_ms)
+{
+    return value_ms != 0 ? value_ms : otherwise_ms;
+}
+
+void shared_poll_options_complete(struct shared_poll_options *shared_poll)
+{
+    shared_poll->refresh_interval_ms = or_else_ms(shared_poll->refresh_interval_ms, 10 * 1000);
+    shared_poll->refresh_batch_size = or_else(shared_poll->refresh_batch_size, 1000);
+    shared_poll->max_keys_per_connection = or_else(shared_poll->max_keys_per_connection, 5000);
+    shared_poll->channel_shutdown_delay_ms =
+        or_else_ms(shared_poll->channel_shutdown_delay_ms, 1000);
+    shared_poll->track_expired_extra_delay_ms =
+        or_else_ms(shared_poll->track_expired_extra_delay_ms, 25 * 1000);
 }

@@ -115,6 +115,25 @@ static inline bool map_has_stream(const struct map_options *map)
 /* Gives what is 0 the value that a node goes by. */
 void map_options_complete(struct map_options *map);
 
+/* Who numbers what a backend says of a key: the node, where it differs, or the backend. */
+enum shared_poll_mode { SHARED_POLL_VERSIONLESS, SHARED_POLL_VERSIONED };
+
+/* Of a namespace of shared polls. */
+struct shared_poll_options {
+    const char *proxy_name; /* As it was configured. */
+    enum shared_poll_mode mode;
+    bool publish_enabled; /* The server API may tell of keys, too. */
+    uint64_t refresh_interval_ms;
+    uint32_t refresh_batch_size;      /* Keys of one request. */
+    uint32_t max_keys_per_connection; /* Of one channel. */
+    uint64_t channel_shutdown_delay_ms;
+    uint64_t track_expired_extra_delay_ms;
+    const struct proxy_options *proxy; /* Whom to ask; never NULL where it is one. */
+};
+
+/* Gives what is 0 the value that a node goes by. */
+void shared_poll_options_complete(struct shared_poll_options *shared_poll);
+
 /* Of one namespace, or of channels without one. */
 struct channel_options {
     const char *name; /* "" for channels without a namespace. */
@@ -160,6 +179,7 @@ struct channel_options {
     enum publication_data_format publication_data_format;
     enum client_subscription_type subscription_type;
     struct map_options map; /* Of the three types of maps. */
+    struct shared_poll_options shared_poll;
     /* Who is subscribed is entered into the map channel of that name and the channel's; "": none.
      */
     const char *map_clients_presence_channel_prefix; /* By client, */
@@ -387,6 +407,11 @@ struct node_options {
     bool prometheus_enabled;
     const char *prometheus_handler_prefix; /* "/metrics" */
     const char *metrics_prefix;            /* "roost": before each metric's name. */
+
+    const char *shared_poll_hmac_secret_key; /* Of the signatures of keys; "": none. */
+    const char *shared_poll_hmac_previous_secret_key;
+    int64_t shared_poll_hmac_previous_secret_key_valid_until_s; /* Unix time; 0: for ever. */
+    uint32_t shared_poll_concurrency_limit; /* Polls under way on the node; 0: 64. */
 
     uint32_t channel_max_length;   /* Bytes of a channel's name. */
     uint64_t history_memory_limit; /* Bytes that histories may take, */

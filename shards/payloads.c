@@ -444,6 +444,36 @@ struct session_command session_command_of(const struct buf *buf)
     };
 }
 
+/* ---- shared polls ---- */
+
+struct poll_item_head {
+    uint64_t version;
+    uint32_t removed;
+    uint32_t is_binary;
+};
+
+struct buf *poll_item_make(const struct poll_item *item)
+{
+    const struct poll_item_head head = {item->version, item->removed, item->is_binary};
+    const struct span parts[] = {item->key, item->data};
+    return pack(&head, sizeof(head), parts, 2);
+}
+
+struct poll_item poll_item_of(const struct buf *buf)
+{
+    struct poll_item_head head;
+    struct span parts[2];
+    memcpy(&head, buf->bytes, sizeof(head));
+    unpack(buf, sizeof(head), parts, 2);
+    return (struct poll_item){
+        .key = parts[0],
+        .data = parts[1],
+        .version = head.version,
+        .removed = head.removed != 0,
+        .is_binary = head.is_binary != 0,
+    };
+}
+
 /* ---- surveys ---- */
 
 struct survey_item_head {

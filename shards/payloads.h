@@ -194,6 +194,17 @@ struct session_command {
 MUST_CHECK struct buf *session_command_make(const struct session_command *command);
 struct session_command session_command_of(const struct buf *buf);
 
+/* What is known of a key of a shared poll. */
+struct poll_item {
+    struct span key;
+    struct span data;
+    uint64_t version;
+    bool removed;   /* There is no such key any more: no data. */
+    bool is_binary; /* `data` is not JSON. */
+};
+MUST_CHECK struct buf *poll_item_make(const struct poll_item *item);
+struct poll_item poll_item_of(const struct buf *buf);
+
 /* The channels of one shard: names with counts, packed. Begin with a zeroed list; what was added is
  * in its buf, which is the caller's. */
 struct survey_channels {

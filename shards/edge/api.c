@@ -39,6 +39,7 @@ static const enum counter method_counters[API_METHOD_COUNT] = {
     [API_METHOD_MAP_READ_STREAM] = COUNTER_API_MAP_READ_STREAM,
     [API_METHOD_MAP_STATS] = COUNTER_API_MAP_STATS,
     [API_METHOD_MAP_CLEAR] = COUNTER_API_MAP_CLEAR,
+    [API_METHOD_SHARED_POLL_PUBLISH] = COUNTER_API_SHARED_POLL_PUBLISH,
 };
 
 struct pool *api_pool_create(void)
@@ -227,6 +228,8 @@ static enum json_result call_start(struct edge *edge, struct call *call, struct 
     case API_METHOD_BLOCK_USER:
     case API_METHOD_UNBLOCK_USER:
         return call_revoke(edge, call, body, scratch);
+    case API_METHOD_SHARED_POLL_PUBLISH:
+        return call_shared_poll_publish(edge, call, body, scratch);
     case API_METHOD_RPC:
         call->error = API_ERROR_NOT_FOUND;
         return JSON_OK;

@@ -64,6 +64,7 @@ bool api_keys_is_of_channels(enum api_method method)
     case API_METHOD_MAP_READ_STREAM:
     case API_METHOD_MAP_STATS:
     case API_METHOD_MAP_CLEAR:
+    case API_METHOD_SHARED_POLL_PUBLISH:
         return true;
     default:
         return false;

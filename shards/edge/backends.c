@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "shards/edge/backends_state.h"
+#include "shards/edge/key_poller.h"
 #include "shards/edge/proxy.h"
 #include "shards/edge/webhooks.h"
 
@@ -226,6 +227,9 @@ void backends_finish(struct backend_ask *ask, const struct backend_answer *answe
         break;
     case BACKEND_ASKER_KEYS:
         key_source_on_answer(&edge->key_sources[handle], answer);
+        break;
+    case BACKEND_ASKER_POLLER:
+        key_poller_on_answer(edge, handle, answer);
         break;
     case BACKEND_ASKER_WEBHOOKS:
         webhooks_on_answer(edge->actors->webhooks, handle, answer);

@@ -31,7 +31,12 @@ struct backend_answer {
 };
 
 /* Whose on_answer is called. */
-enum backend_asker { BACKEND_ASKER_PROXY, BACKEND_ASKER_WEBHOOKS, BACKEND_ASKER_KEYS };
+enum backend_asker {
+    BACKEND_ASKER_PROXY,
+    BACKEND_ASKER_WEBHOOKS,
+    BACKEND_ASKER_KEYS,
+    BACKEND_ASKER_POLLER,
+};
 
 struct backend_request {
     uint32_t endpoint; /* Of options->endpoints. */

@@ -69,6 +69,7 @@ CALL_START(unsubscribe);
 CALL_START(subscribe);
 CALL_START(refresh);
 CALL_START(revoke); /* A token, a user's tokens, a user; and lifting that. */
+CALL_START(shared_poll_publish);
 #undef CALL_START
 
 /* The result of a method on maps. */

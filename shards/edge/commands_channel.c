@@ -4,6 +4,7 @@
 #include "shards/edge/commands.h"
 #include "shards/edge/hub.h"
 #include "shards/edge/streams.h"
+#include "shards/edge/tracking.h"
 
 struct verdict command_send_publication(struct edge *edge, struct session *session,
                                         uint32_t command_id, const struct publish_request *request,
@@ -53,7 +54,7 @@ struct verdict command_publish(struct edge *edge, struct session *session,
         return command_publish_key(edge, session, command, channel_options);
     }
     if (command->publish.type != CLIENT_SUBSCRIPTION_STREAM ||
-        channel_options->map.mode != MAP_NONE) {
+        channel_options->map.mode != MAP_NONE || tracking_is_of(channel_options)) {
         return VERDICT_ERROR(BAD_REQUEST);
     }
     struct proxy_answer answer = {.data = command->publish.data};

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The commands refresh and sub_refresh: PROTOCOL 8. */
+#include "codec/track.h"
 #include "shards/edge/auth.h"
 #include "shards/edge/commands.h"
 #include "shards/edge/grants.h"
 #include "shards/edge/server_subs.h"
+#include "shards/edge/tracking.h"
 
 struct verdict command_refresh(struct edge *edge, struct session *session,
                                const struct client_command *command, struct scratch *scratch)
@@ -41,6 +43,24 @@ struct verdict command_refresh(struct edge *edge, struct session *session,
     return VERDICT_DONE;
 }
 
+/* It waits while the channel's subscribe is still under way. */
+static struct verdict track(struct edge *edge, struct subscription *subscription,
+                            const struct client_command *command, struct scratch *scratch)
+{
+    if (subscription->state != SUBSCRIPTION_ACTIVE) {
+        subscription->is_awaited = true;
+        return (struct verdict){.waits = true};
+    }
+    switch (command->sub_refresh.type) {
+    case TRACK_TYPE_TRACK:
+        return tracking_track(edge, subscription, command, scratch);
+    case TRACK_TYPE_UNTRACK:
+        return tracking_untrack(edge, subscription, command, scratch);
+    default:
+        return VERDICT_ERROR(BAD_REQUEST);
+    }
+}
+
 struct verdict command_sub_refresh(struct edge *edge, struct session *session,
                                    const struct client_command *command, struct scratch *scratch)
 {
@@ -49,6 +69,10 @@ struct verdict command_sub_refresh(struct edge *edge, struct session *session,
         return VERDICT_DISCONNECT(BAD_REQUEST);
     }
     struct subscription *subscription = hub_find_subscription(edge, session, channel);
+    if (subscription != NULL && tracking_is_of(subscription->channel->options) &&
+        command->sub_refresh.type != TRACK_TYPE_REFRESH) {
+        return track(edge, subscription, command, scratch);
+    }
     struct subscription_grant *kept =
         subscription == NULL ? NULL : hub_grant_of(edge, subscription);
     if (kept == NULL) {

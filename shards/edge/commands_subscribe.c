@@ -8,6 +8,7 @@
 #include "shards/edge/map_subscriptions.h"
 #include "shards/edge/server_subs.h"
 #include "shards/edge/streams.h"
+#include "shards/edge/tracking.h"
 
 struct permissions_client command_client_of(const struct edge *edge, const struct session *session,
                                             struct span channel)
@@ -89,7 +90,10 @@ static struct verdict subscribe(struct edge *edge, struct session *session,
         .has_delta = !span_is_empty(request->delta) &&
                      (channel_options->allowed_delta_types & 1u << DELTA_TYPE_FOSSIL) != 0,
         .filter = filter,
-        .stream_flags = streams_flags_of(&effective, request, may_see_history),
+        .is_tracking = tracking_is_of(channel_options),
+        .stream_flags = tracking_is_of(channel_options)
+                            ? 0
+                            : streams_flags_of(&effective, request, may_see_history),
         .since = {request->offset, epoch_parse(request->epoch)},
     };
     return map_is_type(request->type)
@@ -104,6 +108,11 @@ static uint32_t find_fault(struct edge *edge, struct session *session,
 {
     const struct node_options *options = edge->options;
     const struct span channel = request->channel;
+    *channel_options = permissions_find_channel(options, channel);
+    const bool is_tracking = *channel_options != NULL && tracking_is_of(*channel_options);
+    if ((request->type == CLIENT_SUBSCRIPTION_SHARED_POLL) != is_tracking) {
+        return is_tracking ? CLIENT_ERROR_BAD_REQUEST : CLIENT_ERROR_NOT_AVAILABLE;
+    }
     if (channel.len > options->channel_max_length) {
         return CLIENT_ERROR_BAD_REQUEST;
     }
@@ -115,7 +124,6 @@ static uint32_t find_fault(struct edge *edge, struct session *session,
         options->client.channel_limit) {
         return CLIENT_ERROR_LIMIT_EXCEEDED;
     }
-    *channel_options = permissions_find_channel(options, channel);
     if (*channel_options == NULL) {
         return CLIENT_ERROR_UNKNOWN_CHANNEL;
     }
@@ -134,9 +142,6 @@ struct verdict command_subscribe(struct edge *edge, struct session *session,
     const struct client_subscribe_request *request = &command->subscribe;
     if (span_is_empty(request->channel)) {
         return VERDICT_DISCONNECT(BAD_REQUEST);
-    }
-    if (request->type == CLIENT_SUBSCRIPTION_SHARED_POLL) {
-        return VERDICT_ERROR(NOT_AVAILABLE);
     }
     if (!span_is_empty(request->delta) && !span_equal(request->delta, SPAN_LITERAL("fossil"))) {
         return VERDICT_DISCONNECT(BAD_REQUEST);

@@ -17,10 +17,12 @@
 #include "shards/edge/map_presence.h"
 #include "shards/edge/map_catch_ups.h"
 #include "shards/edge/map_subscriptions.h"
+#include "shards/edge/key_poller.h"
 #include "shards/edge/proxy.h"
 #include "shards/edge/rates.h"
 #include "shards/edge/revoked.h"
 #include "shards/edge/stopwatch.h"
+#include "shards/edge/tracking.h"
 #include "shards/edge/users.h"
 #include "shards/edge/streams.h"
 #include "shards/edge/webhooks.h"
@@ -142,6 +144,9 @@ struct edge *edge_create(struct actors *actors)
     edge->calls = api_pool_create();
     edge->series = api_series_pool_create();
     edge->backends = backends_create(edge);
+    edge->tracking = tracking_create(edge);
+    edge->key_poller = key_poller_create(edge);
+    key_poller_make_epoch(edge, edge->poll_epoch);
     edge->proxy_calls = proxy_pool_create();
     proxy_uses_find(edge->options, &edge->proxy_uses);
     edge->stopwatch = stopwatch_create();
@@ -157,10 +162,10 @@ struct edge *edge_create(struct actors *actors)
         edge->connections != NULL && edge->sessions != NULL && edge->subscriptions != NULL &&
         edge->grants != NULL && edge->hub_channels != NULL && edge->calls != NULL &&
         edge->series != NULL && edge->backends != NULL && edge->proxy_calls != NULL &&
-        edge->stopwatch != NULL && edge->map_catch_ups != NULL && edge->hub != NULL &&
-        edge->users != NULL && edge->filters != NULL && edge->revocations != NULL &&
-        edge->emulated != NULL && edge->scratch != NULL && make_pings(edge) &&
-        make_verifiers(edge) && rates_init(edge);
+        edge->stopwatch != NULL && edge->map_catch_ups != NULL && edge->tracking != NULL &&
+        edge->key_poller != NULL && edge->hub != NULL && edge->users != NULL &&
+        edge->filters != NULL && edge->revocations != NULL && edge->emulated != NULL &&
+        edge->scratch != NULL && make_pings(edge) && make_verifiers(edge) && rates_init(edge);
     if (!is_made) {
         edge_destroy(edge);
         return NULL;
@@ -221,6 +226,8 @@ void edge_destroy(struct edge *edge)
         edge_end_sessions(edge);
     }
     broadcast_destroy(edge);
+    tracking_destroy(edge->tracking);
+    key_poller_destroy(edge->key_poller);
     backends_destroy(edge->backends);
     pool_destroy(edge->proxy_calls);
     stopwatch_destroy(edge->stopwatch);
@@ -285,9 +292,21 @@ static void edge_on_survey(struct edge *edge, const struct message *message)
     struct message_survey_result result = {.op = body.op};
     if (body.op == SURVEY_CHANNELS) {
         result.result = hub_survey(edge, body.pattern, &result.error);
+    } else if (body.op == SURVEY_POLL_PUBLISH) {
+        result.error =
+            key_poller_publish(edge, span_of_buf(body.pattern), span_of_buf(body.request));
     }
-    buf_release(body.pattern);
+    message_release(message);
     OUTBOX_SEND(edge->actors->outbox, message->from, survey_result, message->handle, &result);
+}
+
+void edge_on_poll_message(struct edge *edge, const struct message *message)
+{
+    if (message->type == MESSAGE_POLL_TRACK || message->type == MESSAGE_POLL_UNTRACK) {
+        key_poller_on_message(edge, message);
+    } else {
+        tracking_on_message(edge, message);
+    }
 }
 
 /* What only the server API asks for. */

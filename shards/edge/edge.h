@@ -25,6 +25,8 @@ enum { EDGE_SCRATCH_SIZE = 256 * 1024 };
 struct arrival;
 struct backends;
 struct connection;
+struct key_poller;
+struct tracking;
 struct rate_table;
 struct revocations;
 
@@ -61,7 +63,10 @@ struct edge {
     struct pool *hub_channels;
     struct pool *calls;
     struct pool *series;
-    struct backends *backends; /* Where proxies and webhooks send their requests. */
+    struct backends *backends;     /* Where proxies and webhooks send their requests. */
+    struct tracking *tracking;     /* Shared polls: of this shard's clients, */
+    struct key_poller *key_poller; /* and of the channels that this shard polls for. */
+    uint8_t poll_epoch[8];         /* Of the versions that this node gives; as text. */
     struct pool *proxy_calls;
     struct proxy_uses proxy_uses;
     struct stopwatch *stopwatch;            /* Of commands. */
@@ -134,6 +139,8 @@ bool edge_start(struct edge *edge);
  * SURVEY_RESULT, NODES, EMULATE, EMULATED, REVOKED, REVOCATIONS. Takes over the counts of their
  * bufs. */
 void edge_on_message(struct edge *edge, const struct message *message);
+/* POLL_TRACK, POLL_UNTRACK, POLL_UPDATE, POLL_EPOCH. As the others. */
+void edge_on_poll_message(struct edge *edge, const struct message *message);
 void edge_on_event(struct edge *edge, uint64_t token, uint32_t events);
 
 /* Goes on with input that was left, writes outputs, frees what closed a turn ago. */

@@ -13,6 +13,7 @@
 #include "shards/edge/map_catch_ups.h"
 #include "shards/edge/permissions.h"
 #include "shards/edge/tailored.h"
+#include "shards/edge/tracking.h"
 
 static struct span hub_name(const struct hub_channel *channel)
 {
@@ -95,6 +96,9 @@ static void hub_forget(struct edge *edge, struct session *session,
                        struct subscription *subscription)
 {
     struct hub_channel *channel = subscription->channel;
+    if (tracking_is_of(channel->options)) {
+        tracking_remove(edge, subscription);
+    }
     tailored_remove(edge, subscription);
     channel->counts[connection_protocol(subscription->conn)]--;
     struct subscription *moved = subscribers_remove(&channel->subscribers, subscription->index);
@@ -130,14 +134,19 @@ static struct subscription *hub_make(struct edge *edge, struct session *session,
     subscription->channel = channel;
     subscription->command_id = request->command_id;
     subscription->push_join_leave = request->push_join_leave;
-    subscription->has_delta = request->has_delta;
+    subscription->has_delta = request->has_delta && !request->is_tracking;
     subscription->is_server_side = request->is_server_side;
     subscription->is_filtered = request->filter != NULL;
     subscription->index = channel->subscribers.count & ((1u << 24) - 1);
     bool is_made = grant_make(edge, subscription, session, request);
     const bool is_tailored = is_made && tailored_add(edge, subscription);
-    is_made = is_tailored && subscribers_add(&channel->subscribers, subscription);
+    is_made = is_tailored &&
+              (!request->is_tracking || tracking_add(edge, subscription, request->has_delta)) &&
+              subscribers_add(&channel->subscribers, subscription);
     if (!is_made) {
+        if (request->is_tracking) {
+            tracking_remove(edge, subscription);
+        }
         if (is_tailored) {
             tailored_remove(edge, subscription);
         }

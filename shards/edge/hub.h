@@ -112,6 +112,7 @@ struct hub_subscribe {
     bool push_join_leave;
     bool has_delta;
     bool is_server_side;
+    bool is_tracking;             /* Of a shared poll: see tracking.h. */
     uint32_t emits;               /* hub_emits_of() */
     struct shared_filter *filter; /* Taken over, whatever comes of it; NULL: none. */
     uint32_t stream_flags;        /* streams_flags_of() */

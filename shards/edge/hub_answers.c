@@ -8,6 +8,7 @@
 #include "shards/edge/server_subs.h"
 #include "shards/edge/streams.h"
 #include "shards/edge/tailored.h"
+#include "shards/edge/tracking.h"
 
 const struct message_subscribed hub_plain_answer;
 
@@ -31,6 +32,9 @@ void hub_activate(struct edge *edge, struct subscription *subscription,
         reply.subscribe.data = data == NULL ? SPAN_EMPTY : span_of(data->bytes, data->len);
     }
     reply.subscribe.delta = subscription->has_delta;
+    if (tracking_is_of(subscription->channel->options)) {
+        tracking_put_result(edge, subscription, &reply.subscribe);
+    }
     session_on_answered(edge, subscription);
     const struct connection *conn = subscription->conn;
     if (subscription->channel->options->map.mode == MAP_NONE) {

@@ -427,7 +427,7 @@ static void on_link_message(struct relay *relay, struct relay_peer *peer,
         relay_on_link_user_message(relay, peer, message);
         break;
     case LINK_MESSAGE_SURVEY:
-        relay_on_link_survey(relay, peer, message);
+        relay_on_link_survey(relay, peer, message, payload);
         break;
     case LINK_MESSAGE_SLOTS_ASK:
         relay_on_slots_ask(relay, peer, payload);

@@ -97,7 +97,7 @@ static void gather_answered(struct relay *relay, struct relay_gather *gather)
 
 /* A member without a link cannot be asked: the answer would not be the whole. */
 static void ask_members(struct relay *relay, struct relay_gather *gather,
-                        const struct link_message *question)
+                        const struct link_message *question, struct buf *payload)
 {
     for (uint32_t slot = 0; slot < relay->peers_end; slot++) {
         const struct relay_peer *peer = relay->peers[slot];
@@ -113,7 +113,7 @@ static void ask_members(struct relay *relay, struct relay_gather *gather,
         ask->target = peer->origin;
         ask->gather = gather->handle;
         out.cookie = ask->handle;
-        if (relay_send(relay, peer, &out, NULL)) {
+        if (relay_send(relay, peer, &out, payload)) {
             gather->waiting++;
         } else {
             gather->error = CLIENT_ERROR_INTERNAL;
@@ -171,14 +171,35 @@ void relay_on_survey(struct relay *relay, const struct message *message)
         gather->asker_shard = message->from;
         gather->asker_handle = message->handle;
         gather->waiting = 1; /* For this call itself, so that no answer ends it too early. */
-        ask_members(relay, gather, &question);
+        ask_members(relay, gather, &question, body.request);
         gather_answered(relay, gather);
     }
     message_release(message);
 }
 
+/* A copy for each: shards give back what they were sent. */
+static void ask_shard(struct relay *relay, struct relay_gather *gather, uint32_t shard,
+                      const struct link_message *survey, struct span payload)
+{
+    struct message_survey body = {.op = survey->what};
+    if (survey->name.len > 0) {
+        body.pattern = buf_copy(survey->name.at, survey->name.len);
+    }
+    if (payload.len > 0) {
+        body.request = buf_copy(payload.at, payload.len);
+    }
+    const struct message message = message_make_survey(gather->handle, &body);
+    if ((survey->name.len > 0 && body.pattern == NULL) ||
+        (payload.len > 0 && body.request == NULL) || !relay_send_local(relay, shard, &message)) {
+        gather->error = CLIENT_ERROR_INTERNAL;
+        message_release(&message);
+    } else {
+        gather->waiting++;
+    }
+}
+
 void relay_on_link_survey(struct relay *relay, struct relay_peer *peer,
-                          const struct link_message *survey)
+                          const struct link_message *survey, struct span payload)
 {
     struct relay_gather *gather = gather_open(relay);
     if (gather == NULL) {
@@ -191,19 +212,12 @@ void relay_on_link_survey(struct relay *relay, struct relay_peer *peer,
     gather->asker = peer->origin;
     gather->cookie = survey->cookie;
     gather->waiting = 1;
-    for (uint32_t shard = 0; shard < relay->options.node->shards; shard++) {
-        struct message_survey body = {.op = survey->what};
-        if (survey->name.len > 0) {
-            body.pattern = buf_copy(survey->name.at, survey->name.len);
-        }
-        const struct message message = message_make_survey(gather->handle, &body);
-        if ((survey->name.len > 0 && body.pattern == NULL) ||
-            !relay_send_local(relay, shard, &message)) {
-            gather->error = CLIENT_ERROR_INTERNAL;
-            buf_release(body.pattern);
-        } else {
-            gather->waiting++;
-        }
+    /* A channel has one poller a node. */
+    const uint32_t shards = relay->options.node->shards;
+    const bool is_for_one = survey->what == SURVEY_POLL_PUBLISH;
+    const uint32_t first = is_for_one ? placement_slot_of(survey->name) % shards : 0;
+    for (uint32_t shard = first; shard < (is_for_one ? first + 1 : shards); shard++) {
+        ask_shard(relay, gather, shard, survey, payload);
     }
     gather_answered(relay, gather);
 }

@@ -330,7 +330,7 @@ void relay_on_link_user_message(struct relay *relay, struct relay_peer *peer,
 void relay_on_survey(struct relay *relay, const struct message *message);
 void relay_on_survey_result(struct relay *relay, const struct message *message);
 void relay_on_link_survey(struct relay *relay, struct relay_peer *peer,
-                          const struct link_message *survey);
+                          const struct link_message *survey, struct span payload);
 /* One of the peers that a gather waits for. */
 void relay_gather_on_answer(struct relay *relay, const struct relay_ask *ask,
                             const struct link_message *answer, struct span payload);

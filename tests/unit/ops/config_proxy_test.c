@@ -163,7 +163,7 @@ static void test_what_is_wrong_is_told(void **state)
                   "name of `proxies`\n");
     expect_report("proxies: [{name: default, endpoint: \"http://a\"}]\n",
                   "roost.yaml:1:11: proxies: found no name, an odd one, or one that is taken (as "
-                  "\"default\" is), expected each of at most 246 with its name\n");
+                  "\"default\" is), expected each of at most 245 with its name\n");
     expect_report("proxies: [{name: ab, endpiont: \"http://a\"}]\n",
                   "roost.yaml:1:22: proxies.ab.\"endpiont\": found an unknown key, expected "
                   "proxies.ab.endpoint?\n");
