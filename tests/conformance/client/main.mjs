@@ -3,6 +3,7 @@
 import { Report } from '../support/report.mjs';
 import { add_connecting } from './connecting.mjs';
 import { add_client_limits } from './limits.mjs';
+import { add_maps } from './maps.mjs';
 import { start_main } from './nodes.mjs';
 import { add_presence } from './presence.mjs';
 import { add_protobuf } from './protobuf.mjs';
@@ -26,6 +27,7 @@ add_server_api(report, node);
 add_streams(report, node);
 add_tailored(report, node);
 add_server_subs(report, node);
+add_maps(report, node);
 add_wire(report, node);
 add_unidirectional(report, node);
 add_protobuf(report, node);
@@ -40,6 +42,7 @@ add_server_api(report, node);
 add_streams(report, node);
 add_tailored(report, node);
 add_server_subs(report, node);
+add_maps(report, node);
 await report.run({ concurrency: 6 });
 // And where WebSocket does not get through: what a client does is the same.
 for (const [protocol, transport] of [['json', 'http_stream'], ['protobuf', 'http_stream'],
@@ -51,6 +54,9 @@ for (const [protocol, transport] of [['json', 'http_stream'], ['protobuf', 'http
   add_presence(report, node);
   add_streams(report, node);
   add_tailored(report, node);
+  if (transport === 'sse') {
+    add_maps(report, node);
+  }
   await report.run({ concurrency: 6 });
 }
 report.speak('json');

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The nodes of the client cases: one with all that channels can be allowed, and small changes.
 import { Node, TOKEN_KEY, merge } from '../support/node.mjs';
+import { MAP_NAMESPACES } from './maps.mjs';
 
 const OPEN = {
   allow_subscribe_for_client: true,
@@ -76,6 +77,7 @@ export const MAIN = {
         auto_cache_recover: true, allowed_delta_types: ['fossil'] },
       { name: 'tags', ...OPEN, ...HISTORY, force_recovery: true, allow_tags_filter: true },
       { name: 'kept', ...OPEN, history_size: 10, history_ttl: '60s' },
+      ...MAP_NAMESPACES,
       ...combinations('pub', PUBLISH_OPTIONS, SUBSCRIBABLE),
       ...combinations('pre', PRESENCE_OPTIONS, SUBSCRIBABLE),
       ...combinations('sub', SUBSCRIBE_OPTIONS),

@@ -100,6 +100,17 @@ class JsonOverProtobuf extends ProtobufCentrifuge {
     return hear_parsed(super.newSubscription(...args));
   }
 
+  newMapSubscription(...args) {
+    const subscription = hear_parsed(super.newMapSubscription(...args));
+    const publish = subscription.publish.bind(subscription);
+    subscription.publish = (key, data) => publish(key, bytes_of(data));
+    return subscription;
+  }
+
+  newMapClientsSubscription(...args) {
+    return hear_parsed(super.newMapClientsSubscription(...args));
+  }
+
   publish(channel, data) {
     return super.publish(channel, bytes_of(data));
   }
