@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // Maps of a cluster: whichever node is asked, it is the same map; also after its home has moved.
-import { unique } from '../../conformance/support/client.mjs';
+import { event_of, open_user, unique } from '../../conformance/support/client.mjs';
+import { follow, has_map } from '../../conformance/support/maps.mjs';
 import { check, check_equal, eventually } from '../../conformance/support/report.mjs';
 
 const CHANNELS = 12; // Names enough that every node is home of some.
 const KEYS = 30;
 const MODES = ['mape', 'mapr', 'mapp'];
 
+const MAP = { subscription_type: 'map', allow_subscribe_for_client: true };
+
 export const MAP_NAMESPACES = [
-  { name: 'mape', subscription_type: 'map', map: { mode: 'ephemeral', key_ttl: '300s' } },
-  { name: 'mapr', subscription_type: 'map', map: { mode: 'recoverable', key_ttl: '300s', stream_ttl: '300s' } },
-  { name: 'mapp', subscription_type: 'map', map: { mode: 'persistent', stream_ttl: '300s' } },
+  { name: 'mape', ...MAP, map: { mode: 'ephemeral', key_ttl: '300s', min_page_size: 4 } },
+  { name: 'mapr', ...MAP, map: { mode: 'recoverable', key_ttl: '300s', stream_ttl: '300s', min_page_size: 4 } },
+  { name: 'mapp', ...MAP, map: { mode: 'persistent', stream_ttl: '300s', min_page_size: 4 } },
+  { name: 'seen', ...MAP, map: { mode: 'persistent' }, map_clients_presence_channel_prefix: 'mapwho:' },
+  { name: 'mapwho', ...MAP, subscription_type: 'map_clients', map: { mode: 'ephemeral', key_ttl: '60s' } },
   { name: 'brief', subscription_type: 'map', map: { mode: 'recoverable', key_ttl: '2s' } },
 ];
 
@@ -110,15 +115,66 @@ function add_answers(report, nodes) {
   });
 }
 
+// Clients of each node that come while keys change on another.
+function add_followed(report, nodes) {
+  for (const mode of MODES) {
+    report.test(`a map is followed from all nodes: ${mode}`, async (context) => {
+      for (const channel of channels_of(`${mode}:followed`, 4)) {
+        await fill(nodes, channel);
+        const followers = [];
+        for (const [i, node] of nodes.slice(0, 3).entries()) {
+          followers.push(follow(await open_user(context, node, `map-${i}`), channel, { pageSize: 4 }));
+          for (let n = 0; n < KEYS; n += 1) {
+            const key = key_of((n * 11) % (KEYS + 10));
+            const writer = nodes[(i + n) % 3];
+            await (n % 4 === 3 ? writer.api_result('map_remove', { channel, key })
+              : writer.api_result('map_publish', { channel, key, data: { i, n } }));
+          }
+        }
+        const wanted = await state_of(nodes[1], channel);
+        for (const follower of followers) {
+          await event_of(follower.events, 'subscribed');
+          await has_map(follower, wanted);
+        }
+      }
+    });
+  }
+
+  report.test('who is subscribed on one node is a key on the others', async (context) => {
+    for (const channel of channels_of('seen:by', 6)) {
+      const watchers = [];
+      for (const [i, node] of nodes.slice(0, 2).entries()) {
+        watchers.push(follow(await open_user(context, node, `w-${i}`), `mapwho:${channel}`, { clients: true }));
+        await event_of(watchers[i].events, 'subscribed');
+      }
+      const client = await open_user(context, nodes[2], 'seen');
+      await event_of(follow(client, channel).events, 'subscribed');
+      for (const { map } of watchers) {
+        await eventually(() => Object.keys(map).join() === client.id, 'its key');
+      }
+      client.disconnect();
+      for (const { map } of watchers) {
+        await eventually(() => Object.keys(map).length === 0, 'no key');
+      }
+    }
+  });
+}
+
 // Before homes move; what it returns adds the test that the maps are the same after it.
 export function add_maps(report, nodes) {
   const wanted = new Map();
   add_same(report, nodes);
   add_answers(report, nodes);
+  add_followed(report, nodes);
+  const followers = [];
   report.test('maps are filled', async () => {
+    const lasting = { defer() {} }; // Beyond this case.
+    const clients = [await open_user(lasting, nodes[0], 'map-a'), await open_user(lasting, nodes[1], 'map-b')];
     for (const channel of MODES.flatMap((mode) => channels_of(`${mode}:moves`))) {
       wanted.set(channel, await fill(nodes, channel));
+      followers.push(follow(clients[followers.length % 2], channel));
     }
+    await Promise.all(followers.map(({ events }) => event_of(events, 'subscribed')));
   });
   return () => report.test('maps have moved with their keys', async () => {
     check(wanted.size > 0, 'there are some');
@@ -127,5 +183,10 @@ export function add_maps(report, nodes) {
       const { offset = 0 } = await nodes[2].api_result('map_publish', { channel, key: 'later', data: 1 });
       check_equal(offset, channel.startsWith('mape') ? 0 : KEYS + 3, 'it goes on');
     }
+    for (const follower of followers) {
+      await has_map(follower, { ...wanted.get(follower.channel), later: 1 });
+      follower.events.forEach(([name]) => check(name !== 'error', 'it has noticed'));
+    }
+    followers.forEach((follower) => follower.unsubscribe());
   });
 }
