@@ -5,6 +5,8 @@
 #define ROOST_SHARDS_COUNTERS_WILDCARDS_H
 
 #define COUNTER_TABLE_WILDCARDS(X) \
+    X(WILDCARD_TARGETS, "wildcard_channels_passed_on_to", "", GAUGE, \
+      "Wildcard channels that something is on its way to.") \
     X(WILDCARD_PASSED_ON, "wildcard_publications_passed_on", "", COUNTER, \
       "Publications sent to a wildcard channel, one for each.") \
     X(WILDCARD_LOST, "wildcard_publications_lost", "", COUNTER, \

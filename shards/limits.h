@@ -190,13 +190,14 @@ enum {
     DELTA_KEPT_BYTES_A_SHARD_MAX = 256 << 20,
 
     /* Wildcard channels that one publication may be passed on to; those that a shard passes on to
-     * at a time; what may wait until publications before it have arrived; between two attempts to
-     * say that something was lost; and source shards of which a wildcard knows where they are. */
+     * at a time, and what is not answered of that; what of it may wait to be sent; between two
+     * attempts; and source shards of which a wildcard knows where they are. */
     WILDCARD_DEPTH_MAX = 8,
     PASS_TARGETS_MAX = 1 << 17,
+    PASS_RECORDS_MAX = 1 << 17,
     PASS_WAITING_MAX = 8192,
     PASS_WAITING_BYTES_MAX = 32 << 20,
-    PASS_RETRY_MS = 100,
+    PASS_RETRY_MS = 20,
     WILDCARD_LANES_MAX = 1024,
 
     /* What of one channel may wait in a batch. */

@@ -362,13 +362,15 @@ struct message_map_page {
     uint32_t is_more; /* There are keys beyond the last of the page. */
 };
 
+enum pass_flag { PASS_UNSURE = 1u << 0 /* It may have come before. */ };
+
 /* handle: the asker's. A publication that was made in one channel, for the home of a wildcard that
  * stands for it. */
 struct message_pass_on {
-    struct buf *pass;     /* pass_of() */
-    struct buf *request;  /* As in PUBLISH. NULL: what was to be passed on is lost. */
-    struct buf *identity; /* As in PUBLISH. */
-    uint32_t cookie;
+    struct buf *pass;      /* pass_of() */
+    struct buf *request;   /* As in PUBLISH. NULL: what was to be passed on is lost. */
+    struct buf *identity;  /* As in PUBLISH. */
+    uint32_t flags;        /* enum pass_flag */
     uint32_t history_size; /* These three as in PUBLISH. */
     uint32_t history_ttl_s;
     uint32_t meta_ttl_s;
@@ -376,8 +378,10 @@ struct message_pass_on {
 
 /* handle: the asker's. */
 struct message_passed_on {
-    uint32_t cookie;
-    uint32_t error; /* 0: it has its place, or nobody wants it; or an enum client_error. */
+    /* 0: it has its place, or nobody wants it. 111: it was not taken, since it is not its turn, or
+     * the home cannot be asked; else (an enum client_error) it may have been. Then it is to be sent
+     * again. */
+    uint32_t error;
 };
 
 /* handle: the asking home's channel. A piece of what a channel is, for the home that it has now. A

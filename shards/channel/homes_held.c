@@ -147,8 +147,7 @@ static void homes_refuse(struct homes *homes, const struct message *message)
                                                  .error = error};
         OUTBOX_SEND(outbox, to, published, message->handle, &answer);
     } else if (message->type == MESSAGE_PASS_ON) {
-        const struct message_passed_on answer = {.cookie = message_as_pass_on(message).cookie,
-                                                 .error = error};
+        const struct message_passed_on answer = {.error = error};
         OUTBOX_SEND(outbox, to, passed_on, message->handle, &answer);
     } else if (message->type == MESSAGE_PRESENCE_ASK) {
         const struct message_presence_ask body = message_as_presence_ask(message);

@@ -17,7 +17,6 @@ bool homes_is_home(const struct homes *homes, struct span name)
 void homes_on_placement(struct homes *homes, const struct placement *before)
 {
     homes_handovers_on_placement(homes, before);
-    homes_passing_on_placement(homes, before);
     homes->is_walking = true;
     homes->walk_cursor = 0;
 }

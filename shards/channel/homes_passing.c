@@ -2,19 +2,18 @@
 /* Publications on their way from the home of the channel in which they were made to the homes of
  * the wildcards that stand for it.
  *
- * Whoever published does not wait for them. What is passed on to one wildcard leaves in the order
- * in which it was accepted here, and is answered one by one. While the wildcard's home moves, what
- * is next waits until all that went to the home before has been answered. What could not be
- * passed on, or is not known to have been, is lost there: the wildcard's home is told so until it
- * says that it knows, and begins its channel anew, so that its subscribers are told.
+ * Whoever published does not wait for them. What one shard passes on to one wildcard is a queue:
+ * its passes leave in the order in which they were accepted, each names the one before it if that
+ * is not answered yet, and each is kept until it is answered. The wildcard's home takes them in
+ * this order alone and refuses what comes too early (go-back-N; as in RFC 1982 a number is never
+ * compared but with its neighbours). So what a link refused, what waited at a home that moved, or
+ * what nobody knows about is sent again, from there on, and comes once and in order.
  *
- *               accepted             all answered
- *   (no target) -------> in flight --------------> (no target)
- *                         |     ^
- *      one was refused, ..|     | the mark was answered
- *                         v     |
- *                        owes --+   what comes meanwhile is lost too, up to the mark; the mark is
- *                                   sent when nothing else is in flight
+ *   first                                    last
+ *   | sent | sent | sent | waiting | waiting |      sent, ...: not answered
+ *
+ *   one is refused:       what is sent is awaited, then the first alone is sent until it is taken
+ *   too much is waiting:  it is lost; a mark takes its place, which tells the wildcard's home so
  */
 #include <stdlib.h>
 
@@ -29,23 +28,24 @@
 /* A wildcard that something is on its way to. */
 struct pass_target {
     struct buf *name;
-    struct list owes;    /* In the list of those that owe a mark; */
-    struct list waiting; /* what may not leave yet. */
+    struct list queue;
+    struct list retry; /* In the list of those whose first is to be sent again. */
     uint32_t handle;
-    uint32_t in_flight; /* Not answered, the mark among them. */
-    uint64_t number;    /* Of the newest that left. */
-    bool has_moved;     /* What is in flight went to a home of before. */
-    bool was_refused;   /* The newest mark was: the next waits for a tick. */
+    uint32_t in_flight; /* Sent and not answered. */
+    uint64_t number;    /* Of the newest that was sent. */
+    bool was_refused;   /* One was, since all had been answered. */
+    bool owes;          /* A mark, for which there was no room. */
 };
 
-/* One that waits. */
-struct pass_waiting {
-    struct list link;
-    struct message_pass_on body; /* Without its pass. */
+struct pass_record {
+    struct list link; /* In the target's queue. */
+    struct pass_target *target;
+    struct message_pass_on body; /* Without its pass; a mark has nothing. */
+    uint64_t number;             /* 0: it was not sent yet. */
+    uint32_t handle;
+    uint16_t slot; /* In which it was made. */
+    bool is_sent;  /* And not answered. */
 };
-
-/* The cookie of a mark; that of a publication is the slot in which it was made. */
-enum { COOKIE_MARK = SLOTS };
 
 static struct map_key target_key(const void *object)
 {
@@ -57,43 +57,54 @@ bool homes_passing_init(struct homes *homes)
 {
     struct passing *passing = &homes->passing;
     struct random *random = &homes->actors->shard->random;
-    list_init(&passing->owing);
+    list_init(&passing->retries);
     passing->lane = random_next(random) | 1;
     passing->targets = pool_create(sizeof(struct pass_target), PASS_TARGETS_MAX);
+    passing->records = pool_create(sizeof(struct pass_record), PASS_RECORDS_MAX);
     passing->by_name = map_create(target_key, random);
-    passing->in_flight_of_slot = calloc(SLOTS, sizeof(*passing->in_flight_of_slot));
-    return passing->targets != NULL && passing->by_name != NULL &&
-           passing->in_flight_of_slot != NULL;
+    passing->records_of_slot = calloc(SLOTS, sizeof(*passing->records_of_slot));
+    return passing->targets != NULL && passing->records != NULL && passing->by_name != NULL &&
+           passing->records_of_slot != NULL;
 }
 
-static void release_body(const struct message_pass_on *body)
+static struct pass_record *first_of(const struct pass_target *target)
 {
-    buf_release(body->pass);
-    buf_release(body->request);
-    buf_release(body->identity);
+    return CONTAINER_OF(target->queue.next, struct pass_record, link);
 }
 
-static void drop_waiting(struct homes *homes, struct pass_target *target)
+static bool is_mark(const struct pass_record *record)
 {
-    struct passing *passing = &homes->passing;
-    struct list *link;
-    while ((link = list_take_first(&target->waiting)) != NULL) {
-        struct pass_waiting *waiting = CONTAINER_OF(link, struct pass_waiting, link);
-        passing->in_flight_of_slot[waiting->body.cookie]--;
-        passing->waiting_len--;
-        passing->waiting_bytes -= waiting->body.request->len;
-        release_body(&waiting->body);
-        free(waiting);
-        actors_count(homes->actors, COUNTER_WILDCARD_LOST);
+    return record->body.request == NULL;
+}
+
+static void count_waiting(struct homes *homes, const struct pass_record *record, int64_t change)
+{
+    const uint64_t bytes = is_mark(record) ? 0 : record->body.request->len;
+    homes->passing.waiting_len += (uint32_t)change;
+    homes->passing.waiting_bytes += bytes * (uint64_t)change;
+}
+
+static void record_free(struct homes *homes, struct pass_record *record)
+{
+    if (!record->is_sent) {
+        count_waiting(homes, record, -1);
     }
+    if (!is_mark(record)) {
+        homes->passing.records_of_slot[record->slot]--;
+        buf_release(record->body.request);
+        buf_release(record->body.identity);
+    }
+    list_remove(&record->link);
+    pool_put(homes->passing.records, record->handle);
 }
 
 static void target_free(struct homes *homes, struct pass_target *target)
 {
-    list_remove(&target->owes);
+    list_remove(&target->retry);
     map_remove(homes->passing.by_name, target);
     buf_release(target->name);
     pool_put(homes->passing.targets, target->handle);
+    actors_gauge_add(homes->actors, COUNTER_WILDCARD_TARGETS, -1);
 }
 
 void homes_passing_destroy(struct homes *homes)
@@ -102,13 +113,16 @@ void homes_passing_destroy(struct homes *homes)
     size_t cursor = 0;
     struct pass_target *target;
     while (passing->by_name != NULL && (target = map_next(passing->by_name, &cursor)) != NULL) {
-        drop_waiting(homes, target);
+        while (!list_is_empty(&target->queue)) {
+            record_free(homes, first_of(target));
+        }
         target_free(homes, target);
     }
     timer_stop(homes->actors->shard->timers, &passing->tick);
     map_destroy(passing->by_name);
     pool_destroy(passing->targets);
-    free(passing->in_flight_of_slot);
+    pool_destroy(passing->records);
+    free(passing->records_of_slot);
 }
 
 /* NULL: there are too many, or memory is out. */
@@ -124,7 +138,7 @@ static struct pass_target *target_for(struct homes *homes, struct span name)
     if (target == NULL) {
         return NULL;
     }
-    list_init(&target->waiting);
+    list_init(&target->queue);
     target->handle = handle;
     target->name = buf_copy(name.at, name.len);
     if (target->name == NULL || !map_insert(passing->by_name, target)) {
@@ -132,138 +146,194 @@ static struct pass_target *target_for(struct homes *homes, struct span name)
         pool_put(passing->targets, handle);
         return NULL;
     }
+    actors_gauge_add(homes->actors, COUNTER_WILDCARD_TARGETS, 1);
     return target;
 }
 
-static bool is_idle(const struct pass_target *target)
+static void target_free_if_idle(struct homes *homes, struct pass_target *target)
 {
-    return target->in_flight == 0 && list_is_empty(&target->waiting) &&
-           !list_is_linked(&target->owes);
+    if (list_is_empty(&target->queue) && !target->owes) {
+        target_free(homes, target);
+    }
 }
 
-/* ---- sending ---- */
+/* ---- the queue ---- */
+
+/* At the end of the queue, waiting. NULL: there are too many. */
+static struct pass_record *record_add(struct homes *homes, struct pass_target *target)
+{
+    uint32_t handle;
+    struct pass_record *record = pool_take(homes->passing.records, &handle);
+    if (record != NULL) {
+        record->handle = handle;
+        record->target = target;
+        list_append(&target->queue, &record->link);
+    }
+    return record;
+}
+
+/* False: memory is out, nothing was sent. */
+static bool record_send(struct homes *homes, struct pass_record *record)
+{
+    struct pass_target *target = record->target;
+    const struct pass pass = {
+        .wildcard = name_of(target->name),
+        .lane = homes->passing.lane,
+        .number = record->number == 0 ? homes->passing.number + 1 : record->number,
+        .before = target->in_flight == 0 ? 0 : target->number,
+    };
+    struct message_pass_on body = record->body;
+    body.pass = pass_make(&pass);
+    if (body.pass == NULL) {
+        return false;
+    }
+    if (!is_mark(record)) {
+        buf_share(body.request, 1);
+    }
+    if (body.identity != NULL) {
+        buf_share(body.identity, 1);
+    }
+    count_waiting(homes, record, -1);
+    homes->passing.number += record->number == 0;
+    record->number = pass.number;
+    record->is_sent = true;
+    target->number = pass.number;
+    target->in_flight++;
+    OUTBOX_SEND(homes->actors->outbox, actors_home_of(homes->actors, pass.wildcard), pass_on,
+                record->handle, &body);
+    return true;
+}
 
 static void on_tick(struct timer *timer, void *actor);
 
-static void schedule(struct homes *homes)
+static void retry_later(struct homes *homes, struct pass_target *target)
 {
     struct timer *tick = &homes->passing.tick;
     struct shard *shard = homes->actors->shard;
+    if (!list_is_linked(&target->retry)) {
+        list_append(&homes->passing.retries, &target->retry);
+    }
     if (!timer_is_set(tick)) {
         timer_set(shard->timers, tick, shard->now_ms + PASS_RETRY_MS, on_tick);
     }
 }
 
-/* Takes over the counts in the body. False: memory is out, nothing was sent. */
-static bool target_send(struct homes *homes, struct pass_target *target,
-                        struct message_pass_on *body)
+/* What waits may leave: behind what is sent there is nothing else. */
+static void target_send_all(struct homes *homes, struct pass_target *target)
 {
-    struct passing *passing = &homes->passing;
-    const struct pass pass = {
-        .wildcard = name_of(target->name),
-        .lane = passing->lane,
-        .number = passing->number + 1,
-        .before = target->in_flight == 0 ? 0 : target->number,
-    };
-    body->pass = pass_make(&pass);
-    if (body->pass == NULL) {
-        release_body(body);
-        return false;
-    }
-    target->number = ++passing->number;
-    target->in_flight++;
-    OUTBOX_SEND(homes->actors->outbox, actors_home_of(homes->actors, pass.wildcard), pass_on,
-                target->handle, body);
-    return true;
-}
-
-/* Something is lost for the wildcard, so what waits for it is of no use. */
-static void target_owes(struct homes *homes, struct pass_target *target)
-{
-    drop_waiting(homes, target);
-    if (!list_is_linked(&target->owes)) {
-        list_append(&homes->passing.owing, &target->owes);
-        schedule(homes);
+    for (struct list *at = target->queue.next; at != &target->queue; at = at->next) {
+        struct pass_record *record = CONTAINER_OF(at, struct pass_record, link);
+        if (!record->is_sent && !record_send(homes, record)) {
+            target->was_refused = true;
+            if (target->in_flight == 0) {
+                retry_later(homes, target);
+            }
+            return;
+        }
     }
 }
 
-static void target_mark(struct homes *homes, struct pass_target *target)
+/* What waits is lost, and a mark takes its place. */
+static void target_lose(struct homes *homes, struct pass_target *target)
 {
-    struct message_pass_on body = {.cookie = COOKIE_MARK};
-    if (target->in_flight == 0 && target_send(homes, target, &body)) {
-        list_remove(&target->owes);
-        target->has_moved = false;
+    struct list *next;
+    for (struct list *at = target->queue.next; at != &target->queue; at = next) {
+        struct pass_record *record = CONTAINER_OF(at, struct pass_record, link);
+        next = at->next;
+        if (!record->is_sent) {
+            actors_count_many(homes->actors, COUNTER_WILDCARD_LOST, !is_mark(record));
+            record_free(homes, record);
+        }
+    }
+    struct pass_record *mark = record_add(homes, target);
+    target->owes = mark == NULL;
+    if (mark != NULL) {
+        count_waiting(homes, mark, 1);
+    } else if (target->in_flight == 0) {
+        retry_later(homes, target);
     }
 }
 
 static void on_tick(struct timer *timer, void *actor)
 {
     struct homes *homes = CONTAINER_OF(timer, struct homes, passing.tick);
-    struct list *next;
+    struct list due;
+    struct list *link;
     (void)actor;
-    for (struct list *at = homes->passing.owing.next; at != &homes->passing.owing; at = next) {
-        next = at->next;
-        target_mark(homes, CONTAINER_OF(at, struct pass_target, owes));
+    list_init(&due);
+    while ((link = list_take_first(&homes->passing.retries)) != NULL) {
+        list_append(&due, link);
     }
-    if (!list_is_empty(&homes->passing.owing)) {
-        schedule(homes);
+    while ((link = list_take_first(&due)) != NULL) {
+        struct pass_target *target = CONTAINER_OF(link, struct pass_target, retry);
+        if (target->owes) {
+            target_lose(homes, target);
+        }
+        target->was_refused = false;
+        if (!target->owes && !record_send(homes, first_of(target))) {
+            retry_later(homes, target);
+        }
     }
 }
 
 /* Takes over the counts in the body. */
-static void target_wait(struct homes *homes, struct pass_target *target,
-                        const struct message_pass_on *body)
+static void target_pass(struct homes *homes, struct pass_target *target,
+                        const struct message_pass_on *body, uint16_t slot)
 {
     struct passing *passing = &homes->passing;
-    const uint64_t bytes = passing->waiting_bytes + body->request->len;
-    struct pass_waiting *waiting =
-        passing->waiting_len >= PASS_WAITING_MAX || bytes > PASS_WAITING_BYTES_MAX
-            ? NULL
-            : calloc(1, sizeof(*waiting));
-    if (waiting == NULL) {
-        release_body(body);
+    struct pass_record *record = target->owes ? NULL : record_add(homes, target);
+    if (record == NULL) {
+        buf_release(body->request);
+        buf_release(body->identity);
         actors_count(homes->actors, COUNTER_WILDCARD_LOST);
-        target_owes(homes, target);
+        if (!target->owes) {
+            target_lose(homes, target);
+        }
         return;
     }
-    waiting->body = *body;
-    list_append(&target->waiting, &waiting->link);
-    passing->waiting_len++;
-    passing->waiting_bytes = bytes;
-    passing->in_flight_of_slot[body->cookie]++;
-}
-
-static void target_pass(struct homes *homes, struct pass_target *target,
-                        struct message_pass_on *body)
-{
-    const uint32_t slot = body->cookie;
-    if (list_is_linked(&target->owes)) {
-        release_body(body);
-        actors_count(homes->actors, COUNTER_WILDCARD_LOST);
-    } else if (target->has_moved) {
-        target_wait(homes, target, body);
-    } else if (target_send(homes, target, body)) {
-        homes->passing.in_flight_of_slot[slot]++;
-        actors_count(homes->actors, COUNTER_WILDCARD_PASSED_ON);
-    } else {
-        actors_count(homes->actors, COUNTER_WILDCARD_LOST);
-        target_owes(homes, target);
+    /* Behind one that waits it waits too. */
+    const bool waits = target->was_refused || list_is_linked(&target->retry) ||
+                       (target->queue.next != &record->link &&
+                        !CONTAINER_OF(record->link.prev, struct pass_record, link)->is_sent);
+    record->body = *body;
+    record->slot = slot;
+    passing->records_of_slot[slot]++;
+    count_waiting(homes, record, 1);
+    actors_count(homes->actors, COUNTER_WILDCARD_PASSED_ON);
+    if (!waits) {
+        target_send_all(homes, target);
+    } else if (passing->waiting_len > PASS_WAITING_MAX ||
+               passing->waiting_bytes > PASS_WAITING_BYTES_MAX) {
+        target_lose(homes, target);
     }
 }
 
-/* Nothing is in flight: what waited for that goes to the home of now. */
-static void target_go_on(struct homes *homes, struct pass_target *target)
+void homes_on_passed_on(struct homes *homes, const struct message *message)
 {
-    struct passing *passing = &homes->passing;
-    struct list *link;
-    target->has_moved = false;
-    while ((link = list_take_first(&target->waiting)) != NULL) {
-        struct pass_waiting *waiting = CONTAINER_OF(link, struct pass_waiting, link);
-        passing->waiting_len--;
-        passing->waiting_bytes -= waiting->body.request->len;
-        passing->in_flight_of_slot[waiting->body.cookie]--;
-        target_pass(homes, target, &waiting->body);
-        free(waiting);
+    const struct message_passed_on body = message_as_passed_on(message);
+    struct pass_record *record = pool_get(homes->passing.records, message->handle);
+    if (record == NULL || !record->is_sent) {
+        actors_count(homes->actors, COUNTER_STALE_MESSAGES);
+        return;
+    }
+    struct pass_target *target = record->target;
+    target->in_flight--;
+    if (body.error == 0) {
+        record_free(homes, record);
+    } else {
+        record->is_sent = false;
+        record->body.flags |= body.error == CLIENT_ERROR_TOO_MANY_REQUESTS ? 0 : PASS_UNSURE;
+        target->was_refused = true;
+        count_waiting(homes, record, 1);
+    }
+    if (target->owes) {
+        target_lose(homes, target);
+    }
+    if (target->in_flight == 0 && target->was_refused) {
+        retry_later(homes, target);
+    } else if (target->in_flight == 0) {
+        target_send_all(homes, target);
+        target_free_if_idle(homes, target);
     }
 }
 
@@ -350,9 +420,7 @@ bool homes_passing_plan(struct homes *homes, const struct message_publish *body,
 void homes_passing_drop(struct homes *homes, struct pass_plan *plan)
 {
     for (uint32_t i = 0; i < plan->len; i++) {
-        if (is_idle(plan->targets[i])) {
-            target_free(homes, plan->targets[i]);
-        }
+        target_free_if_idle(homes, plan->targets[i]);
     }
     buf_release(plan->request);
     *plan = (struct pass_plan){0};
@@ -361,11 +429,11 @@ void homes_passing_drop(struct homes *homes, struct pass_plan *plan)
 void homes_passing_send(struct homes *homes, const struct message_publish *body,
                         const struct publish_request *request, struct pass_plan *plan)
 {
+    const uint16_t slot = placement_slot_of(request->channel);
     for (uint32_t i = 0; i < plan->len; i++) {
-        struct message_pass_on pass_on = {
+        const struct message_pass_on pass_on = {
             .request = plan->request,
             .identity = body->identity,
-            .cookie = placement_slot_of(request->channel),
             .history_size = body->history_size,
             .history_ttl_s = body->history_ttl_s,
             .meta_ttl_s = body->meta_ttl_s,
@@ -374,71 +442,16 @@ void homes_passing_send(struct homes *homes, const struct message_publish *body,
         if (pass_on.identity != NULL) {
             buf_share(pass_on.identity, 1);
         }
-        target_pass(homes, plan->targets[i], &pass_on);
+        target_pass(homes, plan->targets[i], &pass_on, slot);
     }
     homes_passing_drop(homes, plan);
 }
 
-void homes_on_passed_on(struct homes *homes, const struct message *message)
-{
-    const struct message_passed_on body = message_as_passed_on(message);
-    struct pass_target *target = pool_get(homes->passing.targets, message->handle);
-    if (body.cookie < SLOTS) {
-        homes->passing.in_flight_of_slot[body.cookie]--;
-    }
-    if (target == NULL) {
-        actors_count(homes->actors, COUNTER_STALE_MESSAGES);
-        return;
-    }
-    target->in_flight--;
-    if (body.cookie == COOKIE_MARK) {
-        target->was_refused = body.error != 0;
-    }
-    if (body.error != 0) {
-        actors_count_many(homes->actors, COUNTER_WILDCARD_LOST, body.cookie != COOKIE_MARK);
-        target_owes(homes, target);
-    }
-    if (target->in_flight > 0) {
-        return;
-    }
-    if (list_is_linked(&target->owes) && !target->was_refused) {
-        target_mark(homes, target);
-    } else if (!list_is_linked(&target->owes)) {
-        target_go_on(homes, target);
-    }
-    if (is_idle(target)) {
-        target_free(homes, target);
-    }
-}
-
 /* ---- homes that move ---- */
-
-static bool is_same_home(const struct placement *before, const struct placement *now,
-                         struct span name)
-{
-    const uint16_t slot = placement_slot_of(name);
-    const struct placement_home was = placement_home_of(before, slot);
-    const struct placement_home is = placement_home_of(now, slot);
-    return was.shard == is.shard &&
-           memcmp(&before->members[was.node].uid, &now->members[is.node].uid,
-                  sizeof(struct gossip_uid)) == 0;
-}
-
-void homes_passing_on_placement(struct homes *homes, const struct placement *before)
-{
-    const struct placement *now = homes->actors->placement;
-    size_t cursor = 0;
-    struct pass_target *target;
-    while (before != NULL && (target = map_next(homes->passing.by_name, &cursor)) != NULL) {
-        if (target->in_flight > 0 && !is_same_home(before, now, name_of(target->name))) {
-            target->has_moved = true;
-        }
-    }
-}
 
 bool homes_passing_of_slot(const struct homes *homes, uint16_t slot)
 {
-    return homes->passing.in_flight_of_slot[slot] > 0;
+    return homes->passing.records_of_slot[slot] > 0;
 }
 
 bool homes_passing_is_settled(const struct homes *homes)
@@ -448,7 +461,7 @@ bool homes_passing_is_settled(const struct homes *homes)
         return true;
     }
     for (uint16_t slot = 0; slot < SLOTS; slot++) {
-        if (homes->passing.in_flight_of_slot[slot] > 0 &&
+        if (homes->passing.records_of_slot[slot] > 0 &&
             placement->node_of_slot[slot] != placement->self) {
             return false;
         }

@@ -100,11 +100,12 @@ struct held {
 struct passing {
     struct pool *targets;
     struct map *by_name;
-    struct list owing; /* Targets for which something is lost that their homes do not know of. */
+    struct pool *records; /* What is sent to them or waits. */
+    struct list retries;  /* Targets whose first is to be sent again. */
     struct timer tick;
-    uint64_t lane;               /* Of this shard, and */
-    uint64_t number;             /* of the newest that left on it, to whichever wildcard. */
-    uint32_t *in_flight_of_slot; /* What was made in a slot and is not answered. */
+    uint64_t lane;             /* Of this shard, and */
+    uint64_t number;           /* of the newest that left on it, to whichever wildcard. */
+    uint32_t *records_of_slot; /* How many were made in each. */
     uint32_t waiting_len;
     uint64_t waiting_bytes;
 };
@@ -226,7 +227,6 @@ void homes_passing_drop(struct homes *homes, struct pass_plan *plan);
 void homes_passing_send(struct homes *homes, const struct message_publish *body,
                         const struct publish_request *request, struct pass_plan *plan);
 void homes_on_passed_on(struct homes *homes, const struct message *message);
-void homes_passing_on_placement(struct homes *homes, const struct placement *before);
 /* Is anything on its way that was made in the slot? Its next home must not pass on before. */
 bool homes_passing_of_slot(const struct homes *homes, uint16_t slot);
 /* Has all arrived that was made in slots which are another node's now? */

@@ -2,11 +2,11 @@
 /* Wildcard channels at home here: ordinary ones, into which the homes of others publish.
  *
  * Each shard of the cluster that passes publications on has a lane to the wildcard, on which each
- * names the one before it. A lane that jumps has lost something, one that goes back has had it
- * overtaken: then, and when a source says that something was lost, the channel ends and begins
- * anew. So what is told in it is, lane by lane and hence channel by channel, in order and whole,
- * from the subscribing until its subscribers are told otherwise. A lane that is not known is
- * taken as it is: the wildcard is new here.
+ * pass names the one before it unless that is known to have arrived (homes_passing.c). What is not
+ * next on its lane is refused, and comes again behind what is missing. So what is told in a
+ * wildcard is, lane by lane and hence channel by channel, in order and whole. Where that cannot be
+ * had the channel ends and begins anew, and its subscribers are told: a source says that something
+ * is lost, or is gone with what it had not passed on.
  */
 #include <stdlib.h>
 
@@ -116,26 +116,42 @@ static struct lane *add_lane(struct wildcard *wildcard, const struct pass *pass)
     return lane;
 }
 
-/* False: something was lost or overtaken, or memory is out. */
-static bool lane_goes_on(struct homes *homes, const struct channel *channel,
-                         const struct pass *pass)
+enum pass_turn {
+    PASS_NEXT,
+    PASS_EARLY, /* One before it is missing, or may be. */
+    PASS_OLD,   /* It is here already. */
+    PASS_LOST,  /* It may have been here, in a time that is not known any more. */
+};
+
+static enum pass_turn turn_of(const struct lane *lane, const struct pass *pass, uint32_t flags)
+{
+    if (lane == NULL) {
+        return (flags & PASS_UNSURE) != 0 ? PASS_LOST : pass->before != 0 ? PASS_EARLY : PASS_NEXT;
+    }
+    if (pass->number <= lane->number) {
+        return PASS_OLD;
+    }
+    return pass->before == 0 || pass->before == lane->number ? PASS_NEXT : PASS_EARLY;
+}
+
+/* Its turn, which it has had when it is NEXT. */
+static enum pass_turn take_turn(struct homes *homes, const struct channel *channel,
+                                const struct pass *pass, uint32_t flags)
 {
     struct wildcard *wildcard = wildcard_for(homes, channel->name);
     struct lane *lane = wildcard == NULL ? NULL : find_lane(wildcard, pass->lane);
-    if (wildcard == NULL) {
-        return false;
+    const enum pass_turn turn = turn_of(lane, pass, flags);
+    if (turn != PASS_NEXT) {
+        return turn;
+    }
+    if (lane == NULL && wildcard != NULL) {
+        lane = add_lane(wildcard, pass);
     }
     if (lane == NULL) {
-        lane = add_lane(wildcard, pass);
-        if (lane == NULL) {
-            return false;
-        }
-    } else if (pass->number <= lane->number ||
-               (pass->before != 0 && pass->before != lane->number)) {
-        return false;
+        return PASS_LOST;
     }
     lane->number = pass->number;
-    return true;
+    return PASS_NEXT;
 }
 
 static void begin_anew(struct homes *homes, struct channel *channel)
@@ -144,32 +160,42 @@ static void begin_anew(struct homes *homes, struct channel *channel)
     homes_end_tenure(homes, channel);
 }
 
+/* False: memory is out, and it has no place. */
+static bool tell(struct homes *homes, struct channel *channel, const struct message_pass_on *body)
+{
+    const struct message_publish publish = {
+        .request = body->request,
+        .identity = body->identity,
+        .history_size = body->history_size,
+        .history_ttl_s = body->history_ttl_s,
+        .meta_ttl_s = body->meta_ttl_s,
+    };
+    const struct publish_request request = publish_request_of(body->request);
+    if (homes_publish(homes, channel, &publish, &request) != 0) {
+        return false;
+    }
+    homes_settle_channel(homes, channel);
+    return true;
+}
+
 void homes_on_pass_on(struct homes *homes, const struct message *message)
 {
     const struct message_pass_on body = message_as_pass_on(message);
-    const struct message_passed_on answer = {.cookie = body.cookie};
     const struct pass pass = pass_of(body.pass);
+    struct message_passed_on answer = {0};
     if (!homes_admit(homes, message, pass.wildcard)) {
         return;
     }
     struct channel *channel = homes_find(homes, pass.wildcard);
     if (channel == NULL) {
         homes_note_missed(homes, pass.wildcard);
-    } else if (body.request == NULL || !lane_goes_on(homes, channel, &pass)) {
-        begin_anew(homes, channel);
     } else {
-        const struct message_publish publish = {
-            .request = body.request,
-            .identity = body.identity,
-            .history_size = body.history_size,
-            .history_ttl_s = body.history_ttl_s,
-            .meta_ttl_s = body.meta_ttl_s,
-        };
-        const struct publish_request request = publish_request_of(body.request);
-        if (homes_publish(homes, channel, &publish, &request) != 0) {
+        const enum pass_turn turn =
+            body.request == NULL ? PASS_LOST : take_turn(homes, channel, &pass, body.flags);
+        if (turn == PASS_EARLY) {
+            answer.error = CLIENT_ERROR_TOO_MANY_REQUESTS;
+        } else if (turn == PASS_LOST || (turn == PASS_NEXT && !tell(homes, channel, &body))) {
             begin_anew(homes, channel);
-        } else {
-            homes_settle_channel(homes, channel);
         }
     }
     OUTBOX_SEND(homes->actors->outbox, message->from, passed_on, message->handle, &answer);

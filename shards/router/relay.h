@@ -62,7 +62,8 @@ void relay_on_link_message(struct relay *relay, const struct gossip_uid *peer,
 void relay_tell(struct relay *relay, const struct gossip_uid *to,
                 const struct link_message *message, struct buf *payload);
 
-/* Has every channel that is at home elsewhere been handed over, and all that asked been told? */
+/* Has every channel that is at home elsewhere been handed over, and all that asked been told? And
+ * is everything answered that was asked? */
 bool relay_has_handed_over(const struct relay *relay);
 
 /* The session of the link to a node, a number that is never used twice (0: none): with the node's

@@ -185,9 +185,6 @@ static uint32_t cookie_of(const struct message *message, uint32_t *api)
     case MESSAGE_PUBLISH:
         *api = message_as_publish(message).origin;
         return message_as_publish(message).cookie;
-    case MESSAGE_PASS_ON:
-        *api = 0;
-        return message_as_pass_on(message).cookie;
     case MESSAGE_PRESENCE_ASK:
         *api = message_as_presence_ask(message).origin;
         return message_as_presence_ask(message).cookie;

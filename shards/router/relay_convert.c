@@ -522,7 +522,7 @@ bool relay_to_answer(const struct link_message *answer, struct span payload,
         return true;
     }
     case LINK_MESSAGE_PASS_ON: {
-        const struct message_passed_on body = {.cookie = ask->cookie, .error = answer->error};
+        const struct message_passed_on body = {.error = answer->error};
         *out = message_make_passed_on(ask->asker_handle, &body);
         return true;
     }

@@ -14,6 +14,7 @@ bool relay_from_pass_on(const struct message *message, struct link_message *out,
     out->epoch = pass.lane;
     out->sequence = pass.number;
     out->offset = pass.before;
+    out->flags = body.flags;
     out->history_size = body.history_size;
     out->history_ttl_s = body.history_ttl_s;
     out->meta_ttl_s = body.meta_ttl_s;
@@ -38,6 +39,7 @@ bool relay_to_pass_on(const struct link_message *request, struct span payload, u
         .pass = pass_make(&pass),
         .request = taken.request,
         .identity = taken.identity,
+        .flags = request->flags,
         .history_size = request->history_size,
         .history_ttl_s = request->history_ttl_s,
         .meta_ttl_s = request->meta_ttl_s,

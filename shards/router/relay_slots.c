@@ -294,5 +294,5 @@ bool relay_has_handed_over(const struct relay *relay)
             return false;
         }
     }
-    return has_settled(relay);
+    return has_settled(relay) && list_is_empty(&relay->asks);
 }

@@ -41,8 +41,8 @@ void fake_client_say(struct fake_client *client, const char *text)
 
 const char *fake_channel_name(uint32_t channel)
 {
-    static const char *const names[CHANNELS_MAX] = {"r:c0", "c1", "r:c2", "c3",
-                                                    "r:c4", "c5", "r:c6", "c7"};
+    static const char *const names[CHANNELS_MAX] = {"r:c0", "c1",   "r:c2", "c3",  "r:c4",
+                                                    "c5",   "r:c6", "c7",   "r:*", "*"};
     return names[channel];
 }
 

@@ -91,6 +91,20 @@ static void on_unsubscribe(struct fake_client *client, uint8_t channel, uint64_t
     }
 }
 
+/* Who hears a wildcard is told where it was made. */
+static void check_made_in(const struct fake_client *client, uint8_t channel, uint32_t id,
+                          const char *text)
+{
+    const struct truth *truth = client->truth;
+    char name[8];
+    fake_text_behind(text, "\"tags\":{\"channel\":\"", name, sizeof(name));
+    if (id > truth->publications_len ||
+        strcmp(name, fake_channel_name(truth->publications[id].channel)) != 0) {
+        truth_fail(client->truth, channel, "client %u got %u, made in \"%s\"", client->number, id,
+                   name);
+    }
+}
+
 static void on_push(struct fake_client *client, const char *text)
 {
     const uint8_t channel = channel_in(text);
@@ -106,6 +120,9 @@ static void on_push(struct fake_client *client, const char *text)
     }
     if (strstr(text, "\"pub\":") == NULL || !next_publication(&text, &id, &offset)) {
         return;
+    }
+    if (channel_is_wildcard(channel)) {
+        check_made_in(client, channel, id, text);
     }
     if (subscription->run == NULL ||
         (channel_is_kept(channel) && subscription->run->stream == NULL)) {

@@ -191,7 +191,10 @@ static void check_relay(struct world *world, uint32_t node)
     const struct relay *relay = relay_of(world, node);
     uint32_t far = 0;
     uint32_t near = 0;
-    for (uint8_t number = 0; number < world->shape.channels; number++) {
+    for (uint8_t number = 0; number < CHANNELS_MAX; number++) {
+        if (!shape_has_channel(&world->shape, number)) {
+            continue;
+        }
         const char *name = fake_channel_name(number);
         far += map_find(relay->far.by_name, name, strlen(name)) != NULL;
         near += map_find(relay->near.by_name, name, strlen(name)) != NULL;
@@ -206,8 +209,10 @@ static void check_relay(struct world *world, uint32_t node)
 
 void inspect_registrations(struct world *world)
 {
-    for (uint8_t number = 0; number < world->shape.channels; number++) {
-        check_channel(world, number);
+    for (uint8_t number = 0; number < CHANNELS_MAX; number++) {
+        if (shape_has_channel(&world->shape, number)) {
+            check_channel(world, number);
+        }
     }
     for (uint32_t node = 0; node < world->cluster.len; node++) {
         if (relay_of(world, node) != NULL) {
@@ -310,6 +315,7 @@ static const enum counter gauges_at_zero[] = {
     COUNTER_RELAY_NEAR_CHANNELS,
     COUNTER_RELAY_INTERESTS,
     COUNTER_RELAY_ASKS,
+    COUNTER_WILDCARD_TARGETS,
     COUNTER_OUTBOX_WAITING,
 };
 

@@ -26,6 +26,7 @@ struct moves {
     struct truth truth;
     struct random *random;
     struct channel_options kept; /* Of the namespace "r". */
+    struct channel_options wildcards[2];
     struct fake_client clients[CLIENTS];
 };
 
@@ -49,12 +50,19 @@ static void moves_publish(struct moves *moves, uint64_t ms)
     for (uint64_t i = 0; i < ms; i++) {
         if (random_below(moves->random, 4) == 0) {
             const uint32_t client = (uint32_t)random_below(moves->random, CLIENTS);
-            const uint8_t channel = (uint8_t)random_below(moves->random, CHANNELS_MAX);
+            const uint8_t channel = (uint8_t)random_below(moves->random, PLAIN_CHANNELS_MAX);
             (void)fake_client_publish(&moves->clients[client], channel,
                                       (uint32_t)random_below(moves->random, 200));
         }
         moves_advance(moves, 1);
     }
+}
+
+static void have_wildcards(struct channel_options *options, struct channel_options *wildcard)
+{
+    options->wildcard_max_depth = 1;
+    channel_options_of_wildcard(options, wildcard);
+    options->wildcard = wildcard;
 }
 
 static void moves_create(struct moves *moves, uint64_t seed)
@@ -84,6 +92,8 @@ static void moves_create(struct moves *moves, uint64_t seed)
     moves->kept.force_recovery = true;
     common.namespaces = &moves->kept;
     common.namespaces_len = 1;
+    have_wildcards(&common.without_namespace, &moves->wildcards[0]);
+    have_wildcards(&moves->kept, &moves->wildcards[1]);
     cluster_create(&moves->cluster, &weather, &common, NODES);
     moves->random = sim_random(moves->cluster.sim);
     truth_init(&moves->truth, moves->cluster.sim);
@@ -163,7 +173,8 @@ static void check_channel(struct truth *truth, uint8_t channel)
     uint32_t accepted = 0;
     for (uint32_t id = 1; id <= truth->publications_len; id++) {
         const struct publication *publication = &truth->publications[id];
-        accepted += publication->channel == channel && publication->fate == FATE_ACKNOWLEDGED;
+        accepted += channel_is_heard_in(publication->channel, channel) &&
+                    publication->fate == FATE_ACKNOWLEDGED;
     }
     if (longest->len != accepted) {
         truth_fail(truth, channel, "%u were accepted, %u were given", accepted, longest->len);

@@ -33,6 +33,14 @@ static uint8_t any_channel(struct world *world)
     return (uint8_t)world_below(world, world->shape.channels);
 }
 
+/* To subscribe to, or to ask about. */
+static uint8_t any_heard_channel(struct world *world)
+{
+    return world->shape.has_wildcards && world_below(world, 4) == 0
+               ? channel_wildcard_of(world_below(world, 2))
+               : any_channel(world);
+}
+
 static uint32_t padding(struct world *world)
 {
     return world_below(world, world->shape.padding_max);
@@ -92,7 +100,7 @@ static void client_errs(struct world *world, struct fake_client *client)
 
 static void client_does(struct world *world, struct fake_client *client)
 {
-    const uint8_t channel = any_channel(world);
+    const uint8_t channel = any_heard_channel(world);
     const uint32_t choice = world_below(world, 100);
     struct fake_subscription *subscription = &client->subscriptions[channel];
     if (choice < 35 && subscription->state == FAKE_NONE) {
@@ -103,7 +111,8 @@ static void client_does(struct world *world, struct fake_client *client)
     } else if (choice < 39 && subscription->state == FAKE_SUBSCRIBED) {
         fake_client_unsubscribe(client, channel);
     } else if (choice < 80) {
-        (void)fake_client_publish(client, channel, padding(world));
+        const uint8_t plain = channel_is_wildcard(channel) ? any_channel(world) : channel;
+        (void)fake_client_publish(client, plain, padding(world));
     } else if (choice < 82 && channel_is_kept(channel) && client->history.id == 0) {
         fake_client_ask_history(client, channel, 1 + world_below(world, 50));
     } else if (choice < 83 && world->shape.kept.presence && client->presence.id == 0) {
@@ -168,8 +177,9 @@ static void settle(struct world *world, struct fake_client *client)
         fake_client_pause(client, false);
     }
     client->is_mute = false;
-    for (uint8_t channel = 0; channel < world->shape.channels; channel++) {
-        if (client->state == FAKE_CONNECTED && client->subscriptions[channel].state == FAKE_NONE) {
+    for (uint8_t channel = 0; channel < CHANNELS_MAX; channel++) {
+        if (shape_has_channel(&world->shape, channel) && client->state == FAKE_CONNECTED &&
+            client->subscriptions[channel].state == FAKE_NONE) {
             fake_client_subscribe(client, channel);
         }
     }
@@ -189,8 +199,9 @@ bool people_are_settled(const struct world *world)
         if (client->state != FAKE_CONNECTED || client->publishes_len != 0 || client->is_garbling) {
             return false;
         }
-        for (uint8_t channel = 0; channel < world->shape.channels; channel++) {
-            if (client->subscriptions[channel].state != FAKE_SUBSCRIBED) {
+        for (uint8_t channel = 0; channel < CHANNELS_MAX; channel++) {
+            if (shape_has_channel(&world->shape, channel) &&
+                client->subscriptions[channel].state != FAKE_SUBSCRIBED) {
                 return false;
             }
         }

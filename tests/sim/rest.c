@@ -28,9 +28,10 @@ static void note_restless(struct world *world)
 {
     for (uint32_t i = 0; i < world->shape.clients; i++) {
         const struct fake_client *client = &world->clients[i];
-        for (uint8_t channel = 0; channel < world->shape.channels; channel++) {
-            if (client->state != FAKE_CONNECTED ||
-                client->subscriptions[channel].state != FAKE_SUBSCRIBED) {
+        for (uint8_t channel = 0; channel < CHANNELS_MAX; channel++) {
+            if (shape_has_channel(&world->shape, channel) &&
+                (client->state != FAKE_CONNECTED ||
+                 client->subscriptions[channel].state != FAKE_SUBSCRIBED)) {
                 truth_note(&world->truth, CHANNEL_NONE,
                            "client %u on node %u: state %u, channel %u: state %u, %u publishing", i,
                            client->node, client->state, channel,
@@ -112,8 +113,13 @@ static void check_last(struct world *world)
         world_advance(world, 200);
         for (uint32_t i = 0; i < world->shape.clients; i++) {
             const struct fake_client *client = &world->clients[i];
+            const uint8_t wildcard = channel_wildcard_of(channel);
             if (!truth_run_ends_with(client->subscriptions[channel].run, first, LAST_ROUNDS)) {
                 truth_fail(truth, channel, "client %u does not get what is published at rest", i);
+            } else if (world->shape.has_wildcards &&
+                       !truth_run_ends_with(client->subscriptions[wildcard].run, first,
+                                            LAST_ROUNDS)) {
+                truth_fail(truth, wildcard, "client %u does not get what is passed on at rest", i);
             }
         }
     }
@@ -143,8 +149,10 @@ static bool is_present(const struct fake_client *asker, const char *id)
 
 static void check_presence(struct world *world)
 {
-    for (uint8_t channel = 0; world->shape.kept.presence && channel < world->shape.channels;
-         channel++) {
+    for (uint8_t channel = 0; world->shape.kept.presence && channel < CHANNELS_MAX; channel++) {
+        if (!shape_has_channel(&world->shape, channel)) {
+            continue;
+        }
         struct fake_client *asker = &world->clients[channel % world->shape.clients];
         fake_client_ask_presence(asker, channel);
         if (!world_wait(world, presence_is_answered, ANSWER_MS_MAX)) {

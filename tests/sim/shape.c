@@ -43,7 +43,7 @@ static void draw_size(struct shape *shape, struct random *draw)
     shape->nodes_first = shape->nodes - (chance(draw, 30) ? late : 0);
     shape->clients = 6 + below(draw, 14) + (shape->nodes > 7 ? 12 : 0);
     shape->users = chance(draw, 80) ? 1 + below(draw, shape->clients) : 0;
-    shape->channels = 1 + below(draw, CHANNELS_MAX);
+    shape->channels = 1 + below(draw, PLAIN_CHANNELS_MAX);
     shape->steps = shape->nodes > 20 ? 100 : shape->nodes > 7 ? 250 : 300 + below(draw, 500);
     shape->step_ms_max = 4 + below(draw, 40);
     shape->actions_max = 2 + below(draw, 8);
@@ -119,6 +119,17 @@ static void draw_limits(struct shape *shape, struct random *draw)
     node->client.user_connection_limit = chance(draw, 30) ? 1000 : 0;
 }
 
+static void draw_wildcards(struct shape *shape, struct random *draw)
+{
+    struct channel_options *const channels[] = {&shape->kept, &shape->node.without_namespace};
+    shape->has_wildcards = chance(draw, 40);
+    for (uint32_t i = 0; shape->has_wildcards && i < 2; i++) {
+        channels[i]->wildcard_max_depth = 1;
+        channel_options_of_wildcard(channels[i], &shape->wildcards[i]);
+        channels[i]->wildcard = &shape->wildcards[i];
+    }
+}
+
 void shape_draw(struct shape *shape, uint64_t seed)
 {
     struct random draw;
@@ -138,4 +149,5 @@ void shape_draw(struct shape *shape, uint64_t seed)
     shape->node.client.token.hmac_secret_key = "k";
     shape->node.http_api.insecure = true;
     shape->node.cluster.enabled = shape->nodes > 1 || chance(&draw, 50);
+    draw_wildcards(shape, &draw);
 }

@@ -39,8 +39,9 @@ struct shape {
     uint32_t nodes;
     uint32_t nodes_first; /* So many are there at the beginning. */
     uint32_t clients;
-    uint32_t users; /* Named; 0: all clients are anonymous. */
-    uint32_t channels;
+    uint32_t users;    /* Named; 0: all clients are anonymous. */
+    uint32_t channels; /* In which is published. */
+    bool has_wildcards;
     uint32_t steps;
     uint32_t step_ms_max;
     uint32_t actions_max;   /* Of clients in one step. */
@@ -50,11 +51,18 @@ struct shape {
     uint32_t weights[FAULTS_LEN]; /* 0: this seed has none of it. */
     struct sim_options weather;   /* Of the network, while there are faults. */
     struct channel_options kept;  /* Of the namespace "r". */
-    struct node_options node;     /* What the nodes have in common. */
+    struct channel_options wildcards[2];
+    struct node_options node; /* What the nodes have in common. */
 };
 
 /* `shape` must not move: the options point into it. */
 void shape_draw(struct shape *shape, uint64_t seed);
+
+/* Is it one of those that there are, wildcards among them? */
+static inline bool shape_has_channel(const struct shape *shape, uint32_t channel)
+{
+    return channel_is_wildcard(channel) ? shape->has_wildcards : channel < shape->channels;
+}
 
 const char *fault_word(enum fault fault);
 

@@ -11,6 +11,9 @@
 #include "runtime/check.h"
 #include "runtime/sim.h"
 
+/* Nobody waits longer for a place in a wildcard: it is told that there is none. */
+enum { PASSED_ON_MS_MAX = 10 * 1000 };
+
 void truth_init(struct truth *truth, const struct sim *sim)
 {
     memset(truth, 0, sizeof(*truth));
@@ -30,6 +33,9 @@ void truth_clear(struct truth *truth)
         truth->streams = stream->next;
         free(stream->ids);
         free(stream);
+    }
+    for (uint32_t i = 0; i < CHANNELS_MAX; i++) {
+        free(truth->unsure_ms[i]);
     }
     free(truth->publications);
 }
@@ -101,6 +107,52 @@ uint32_t truth_send(struct truth *truth, uint8_t channel)
                                                    .sent_at = ++truth->now,
                                                    .sent_ms = sim_now_ms(truth->sim)};
     return id;
+}
+
+static void note_time(struct truth *truth, uint8_t channel)
+{
+    const uint64_t now_ms = sim_now_ms(truth->sim);
+    uint64_t **times = &truth->unsure_ms[channel];
+    uint32_t *len = &truth->unsure_len[channel];
+    if (!channel_is_wildcard(channel) || (*len > 0 && (*times)[*len - 1] == now_ms)) {
+        return;
+    }
+    if ((*len & (*len - 1)) == 0) {
+        *times = realloc(*times, (*len == 0 ? 1 : 2ul * *len) * sizeof(**times));
+        BUG_IF(*times == NULL);
+    }
+    (*times)[(*len)++] = now_ms;
+}
+
+void truth_note_unsure(struct truth *truth, uint8_t channel)
+{
+    truth->unsure_at[channel] = ++truth->now;
+    note_time(truth, channel);
+}
+
+void truth_note_rival(struct truth *truth, uint8_t channel, uint32_t home)
+{
+    truth->rival_at[channel] = ++truth->now;
+    truth->lone_home[channel] = (uint8_t)home;
+    note_time(truth, channel);
+}
+
+/* May it have been on its way to the wildcard while views of that one's home differed? */
+static bool was_unsure(const struct truth *truth, uint8_t wildcard,
+                       const struct publication *publication)
+{
+    for (uint32_t i = 0; i < truth->unsure_len[wildcard]; i++) {
+        const uint64_t at_ms = truth->unsure_ms[wildcard][i];
+        if (at_ms >= publication->sent_ms && at_ms <= publication->answered_ms + PASSED_ON_MS_MAX) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct told_place *place_of(struct publication *publication, uint8_t channel)
+{
+    return &publication->places[channel_is_wildcard(channel)];
 }
 
 void truth_acknowledge(struct truth *truth, uint32_t id, const char *epoch, uint64_t offset)
@@ -178,7 +230,7 @@ void truth_place(struct truth *truth, uint8_t channel, struct told_stream *strea
                  uint32_t id)
 {
     struct publication *publication = publication_of(truth, id);
-    if (publication == NULL || publication->channel != channel) {
+    if (publication == NULL || !channel_is_heard_in(publication->channel, channel)) {
         truth_fail(truth, channel, "publication %u was never made in channel %u", id, channel);
         return;
     }
@@ -186,27 +238,29 @@ void truth_place(struct truth *truth, uint8_t channel, struct told_stream *strea
         truth_fail(truth, channel, "publication %u has the offset %" PRIu64, id, offset);
         return;
     }
+    struct told_place *place = place_of(publication, channel);
     stream_make_room(stream, offset);
     stream->end = offset >= stream->end ? offset + 1 : stream->end;
     if (stream->ids[offset] != PUBLICATION_NONE && stream->ids[offset] != id) {
         truth_fail(truth, channel, "publications %u and %u are both at %" PRIu64 " of epoch %s",
                    stream->ids[offset], id, offset, stream->epoch);
     }
-    if (publication->stream != NULL &&
-        (publication->stream != stream || publication->offset != offset)) {
+    if (place->stream != NULL && (place->stream != stream || place->offset != offset)) {
         truth_fail(truth, channel,
                    "publication %u is at %" PRIu64 " of epoch %s and at %" PRIu64 " of %s", id,
-                   publication->offset, publication->stream->epoch, offset, stream->epoch);
+                   place->offset, place->stream->epoch, offset, stream->epoch);
     }
     stream->ids[offset] = id;
-    publication->stream = stream;
-    publication->offset = offset;
+    place->stream = stream;
+    place->offset = offset;
 }
 
 void truth_check_end(struct truth *truth, const struct told_stream *stream, uint64_t offset,
                      uint64_t asked_at)
 {
-    for (uint64_t at = offset + 1; at < stream->end; at++) {
+    /* Into a wildcard they come later than they are acknowledged. */
+    for (uint64_t at = offset + 1; at < stream->end && !channel_is_wildcard(stream->channel);
+         at++) {
         const struct publication *publication = publication_of(truth, stream->ids[at]);
         if (publication != NULL && publication->fate == FATE_ACKNOWLEDGED &&
             publication->acknowledged_at < asked_at) {
@@ -251,8 +305,8 @@ static void run_add(struct run *run, uint32_t id)
 static void check_neighbours(struct truth *truth, const struct run *run, uint32_t id)
 {
     const uint32_t before = run->ids[run->len - 1];
-    struct publication *first = publication_of(truth, before);
-    struct publication *second = publication_of(truth, id);
+    struct told_place *first = place_of(publication_of(truth, before), run->channel);
+    struct told_place *second = place_of(publication_of(truth, id), run->channel);
     if (first->behind != PUBLICATION_NONE && first->behind != id) {
         truth_fail(truth, run->channel,
                    "client %u got %u behind %u, another one %u: two orders, or a silent gap",
@@ -270,7 +324,7 @@ void truth_deliver(struct truth *truth, struct run *run, uint32_t id, uint64_t o
 {
     struct publication *publication = publication_of(truth, id);
     truth->deliveries++;
-    if (publication == NULL || publication->channel != run->channel) {
+    if (publication == NULL || !channel_is_heard_in(publication->channel, run->channel)) {
         truth_fail(truth, run->channel, "client %u got %u, which nobody published in channel %u",
                    run->client, id, run->channel);
         return;
@@ -307,8 +361,9 @@ static void check_has_all(struct truth *truth, const struct run *run, uint8_t *h
     }
     for (uint32_t id = 1; id <= truth->publications_len; id++) {
         const struct publication *publication = &truth->publications[id];
-        if (publication->channel == run->channel && publication->is_sure &&
-            publication->sent_at > run->opened_at && has[id] == 0) {
+        if (channel_is_heard_in(publication->channel, run->channel) && publication->is_sure &&
+            publication->sent_at > run->opened_at && has[id] == 0 &&
+            !was_unsure(truth, run->channel, publication)) {
             truth_fail(truth, run->channel,
                        "client %u believes since %" PRIu64 " ms that it has all of channel %u, and "
                        "misses %u, sent at %" PRIu64 ", acknowledged at %" PRIu64 " ms",

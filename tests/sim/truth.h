@@ -8,6 +8,8 @@
  *   stream   a channel's epoch:  offset -> publication
  *   run      what one subscription was given, from its reply to its end: a piece of one order,
  *            without a gap; over a recovery it goes on
+ *
+ * In the wildcard that stands for its channel it has another place, with another before and behind.
  */
 #ifndef ROOST_TESTS_SIM_TRUTH_H
 #define ROOST_TESTS_SIM_TRUTH_H
@@ -17,13 +19,31 @@
 #include <stdint.h>
 
 enum {
-    CHANNELS_MAX = 8,
-    CHANNEL_NONE = 255, /* Of a note: it is about nodes. */
+    PLAIN_CHANNELS_MAX = 8,
+    CHANNELS_MAX = PLAIN_CHANNELS_MAX + 2, /* The last two are wildcards. */
+    CHANNEL_NONE = 255,                    /* Of a note: it is about nodes. */
     NODE_NONE = 255,
     EPOCH_TEXT_SIZE = 24,
     PUBLICATION_NONE = 0,
     USER_COMMANDS_MAX = 256,
 };
+
+static inline bool channel_is_wildcard(uint32_t channel)
+{
+    return channel >= PLAIN_CHANNELS_MAX;
+}
+
+/* One for those that keep a history, one for the others. */
+static inline uint8_t channel_wildcard_of(uint32_t channel)
+{
+    return (uint8_t)(PLAIN_CHANNELS_MAX + channel % 2);
+}
+
+/* Is what is made in the one heard in the other? */
+static inline bool channel_is_heard_in(uint32_t made_in, uint32_t channel)
+{
+    return channel == made_in || channel == channel_wildcard_of(made_in);
+}
 
 /* Every second channel keeps a history. */
 static inline bool channel_is_kept(uint32_t channel)
@@ -62,20 +82,25 @@ enum publication_fate {
     FATE_UNKNOWN, /* It may have been published. */
 };
 
+/* Of a publication in one channel. */
+struct told_place {
+    uint32_t before;
+    uint32_t behind;
+    struct told_stream *stream; /* NULL: nobody was told. */
+    uint64_t offset;
+};
+
 struct publication {
     uint8_t channel;
     uint8_t fate;
     bool is_seen;      /* Somebody was given it. */
     bool is_sure;      /* While it was published, all nodes had one view of the channel's home. */
     uint8_t lone_home; /* Who took it while another node had the channel; NODE_NONE: nobody. */
-    uint32_t before;
-    uint32_t behind;
-    uint64_t sent_at; /* In the truth's count, as the next. */
+    struct told_place places[2]; /* Where it was made, and in the wildcard. */
+    uint64_t sent_at;            /* In the truth's count, as the next. */
     uint64_t acknowledged_at;
     uint64_t sent_ms;
     uint64_t answered_ms;
-    struct told_stream *stream; /* NULL: nobody was told. */
-    uint64_t offset;
 };
 
 /* What the server API was told to do to a user. */
@@ -107,6 +132,8 @@ struct truth {
     uint64_t unsure_at[CHANNELS_MAX]; /* When views of the channel's home last differed, */
     uint64_t rival_at[CHANNELS_MAX];  /* and when another node than that home had it. */
     uint8_t lone_home[CHANNELS_MAX];
+    uint64_t *unsure_ms[CHANNELS_MAX]; /* Of a wildcard: all times of either. */
+    uint32_t unsure_len[CHANNELS_MAX];
     uint64_t acknowledged;
     uint64_t sure; /* Of these. */
     uint64_t deliveries;
@@ -164,24 +191,18 @@ static inline void truth_close(struct run *run)
 
 /* Nodes have different views of the channel's home now, or it is not there: what is published may
  * be acknowledged in one tenure while subscribers are in another. */
-static inline void truth_note_unsure(struct truth *truth, uint8_t channel)
-{
-    truth->unsure_at[channel] = ++truth->now;
-}
+void truth_note_unsure(struct truth *truth, uint8_t channel);
 
 /* All nodes have one view of the home, but another one has the channel: it could not hand it over
  * yet. If the two meet, all are told; if the home is gone before that, what it took is gone, too.
  */
-static inline void truth_note_rival(struct truth *truth, uint8_t channel, uint32_t home)
-{
-    truth->rival_at[channel] = ++truth->now;
-    truth->lone_home[channel] = (uint8_t)home;
-}
+void truth_note_rival(struct truth *truth, uint8_t channel, uint32_t home);
 void truth_forget_home(struct truth *truth, uint32_t home);
 
 /* At rest: every run that is open has all that was acknowledged since it was opened, but for what
  * was published while views differed, or is gone with its home; and those of one channel that keeps
- * a history are at one place. */
+ * a history are at one place. A wildcard's has what was made in its channels, but for what was on
+ * its way while views of the wildcard's home differed. */
 void truth_check_rest(struct truth *truth);
 
 /* Beyond `from` the run has just the publications `first` .. `first + len - 1`. */

@@ -24,8 +24,11 @@ static void note_deaths(struct world *world)
 
 static void note_views(struct world *world)
 {
-    for (uint8_t channel = 0; channel < world->shape.channels; channel++) {
+    for (uint8_t channel = 0; channel < CHANNELS_MAX; channel++) {
         const char *name = fake_channel_name(channel);
+        if (!shape_has_channel(&world->shape, channel)) {
+            continue;
+        }
         const uint32_t home = cluster_home_of(&world->cluster, name);
         if (home == CLUSTER_NODES_MAX) {
             truth_note_unsure(&world->truth, channel);

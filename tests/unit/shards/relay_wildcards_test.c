@@ -15,7 +15,7 @@ static void shard_passes_on(uint32_t shard, const char *wildcard, const char *da
     const struct message_pass_on body = {
         .pass = pass_make(&pass),
         .request = data[0] == '\0' ? NULL : publish_request_make(&request),
-        .cookie = 77,
+        .flags = PASS_UNSURE,
         .history_size = 3,
         .history_ttl_s = 4,
         .meta_ttl_s = 5,
@@ -29,7 +29,6 @@ static void shard_hears_passed_on(uint32_t shard, uint32_t error)
 {
     const struct message message = shard_hears(shard, MESSAGE_PASSED_ON);
     assert_int_equal(message.handle, 9);
-    assert_int_equal(message_as_passed_on(&message).cookie, 77);
     assert_int_equal(message_as_passed_on(&message).error, error);
 }
 
@@ -58,10 +57,10 @@ static void what_is_passed_on_crosses_with_its_place_on_its_lane(void **state)
     assert_true(pass.lane == 1ull << 60 && pass.number == 12 && pass.before == 11);
     assert_true(span_equal(request.channel, SPAN_LITERAL("made")) && request.is_passed_on);
     assert_true(span_equal(request.data, SPAN_LITERAL("8")));
+    assert_int_equal(body.flags, PASS_UNSURE);
     assert_true(body.history_size == 3 && body.history_ttl_s == 4 && body.meta_ttl_s == 5);
     message_release(&message);
-    const struct message_passed_on refused = {.cookie = body.cookie,
-                                              .error = CLIENT_ERROR_TOO_MANY_REQUESTS};
+    const struct message_passed_on refused = {.error = CLIENT_ERROR_TOO_MANY_REQUESTS};
     assert_true(message_send_passed_on(shards[home].mailbox, ROUTER, message.handle, &refused));
     settle();
     const struct sent *answer = node_hears(2, LINK_MESSAGE_PASSED_ON);
