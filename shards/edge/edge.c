@@ -244,6 +244,9 @@ void edge_destroy(struct edge *edge)
     deflate_compressor_destroy(edge->compressor);
     deflate_inflater_destroy(edge->inflater);
     map_destroy(edge->hub);
+    if (edge->users != NULL) {
+        users_end(edge);
+    }
     map_destroy(edge->users);
     filters_destroy(edge->filters);
     map_destroy(edge->emulated);

@@ -36,6 +36,21 @@ static struct local_user *user_make(struct edge *edge, struct span id)
     return user;
 }
 
+static void user_free(struct edge *edge, struct local_user *user)
+{
+    map_remove(edge->users, user);
+    list_remove(&user->link);
+    buf_release(user->id);
+    free(user);
+}
+
+/* While homes move, what was told last may have gone to a directory of a moment, and the one that
+ * stays believe what it heard before: a user without sessions is told of until that is over. */
+static bool user_is_told_again(const struct edge *edge, const struct local_user *user)
+{
+    return edge->users_again > 0 && user->told_ms != 0 && !edge->is_ending;
+}
+
 void users_unset(struct edge *edge, struct session *session)
 {
     struct session_account *account = session->account;
@@ -45,11 +60,8 @@ void users_unset(struct edge *edge, struct session *session)
     }
     list_remove(&account->user_link);
     account->user = NULL;
-    if (list_is_empty(&user->accounts)) {
-        map_remove(edge->users, user);
-        list_remove(&user->link);
-        buf_release(user->id);
-        free(user);
+    if (list_is_empty(&user->accounts) && !user_is_told_again(edge, user)) {
+        user_free(edge, user);
     }
 }
 
@@ -98,6 +110,7 @@ void users_remove(struct edge *edge, struct session *session)
     struct local_user *user = session->account->user;
     const struct message_user_remove body = {.user = user->id};
     user->sessions--;
+    user->told_ms = edge->shard->now_ms;
     buf_share(body.user, 1);
     OUTBOX_SEND(edge->actors->outbox, actors_home_of(edge->actors, session_user(session)),
                 user_remove, 0, &body);
@@ -203,6 +216,9 @@ void users_on_turn_end(struct edge *edge)
             user->moved = true;
             user_tell(edge, user);
         }
+        if (list_is_empty(&user->accounts) && edge->users_again == 0) {
+            user_free(edge, user);
+        }
     }
     if (had_work && !users_has_work(edge)) {
         memset(edge->users_wanted, 0, SLOT_SET_LEN);
@@ -215,4 +231,14 @@ void users_on_turn_end(struct edge *edge)
 bool users_has_work(const struct edge *edge)
 {
     return !list_is_empty(&edge->users_due) || !list_is_empty(&edge->users_unsure);
+}
+
+void users_end(struct edge *edge)
+{
+    struct list *const lists[] = {&edge->users_told, &edge->users_due, &edge->users_unsure};
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        while (!list_is_empty(lists[i])) {
+            user_free(edge, CONTAINER_OF(lists[i]->next, struct local_user, link));
+        }
+    }
 }

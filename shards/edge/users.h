@@ -30,4 +30,7 @@ void users_on_wanted(struct edge *edge, const struct message *message);
 void users_on_turn_end(struct edge *edge);
 bool users_has_work(const struct edge *edge);
 
+/* Without any session: forgets the users that were still to be told of. */
+void users_end(struct edge *edge);
+
 #endif
