@@ -63,7 +63,8 @@ function start_writing(node, channel, keys) {
 function add_following(report, node) {
   for (const mode of ['mape', 'mapr', 'mapp']) {
     for (const delta of [undefined, 'fossil']) {
-      report.test(`map: whoever comes, goes and is cut off has all of it: ${mode} ${delta ?? 'whole'}`, async (context) => {
+      const name = `${mode} ${delta ?? 'whole'}`;
+      report.test(`map: whoever comes, goes and is cut off has all of it: ${name}`, async (context) => {
         const channel = unique(`${mode}:`);
         await fill(node, channel, 30);
         const stop = start_writing(node, channel, 40);
