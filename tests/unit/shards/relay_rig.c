@@ -99,7 +99,7 @@ void time_passes(uint64_t ms)
     settle();
 }
 
-void make_placement(uint64_t version, uint32_t nodes)
+static void place(uint64_t version, uint32_t nodes, bool is_early)
 {
     struct placement_member members[NODES];
     for (uint8_t i = 0; i < nodes; i++) {
@@ -107,14 +107,41 @@ void make_placement(uint64_t version, uint32_t nodes)
         members[i] = (struct placement_member){.uid = uid, .shards = SHARDS, .weight = 1};
         members[i].session = i == 0 ? 0 : relay_session_of(relay, &uid);
     }
-    const struct placement_members all = {.at = members, .len = nodes};
+    const struct placement_members all = {.at = members, .len = nodes, .is_early = is_early};
     struct buf *before = placement;
     placement = placement_make(version, &all, NULL);
     assert_non_null(placement);
-    placement_gained(before == NULL ? NULL : placement_of(before), placement_of(placement), gained);
+    const struct placement *now = placement_of(placement);
+    placement_gained(placement_known_before(before == NULL ? NULL : placement_of(before), now), now,
+                     gained);
     relay_on_placement(relay, placement_of(placement));
     settle();
     buf_release(before);
+}
+
+void make_placement(uint64_t version, uint32_t nodes)
+{
+    place(version, nodes, false);
+}
+
+void make_early_placement(uint64_t version, uint32_t nodes)
+{
+    place(version, nodes, true);
+}
+
+void slots_of(uint16_t home, uint8_t set[SLOT_SET_LEN])
+{
+    memset(set, 0, SLOT_SET_LEN);
+    for (uint16_t slot = 0; slot < SLOTS; slot++) {
+        if (placement_of(placement)->node_of_slot[slot] == home) {
+            slot_set_add(set, slot);
+        }
+    }
+}
+
+bool all_is_handed_over(void)
+{
+    return relay_has_handed_over(relay);
 }
 
 void node_hears_slots_asked(uint8_t index)
@@ -132,11 +159,16 @@ void node_says_slots_moved(uint8_t index)
 
 void shards_hear_slots_ready(void)
 {
+    shards_hear_ready(gained);
+}
+
+void shards_hear_ready(const uint8_t set[SLOT_SET_LEN])
+{
     for (uint32_t shard = 0; shard < SHARDS; shard++) {
         const struct message message = shard_hears(shard, MESSAGE_SLOTS_READY);
         const struct message_slots_ready body = message_as_slots_ready(&message);
         assert_int_equal(body.slots->len, SLOT_SET_LEN);
-        assert_memory_equal(body.slots->bytes, gained, SLOT_SET_LEN);
+        assert_memory_equal(body.slots->bytes, set, SLOT_SET_LEN);
         message_release(&message);
     }
 }

@@ -40,12 +40,18 @@ void settle(void);
 void time_passes(uint64_t ms);
 /* Of so many nodes, with the sessions of now. Slots that the node gains are asked for. */
 void make_placement(uint64_t version, uint32_t nodes);
+/* The same while the node has only just come. */
+void make_early_placement(uint64_t version, uint32_t nodes);
+/* Those that are at home at the node. */
+void slots_of(uint16_t home, uint8_t set[SLOT_SET_LEN]);
+bool all_is_handed_over(void);
 /* The slots that the node has gained with the newest placement: it asks a node for them, */
 void node_hears_slots_asked(uint8_t index);
 /* is told that they are not there (any more), */
 void node_says_slots_moved(uint8_t index);
 /* and each of its shards, that it need not wait for them. */
 void shards_hear_slots_ready(void);
+void shards_hear_ready(const uint8_t set[SLOT_SET_LEN]);
 void link_up(uint8_t index);
 void link_down(uint8_t index);
 /* The node is one of NODES, has sessions with the others, and waits for no slot. */
