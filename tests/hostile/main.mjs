@@ -4,6 +4,7 @@ import { RawClient } from '../conformance/support/client.mjs';
 import { Node, sum_metric } from '../conformance/support/node.mjs';
 import { RawWebSocket } from '../conformance/support/raw_websocket.mjs';
 import { Report, check, check_equal, eventually, sleep } from '../conformance/support/report.mjs';
+import { add_backends } from './backend_attacks.mjs';
 import { Chat } from './chat.mjs';
 import { FALLBACK_CONFIG, add_fallbacks, patient_posts } from './fallback_attacks.mjs';
 import { add_http, add_smuggling, patient_peers } from './http_attacks.mjs';
@@ -173,6 +174,7 @@ async function attack_node(program, label) {
     await node.stop_cleanly();
   });
   add_pinning(report, program);
+  add_backends(report, program);
   await report.run();
   return { passed: report.passed + silent.passed, failed: report.failed + silent.failed };
 }

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import urllib.error
 
 from certificates import Authority
 from nodes import KEY, SLOTS, Node, Suite, agree, eventually, free_port, start_cluster
@@ -67,6 +68,26 @@ def a_return_before_it_was_missed(nodes):
                            for node in nodes), "three nodes, and the earlier life is none of them")
     eventually(lambda: sum(node.metric("cluster_placement_slots") for node in nodes) == SLOTS,
                "every slot has one home")
+
+
+def health_of(node):
+    """Its status and what it says."""
+    try:
+        return 200, node.get("/health")
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def a_minority_is_not_healthy(nodes):
+    """a node that reaches only a minority of its cluster tells balancers so, until it is better"""
+    start_cluster(nodes, 3)
+    assert health_of(nodes[0]) == (200, "{}"), health_of(nodes[0])
+    for node in nodes[1:]:
+        node.kill()
+    eventually(lambda: health_of(nodes[0])[0] == 503, "its health is that of a minority")
+    assert "most nodes of the cluster" in health_of(nodes[0])[1], health_of(nodes[0])
+    nodes[1].start()
+    eventually(lambda: health_of(nodes[0])[0] == 200, "two of three are no minority")
 
 
 def a_departure_is_no_death(nodes):
@@ -367,6 +388,7 @@ def no_key_no_cluster(nodes):
 def main():
     suite = Suite()
     for case in (three_nodes_are_one_cluster, a_death_is_noticed, a_return_before_it_was_missed,
+                 a_minority_is_not_healthy,
                  a_departure_is_no_death, strangers_are_refused, another_key_is_refused,
                  a_replay_is_refused, garbage_is_no_link,
                  without_the_key_no_link, another_version_is_no_link,

@@ -6,6 +6,7 @@
 
 #include "codec/json.h"
 #include "shards/edge/metrics.h"
+#include "shards/limits.h"
 #include "tests/unit/shards/edge_rig.h"
 
 #define NAMESPACE_LABEL "channel_namespace=\"\""
@@ -452,6 +453,28 @@ static void health_asks_all_shards(void **state)
     edge_rig_stop(&rig);
 }
 
+/* Balancers are told of a shard whose turns take so long that clients would notice. */
+static void health_tells_of_a_slow_shard(void **state)
+{
+    (void)state;
+    static struct edge_rig rig;
+    edge_rig_init(&rig, 3);
+    edge_rig_start(&rig);
+    struct peer *peer = peer_open(&rig);
+    peer_send(peer, "GET /health HTTP/1.1\r\nHost: rig\r\n\r\n");
+    peer_hear_response(peer, 200, "{}");
+    sim_slow_node(rig.sim, rig.number, HEALTH_MS_MAX + 200, 60000);
+    peer_put_text(peer, "GET /health HTTP/1.1\r\nHost: rig\r\n\r\n");
+    edge_rig_advance(&rig, 10 * HEALTH_MS_MAX);
+    peer_hear_response(peer, 503, NULL);
+    assert_non_null(strstr(peer->message.at, "shard"));
+    edge_rig_advance(&rig, 60000);
+    struct peer *after = peer_open(&rig);
+    peer_send(after, "GET /health HTTP/1.1\r\nHost: rig\r\n\r\n");
+    peer_hear_response(after, 200, "{}");
+    edge_rig_stop(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -462,6 +485,7 @@ int main(void)
         cmocka_unit_test(the_demo_page_gets_json_of_each_shard),
         cmocka_unit_test(names_may_begin_otherwise),
         cmocka_unit_test(health_asks_all_shards),
+        cmocka_unit_test(health_tells_of_a_slow_shard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
