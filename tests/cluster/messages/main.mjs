@@ -8,6 +8,7 @@ import { add_control, check_newcomer } from './control.mjs';
 import { add_fallbacks } from './fallbacks.mjs';
 import { add_maps } from './maps.mjs';
 import { add_protocols } from './protocols.mjs';
+import { add_tailored } from './tailored.mjs';
 
 const report = new Report({ prefix: 'cluster: ' });
 const cluster = await Cluster.start([1, 3, 2]);
@@ -168,6 +169,7 @@ report.test('a node without subscribers gets nothing', async (context) => {
 });
 
 add_protocols(report, nodes);
+add_tailored(report, nodes);
 add_fallbacks(report, nodes);
 const revoked = {};
 add_control(report, [...nodes], revoked);

@@ -1,24 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 // Key sets of an identity provider over HTTP: fetched once, for all, and again when a key is new.
 import http from 'node:http';
+import https from 'node:https';
+import { CERTIFICATE, KEY } from '../proxies/certificate.mjs';
 import { Node } from '../support/node.mjs';
 import { check, check_equal, sleep } from '../support/report.mjs';
 import { jwk_of, key_pair, sign_token } from '../support/tokens.mjs';
 import { outcome, PUBLIC } from './algorithms.mjs';
 
 // A server of one document, which a case may change; it counts who asks.
-async function start_provider(context, keys, answer_ms = 0) {
+async function start_provider(context, keys, { answer_ms = 0, tls = false } = {}) {
   const provider = { keys, asked: 0 };
-  const server = http.createServer(async (request, response) => {
+  const serve = async (request, response) => {
     provider.asked += 1;
     provider.method = request.method;
     await sleep(answer_ms);
     response.setHeader('Content-Type', 'application/jwk-set+json');
     response.end(JSON.stringify({ keys: provider.keys }));
-  });
+  };
+  const server = tls ? https.createServer({ cert: CERTIFICATE, key: KEY }, serve)
+    : http.createServer(serve);
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   context.defer(() => server.close());
-  provider.url = `http://localhost:${server.address().port}/keys.json?a=b`;
+  provider.url = `http${tls ? 's' : ''}://localhost:${server.address().port}/keys.json?a=b`;
   return provider;
 }
 
@@ -35,7 +39,7 @@ export function add_key_sets(report) {
     const provider = await start_provider(context, [
       { kty: 'oct', kid: 'HS256', k: 'c2VjcmV0' },
       ...PUBLIC.map((alg) => jwk_of(pairs[alg], { kid: alg, alg, use: 'sig' })),
-    ], 200);
+    ], { answer_ms: 200 });
     const node = await node_of(context, provider, { hmac_secret_key: 'secret' });
     const good = PUBLIC.map((alg) => sign_token({ sub: 'a' },
       { alg, key: pairs[alg], head: { kid: alg } }));
@@ -58,6 +62,17 @@ export function add_key_sets(report) {
     check_equal(provider.asked, 1, 'requests for made-up keys');
     check_equal(await node.metric('roost_token_key_set_fetch_count', 'result="taken"'), 1,
       'the metric');
+  });
+  report.test('key set: over HTTPS, from whom the authority vouches for', async (context) => {
+    const key = key_pair('ES256');
+    const provider = await start_provider(context, [jwk_of(key, { kid: 'k' })], { tls: true });
+    const token = sign_token({ sub: 'a' }, { alg: 'ES256', key, head: { kid: 'k' } });
+    const trusting = await node_of(context, provider, { jwks_server_ca_pem: CERTIFICATE });
+    check_equal(await outcome(context, trusting, token), 'connected', 'with its authority');
+    check_equal(provider.asked, 1, 'what the provider was asked');
+    const strict = await node_of(context, provider);
+    check_equal(await outcome(context, strict, token), 100, 'with the authorities of the system');
+    check_equal(provider.asked, 1, 'nothing was asked of a stranger');
   });
   report.test('key set: a provider that is not there is error 100', async (context) => {
     const node = await node_of(context, { url: 'http://127.0.0.1:1/keys' });
