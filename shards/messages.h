@@ -484,21 +484,21 @@ struct message_survey_result {
     uint32_t error; /* 0, or an enum client_error. */
 };
 
-/* The shard's clients track these keys: it wants to be told of them from now on, and now if there
- * is something to tell. Keys that it tracks already are asked for again where nothing is known. */
+/* The shard's clients track these keys: it wants to be told of them. Those that it tracks already
+ * are asked for again where nothing is known. */
 struct message_poll_track {
     struct buf *channel;
     struct buf *keys; /* survey_channels_next(): names with unused numbers. */
 };
 
-/* None of the shard's clients tracks them any more. */
+/* None of them does any more. */
 struct message_poll_untrack {
     struct buf *channel;
     struct buf *keys;
 };
 
 enum poll_update_flag {
-    POLL_UPDATE_KEPT = 1u << 0, /* The poller keeps it: whoever does so too takes no memory. */
+    POLL_UPDATE_KEPT = 1u << 0 /* By the poller: to keep it takes no memory. */
 };
 
 struct message_poll_update {

@@ -101,6 +101,20 @@ static struct verdict subscribe(struct edge *edge, struct session *session,
                : (struct verdict){.error = hub_subscribe(edge, session, &hub_request)};
 }
 
+/* Whether it is one of shared polls is asked before anything else. 0, or the error to answer with.
+ */
+static uint32_t find_wrong_poll(const struct edge *edge,
+                                const struct client_subscribe_request *request)
+{
+    const struct channel_options *options =
+        permissions_find_channel(edge->options, request->channel);
+    const bool is_tracking = options != NULL && tracking_is_of(options);
+    if ((request->type == CLIENT_SUBSCRIPTION_SHARED_POLL) == is_tracking) {
+        return 0;
+    }
+    return is_tracking ? CLIENT_ERROR_BAD_REQUEST : CLIENT_ERROR_NOT_AVAILABLE;
+}
+
 /* PROTOCOL 9.1, rules 4 to 8: 0, or the error to answer with. */
 static uint32_t find_fault(struct edge *edge, struct session *session,
                            const struct client_subscribe_request *request,
@@ -108,11 +122,6 @@ static uint32_t find_fault(struct edge *edge, struct session *session,
 {
     const struct node_options *options = edge->options;
     const struct span channel = request->channel;
-    *channel_options = permissions_find_channel(options, channel);
-    const bool is_tracking = *channel_options != NULL && tracking_is_of(*channel_options);
-    if ((request->type == CLIENT_SUBSCRIPTION_SHARED_POLL) != is_tracking) {
-        return is_tracking ? CLIENT_ERROR_BAD_REQUEST : CLIENT_ERROR_NOT_AVAILABLE;
-    }
     if (channel.len > options->channel_max_length) {
         return CLIENT_ERROR_BAD_REQUEST;
     }
@@ -124,6 +133,7 @@ static uint32_t find_fault(struct edge *edge, struct session *session,
         options->client.channel_limit) {
         return CLIENT_ERROR_LIMIT_EXCEEDED;
     }
+    *channel_options = permissions_find_channel(options, channel);
     if (*channel_options == NULL) {
         return CLIENT_ERROR_UNKNOWN_CHANNEL;
     }
@@ -143,6 +153,10 @@ struct verdict command_subscribe(struct edge *edge, struct session *session,
     if (span_is_empty(request->channel)) {
         return VERDICT_DISCONNECT(BAD_REQUEST);
     }
+    uint32_t error = find_wrong_poll(edge, request);
+    if (error != 0) {
+        return (struct verdict){.error = error};
+    }
     if (!span_is_empty(request->delta) && !span_equal(request->delta, SPAN_LITERAL("fossil"))) {
         return VERDICT_DISCONNECT(BAD_REQUEST);
     }
@@ -157,7 +171,7 @@ struct verdict command_subscribe(struct edge *edge, struct session *session,
         }
     }
     const struct channel_options *channel_options;
-    const uint32_t error = find_fault(edge, session, request, &channel_options);
+    error = find_fault(edge, session, request, &channel_options);
     if (error != 0) {
         return (struct verdict){.error = error};
     }

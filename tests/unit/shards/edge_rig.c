@@ -180,6 +180,14 @@ int64_t edge_rig_now_s(struct edge_rig *rig)
 
 enum client_protocol edge_rig_protocol = CLIENT_JSON;
 
+int edge_rig_run_in_both(const struct CMUnitTest *tests, size_t len)
+{
+    edge_rig_protocol = CLIENT_JSON;
+    const int failed = _cmocka_run_group_tests("in JSON", tests, len, NULL, NULL);
+    edge_rig_protocol = CLIENT_PROTOBUF;
+    return failed + _cmocka_run_group_tests("in Protobuf", tests, len, NULL, NULL);
+}
+
 struct peer *peer_open(struct edge_rig *rig)
 {
     struct peer *peer = rig->peers;
