@@ -147,6 +147,7 @@ static void context_free(struct session_context *context)
         buf_release(context->meta);
         buf_release(context->data);
         buf_release(context->token_uid);
+        client_story_free(context->story);
         free(context);
     }
 }
@@ -158,7 +159,6 @@ void session_free_account(struct session *session)
         buf_release(account->identity);
         buf_release(account->conn_info);
         context_free(account->context);
-        client_story_free(account->story);
         server_subs_free(account->server_subs);
         free(account);
     }

@@ -32,18 +32,19 @@ bool client_events_note(struct edge *edge, struct session *session,
     if (webhooks == NULL || webhooks_target_of_clients(webhooks) == WEBHOOK_TARGET_NONE) {
         return true;
     }
-    struct session_account *account = session_account_of(session);
-    if (account != NULL && account->story == NULL) {
-        account->story = calloc(1, sizeof(*account->story));
+    struct session_context *context = session_make_context(session);
+    if (context != NULL && context->story == NULL) {
+        context->story = calloc(1, sizeof(*context->story));
     }
-    return account != NULL && account->story != NULL &&
-           session_replace_buf(&account->story->name, connect->name) &&
-           session_replace_buf(&account->story->version, connect->version);
+    return context != NULL && context->story != NULL &&
+           session_replace_buf(&context->story->name, connect->name) &&
+           session_replace_buf(&context->story->version, connect->version);
 }
 
 static struct client_story *story_of(const struct session *session)
 {
-    return session->account == NULL ? NULL : session->account->story;
+    const struct session_context *context = session_context_of(session);
+    return context == NULL ? NULL : context->story;
 }
 
 static void tell(struct edge *edge, const struct session *session, struct webhook_event *event)

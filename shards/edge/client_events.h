@@ -17,7 +17,7 @@ void client_events_disconnected(struct edge *edge, struct session *session);
 /* Why it is about to go; the first reason holds. */
 void client_events_set_end(struct session *session, uint32_t code, struct span reason);
 
-/* With the session's account. NULL is allowed. */
+/* With the session's context. NULL is allowed. */
 void client_story_free(struct client_story *story);
 
 #endif

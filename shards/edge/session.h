@@ -38,6 +38,7 @@ struct session_context {
     struct buf *meta;             /* JSON */
     struct buf *data;             /* Of the connect reply, until that is sent. */
     struct buf *token_uid;        /* Its token's id. */
+    struct client_story *story;   /* For client_events.c; NULL: nobody is told of it. */
 };
 
 /* What only some sessions have; an anonymous one that never shows itself to others has none. */
@@ -48,7 +49,6 @@ struct session_account {
     struct buf *conn_info;           /* NULL: none. */
     struct buf *identity;            /* Made when it is first needed. */
     struct session_context *context; /* NULL: none. */
-    struct client_story *story;      /* For client_events.c; NULL: nobody is told of it. */
     struct server_subs *server_subs; /* Until the connect command is answered; NULL: none. */
     int64_t expire_at_s;             /* Unix time; 0: never. */
     uint32_t connect_id;             /* Of the connect command, while JOINING. */

@@ -112,6 +112,10 @@ static void check_home(struct world *world, const char *name, struct home home, 
         wrong(world, home.node, "a home has others than those who are interested", name);
         return;
     }
+    if (channel != NULL && channel->vacating == NULL &&
+        channel->is_occupied != (actors->webhooks != NULL && wanted > 0)) {
+        wrong(world, home.node, "what was told of a channel is not so", name);
+    }
     for (uint32_t i = 0; channel != NULL && i < channel->interests_len; i++) {
         const struct interest *interest = &channel_interests(channel)[i];
         const struct hub_channel *hub =

@@ -130,6 +130,26 @@ static void draw_wildcards(struct shape *shape, struct random *draw)
     }
 }
 
+/* Homes tell of channels, and keep those that were vacated a while; what they tell is lost. */
+static void add_webhooks(struct shape *shape)
+{
+    struct node_options *node = &shape->node;
+    shape->nobody = (struct endpoint_options){.url = "http://nobody/",
+                                              .host = "nobody",
+                                              .authority = "nobody",
+                                              .target = "/"};
+    sim_node_address(UINT16_MAX, 80, &shape->nobody.address);
+    shape->told = (struct proxy_options){.name = "nobody", .timeout_ms = 500};
+    node->endpoints = &shape->nobody;
+    node->endpoints_len = 1;
+    node->webhooks.clients = &shape->told;
+    node->webhooks.vacated_delay_ms = 500;
+    node->webhooks.queue_max_events = 1000;
+    node->webhooks.flush_timeout_ms = 100;
+    node->without_namespace.state_proxy = &shape->told;
+    shape->kept.state_proxy = &shape->told;
+}
+
 void shape_draw(struct shape *shape, uint64_t seed)
 {
     struct random draw;
@@ -149,5 +169,8 @@ void shape_draw(struct shape *shape, uint64_t seed)
     shape->node.client.token.hmac_secret_key = "k";
     shape->node.http_api.insecure = true;
     shape->node.cluster.enabled = shape->nodes > 1 || chance(&draw, 50);
+    if (seed % 2 == 1) {
+        add_webhooks(shape);
+    }
     draw_wildcards(shape, &draw);
 }

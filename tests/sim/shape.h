@@ -52,6 +52,8 @@ struct shape {
     struct sim_options weather;   /* Of the network, while there are faults. */
     struct channel_options kept;  /* Of the namespace "r". */
     struct channel_options wildcards[2];
+    struct endpoint_options nobody; /* Where webhooks are sent, of some seeds: nobody takes them. */
+    struct proxy_options told;
     struct node_options node; /* What the nodes have in common. */
 };
 
