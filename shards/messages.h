@@ -497,18 +497,13 @@ struct message_poll_untrack {
     struct buf *keys;
 };
 
-enum poll_update_flag {
-    POLL_UPDATE_KEPT = 1u << 0 /* By the poller: to keep it takes no memory. */
-};
-
 struct message_poll_update {
     struct buf *channel;
     struct buf *item; /* poll_item_of() */
-    uint32_t flags;
+    bool is_kept;     /* By the poller: to keep it takes no memory. */
 };
 
-/* What was told of the channel before is of another epoch. Of a shard's keys, whatever comes after
- * is of this one. */
+/* Whatever comes after it is of this epoch, and what came before of another. */
 struct message_poll_epoch {
     struct buf *channel;
     struct buf *epoch; /* NULL: "". */

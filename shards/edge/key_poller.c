@@ -281,7 +281,7 @@ void key_poller_tell_shard(struct polled_key *key, uint32_t shard)
     }
     const struct message_poll_update body = {.channel = key->channel->name,
                                              .item = key->item,
-                                             .flags = POLL_UPDATE_KEPT};
+                                             .is_kept = true};
     buf_share(body.channel, 1);
     buf_share(body.item, 1);
     OUTBOX_SEND(edge->actors->outbox, shard, poll_update, 0, &body);

@@ -18,12 +18,12 @@ static bool wants(const struct polled_key *key, uint32_t shard)
 }
 
 /* One that has no room now is owed it. Gives back a count of the item. */
-static void tell_all(struct polled_key *key, struct buf *item, uint32_t flags)
+static void tell_all(struct polled_key *key, struct buf *item, bool is_kept)
 {
     struct edge *edge = key->channel->poller->edge;
     const struct message_poll_update body = {.channel = key->channel->name,
                                              .item = item,
-                                             .flags = flags};
+                                             .is_kept = is_kept};
     for (uint32_t shard = 0; shard < edge->options->shards; shard++) {
         if (!wants(key, shard)) {
             continue;
@@ -51,20 +51,20 @@ void key_poller_tell_epoch(const struct polled_channel *channel, uint32_t shard)
 
 /* ---- taking ---- */
 
-/* Keeps a count of it, if there is room: what to tell of it. */
-static uint32_t keep_item(struct polled_key *key, struct buf *item)
+/* Keeps a count of it. False: there is no room. */
+static bool keep_item(struct polled_key *key, struct buf *item)
 {
     struct key_poller *poller = key->channel->poller;
     key_poller_forget_item(key);
     if (poller->kept_bytes + item->len > POLL_KEPT_BYTES_A_SHARD_MAX) {
         actors_count(poller->edge->actors, COUNTER_SHARED_POLL_NOT_KEPT);
-        return 0;
+        return false;
     }
     poller->kept_bytes += item->len;
     actors_gauge_add(poller->edge->actors, COUNTER_SHARED_POLL_KEPT_BYTES, (int64_t)item->len);
     buf_share(item, 1);
     key->item = item;
-    return POLL_UPDATE_KEPT;
+    return true;
 }
 
 /* False: memory is out, and it is taken again the next time. */
@@ -125,7 +125,7 @@ void key_poller_take_removal(struct polled_key *key)
         return;
     }
     key->is_owed = false;
-    tell_all(key, item, 0);
+    tell_all(key, item, false);
     if (!key->is_owed) {
         key_poller_forget_key(key); /* Otherwise it is removed again with the next answer. */
     }

@@ -156,7 +156,7 @@ static void drop_all(struct edge *edge, struct tracked_key *key, struct survey_c
     }
 }
 
-static void take_item(struct edge *edge, struct tracked_key *key, struct buf *item, uint32_t flags)
+static void take_item(struct edge *edge, struct tracked_key *key, struct buf *item, bool is_kept)
 {
     struct tracked_channel *channel = key->channel;
     struct survey_channels gone = {0};
@@ -169,7 +169,7 @@ static void take_item(struct edge *edge, struct tracked_key *key, struct buf *it
     delivery.base = key->item;
     delivery.base_version = key->item == NULL ? 0 : poll_item_of(key->item).version;
     key->item = NULL;
-    if ((flags & POLL_UPDATE_KEPT) != 0) {
+    if (is_kept) {
         buf_share(item, 1);
         key->item = item;
     }
@@ -196,7 +196,7 @@ static void on_update(struct edge *edge, const struct message *message)
     const struct span name = poll_item_of(body.item).key;
     struct tracked_key *key = channel == NULL ? NULL : map_find(channel->keys, name.at, name.len);
     if (key != NULL) {
-        take_item(edge, key, body.item, body.flags);
+        take_item(edge, key, body.item, body.is_kept);
     }
 }
 

@@ -7,11 +7,13 @@ import { Cluster } from './cluster.mjs';
 import { add_control, check_newcomer } from './control.mjs';
 import { add_fallbacks } from './fallbacks.mjs';
 import { add_maps } from './maps.mjs';
+import { add_polls, start_polls } from './polls.mjs';
 import { add_protocols } from './protocols.mjs';
 import { add_tailored } from './tailored.mjs';
 
 const report = new Report({ prefix: 'cluster: ' });
-const cluster = await Cluster.start([1, 3, 2]);
+const polls = await start_polls();
+const cluster = await Cluster.start([1, 3, 2], polls.config);
 const { nodes } = cluster;
 
 // Names enough that every node is home of some.
@@ -174,6 +176,7 @@ add_fallbacks(report, nodes);
 const revoked = {};
 add_control(report, [...nodes], revoked);
 const add_maps_that_moved = add_maps(report, nodes);
+add_polls(report, [...nodes], polls.backend);
 
 // Publishes one after the other until told to end; what was acknowledged is returned.
 function keep_publishing(channels) {
@@ -286,4 +289,5 @@ report.test('a node that dies costs nobody a silent loss', { ms_max: 90_000 }, a
 
 report.test('the nodes end well', { ms_max: 60_000 }, () => cluster.stop());
 await report.run();
+await polls.backend.stop();
 report.exit();
