@@ -81,14 +81,9 @@ enum message_type {
 };
 
 /* Who asked, so that an answer finds its way back on the asking shard. `handle` of the message
- * names the connection or the call; `cookie` comes back as it was given (a command's id, a
- * broadcast's index). */
-enum message_origin {
-    ORIGIN_SESSION,
-    ORIGIN_API,
-    ORIGIN_CATCH_UP, /* edge/map_subscriptions.h */
-    ORIGIN_NOBODY,   /* The answer is of no use to anybody. */
-};
+ * names the connection, the call or the catch-up (NOBODY: nothing); `cookie` comes back as it was
+ * given (a command's id, a broadcast's index). */
+enum message_origin { ORIGIN_SESSION, ORIGIN_API, ORIGIN_CATCH_UP, ORIGIN_NOBODY };
 
 /* Whose clients a message speaks for: 0 is this node, others are sessions of links (the router's
  * numbers), so that what a node registered can be forgotten when it is gone. A place is an origin

@@ -157,7 +157,8 @@ struct verdict command_subscribe(struct edge *edge, struct session *session,
     if (error != 0) {
         return (struct verdict){.error = error};
     }
-    if (!span_is_empty(request->delta) && !span_equal(request->delta, SPAN_LITERAL("fossil"))) {
+    if (!map_is_type(request->type) && !span_is_empty(request->delta) &&
+        !span_equal(request->delta, SPAN_LITERAL("fossil"))) {
         return VERDICT_DISCONNECT(BAD_REQUEST);
     }
     if (map_is_type(request->type) &&

@@ -157,7 +157,7 @@ static uint32_t obey(struct edge *edge, struct map_catch_up *catch_up,
     const struct channel_options *options = catch_up->options;
     catch_up->command_id = command->id;
     catch_up->limit = page_limit(&options->map, request->limit);
-    catch_up->has_delta = !span_is_empty(request->delta) &&
+    catch_up->has_delta = span_equal(request->delta, SPAN_LITERAL("fossil")) &&
                           (options->allowed_delta_types & 1u << DELTA_TYPE_FOSSIL) != 0;
     catch_up->is_recovering = request->recover;
     switch (request->phase) {
@@ -250,8 +250,8 @@ static void leave_out(struct stream_publications *publications, bool has_stream,
         }
         if (!has_stream) {
             item.offset = 0;
+            item.epoch = SPAN_EMPTY;
         }
-        item.epoch = SPAN_EMPTY;
         publications->items[kept++] = item;
     }
     publications->len = kept;
@@ -261,6 +261,7 @@ static void leave_out(struct stream_publications *publications, bool has_stream,
 struct brought_page {
     struct buf *page;
     bool is_state; /* Of keys. */
+    struct span epoch;
     const struct shared_filter *filter;
     struct stream_publications publications;
 };
@@ -272,7 +273,7 @@ static bool make_page(struct edge *edge, const struct map_catch_up *catch_up,
     struct session *session = catch_up->conn->session;
     struct stream_publications *out = &told->publications;
     const struct shared_filter *filter = told->filter;
-    if (!stream_publications_make(told->page, SPAN_EMPTY, out)) {
+    if (!stream_publications_make(told->page, told->epoch, out)) {
         return false;
     }
     leave_out(out, has_stream(catch_up), told->is_state ? catch_up->position.offset : UINT64_MAX);
@@ -312,15 +313,16 @@ static void reply_page(struct edge *edge, struct map_catch_up *catch_up,
     const struct connection *conn = catch_up->conn;
     const bool is_state = result->phase == MAP_PHASE_STATE;
     uint8_t room[EPOCH_TEXT_LEN_MAX];
-    struct brought_page told = {.page = page, .is_state = is_state, .filter = catch_up->filter};
+    struct brought_page told = {.page = page,
+                                .is_state = is_state,
+                                .epoch = epoch_format(catch_up->position.epoch, room),
+                                .filter = catch_up->filter};
     const struct stream_publications *publications = &told.publications;
     struct client_reply reply = {.id = catch_up->command_id, .kind = CLIENT_REPLY_SUBSCRIBE};
     if (make_page(edge, catch_up, &told)) {
         result->type = CLIENT_SUBSCRIPTION_MAP;
-        if (has_stream(catch_up)) {
-            result->epoch = epoch_format(catch_up->position.epoch, room);
-            result->offset = catch_up->position.offset;
-        }
+        result->epoch = told.epoch;
+        result->offset = has_stream(catch_up) ? catch_up->position.offset : 0;
         result->state = is_state ? publications->items : NULL;
         result->state_count = is_state ? publications->len : 0;
         result->publications = is_state ? NULL : publications->items;
@@ -347,17 +349,19 @@ void map_subscriptions_reply(struct edge *edge, struct subscription *subscriptio
     const struct shared_filter *filter = grant == NULL ? NULL : grant->filter;
     const bool is_positioned = (answer->flags & SUBSCRIBE_POSITIONED) != 0;
     uint8_t room[EPOCH_TEXT_LEN_MAX];
-    struct brought_page state = {.page = catch_up->state, .is_state = true, .filter = filter};
-    struct brought_page changes = {.page = answer->page, .filter = filter};
+    const struct span epoch = epoch_format(answer->newest.epoch, room);
+    struct brought_page state = {.page = catch_up->state,
+                                 .is_state = true,
+                                 .epoch = epoch,
+                                 .filter = filter};
+    struct brought_page changes = {.page = answer->page, .epoch = epoch, .filter = filter};
     const bool is_made = make_page(edge, catch_up, &state) && make_page(edge, catch_up, &changes);
     if (is_made) {
         struct client_subscribe_result *result = &reply->subscribe;
         result->type = CLIENT_SUBSCRIPTION_MAP;
         result->recoverable = has_stream(catch_up);
-        if (has_stream(catch_up) && is_positioned) {
-            result->epoch = epoch_format(answer->newest.epoch, room);
-            result->offset = answer->newest.offset;
-        }
+        result->epoch = is_positioned ? epoch : SPAN_EMPTY;
+        result->offset = has_stream(catch_up) ? answer->newest.offset : 0;
         result->was_recovering = catch_up->is_recovering;
         result->recovered = catch_up->is_recovering;
         result->state = state.publications.items;

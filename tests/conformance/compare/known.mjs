@@ -9,7 +9,19 @@ const NOTHING_TO_REFRESH = 'a subscription that was not made with a token has no
 const SCORES_ARE_KEPT = 'a score that is said is told; Centrifugo passes over it';
 const NOT_TO_MAPS = 'a broadcast to a map is a bad request, as a publish to it is';
 
+const LEAVING_ENDS_IT = 'who unsubscribes while pages are read is answered at once';
+const TELLS_THE_EPOCH = 'the answer has the epoch of the map, not that of the request';
+const DELTAS_DIFFER = 'deltas are cut otherwise, and a removal has no data at all';
+
 export const KNOWN = {
+  ...Object.fromEntries(['mcle', 'mclp'].flatMap((namespace) => [
+    [`map client ${namespace}: page sizes`, LEAVING_ENDS_IT], [`map client ${namespace}: begun twice`, LEAVING_ENDS_IT],
+    [`map client ${namespace}: deltas`, DELTAS_DIFFER]])),
+  'map client mcle: pages': 'what changes while pages are read is told with the last of them, without a stream too',
+  'map client mcle: live at once': TELLS_THE_EPOCH,
+  'map client mcle: no stream': TELLS_THE_EPOCH,
+  'map client mclp: a position without an epoch': 'a position has an epoch (112)',
+  'map client mclp: a position that never was': 'a position beyond the stream is not recovered (112)',
   ...Object.fromEntries(['mape', 'mapr', 'mapp'].flatMap((namespace) => [
     [`map ${namespace}: score`, SCORES_ARE_KEPT], [`map ${namespace}: broadcast`, NOT_TO_MAPS]])),
   'map mape: versions': 'versions hold without a stream, too; in Centrifugo they are an internal error',

@@ -3,6 +3,7 @@
 // of the server API (`api`, `body`), or `open`, `close` and `wait_ms`. `$epoch1` and the like stand
 // for names that the server made up before.
 
+import { MAP_CLIENT_NAMESPACES, map_clients } from './map_clients.mjs';
 import { MAP_NAMESPACES, maps } from './maps.mjs';
 
 export const CONFIG = {
@@ -55,6 +56,7 @@ export const CONFIG = {
       },
       { name: 'closed' },
       ...MAP_NAMESPACES,
+      ...MAP_CLIENT_NAMESPACES,
     ],
   },
 };
@@ -358,5 +360,6 @@ function users({ make_token }) {
 }
 
 export function SEQUENCES(tools) {
-  return [connecting, frames, subscribing, publishing, streams, server_api, users, maps].flatMap((make) => make(tools));
+  return [connecting, frames, subscribing, publishing, streams, server_api, users, maps, map_clients]
+    .flatMap((make) => make(tools));
 }

@@ -144,6 +144,16 @@ static void test_presence_leads_to_maps_of_presence(void **state)
                   "presence\n");
 }
 
+static void test_keys_do_not_replace_each_other(void **state)
+{
+    (void)state;
+    expect_report("channel: {namespaces: [{name: ns, subscription_type: map, map: {mode: "
+                  "persistent},\n"
+                  "  batch_max_delay: 1s, batch_flush_latest: true}]}\n",
+                  "roost.yaml:2:44: channel.namespaces.ns.batch_flush_latest: found true, expected "
+                  "false, since a key does not replace another\n");
+}
+
 static void test_maps_need_their_type(void **state)
 {
     (void)state;
@@ -158,6 +168,7 @@ int main(void)
         cmocka_unit_test(test_maps_are_as_in_centrifugo),
         cmocka_unit_test(test_maps_at_odds_are_refused),
         cmocka_unit_test(test_presence_leads_to_maps_of_presence),
+        cmocka_unit_test(test_keys_do_not_replace_each_other),
         cmocka_unit_test(test_maps_need_their_type),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -179,7 +179,7 @@ static void who_is_subscribed_is_a_key(void **state)
     struct peer *watcher = maps_client_at(0);
     peer_say(watcher, "{\"id\":2,\"subscribe\":{\"channel\":\"who:seen:c\",\"type\":2,"
                       "\"phase\":2}}");
-    peer_hear(watcher, "{\"id\":2,\"subscribe\":{\"type\":1}}");
+    maps_hear(watcher, "{\"id\":2,\"subscribe\":{\"epoch\":\"<e>\",\"type\":1}}");
     for (uint32_t shard = 0; shard < MAPS_SHARDS; shard++) {
         struct peer *peer = maps_client_at(shard);
         peer_subscribe(peer, "seen:c");

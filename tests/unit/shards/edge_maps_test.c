@@ -135,7 +135,7 @@ static void large_maps_come_in_pages(void **state)
                                   "{\"id\":2,\"subscribe\":{\"epoch\":\"<e>\","
                                   "\"offset\":5,\"type\":1,\"phase\":2,\"cursor\":\"b\",\"state\":["
                                   "{\"data\":1,\"info\":{\"user\":\"\",\"client\":\"<id>\"},"
-                                  "\"offset\":1,\"key\":\"a\"},"
+                                  "\"offset\":1,\"key\":\"a\",\"epoch\":\"<e>\"},"
                                   "{\"data\":1,\"info\":{\"user\":\"\",\"client\":\"<id>\"},"
                                   "\"offset\":2,\"key\":\"b\"}]}}");
     assert_int_equal(edge_rig_count(&maps, COUNTER_MAP_CATCH_UPS), 1);
@@ -182,7 +182,7 @@ static void many_changes_come_in_pages(void **state)
     const char *epoch = maps_hear(peer, "{\"id\":2,\"subscribe\":{\"epoch\":\"<e>\",\"offset\":3,"
                                         "\"type\":1,\"phase\":2,\"cursor\":\"b\",\"state\":["
                                         "{\"data\":1,\"info\":{\"user\":\"\",\"client\":\"<id>\"},"
-                                        "\"offset\":1,\"key\":\"a\"},"
+                                        "\"offset\":1,\"key\":\"a\",\"epoch\":\"<e>\"},"
                                         "{\"data\":1,\"info\":{\"user\":\"\",\"client\":\"<id>\"},"
                                         "\"offset\":2,\"key\":\"b\"}]}}");
     sets(writer, "m:c", 5);
@@ -337,7 +337,8 @@ static void maps_without_a_stream_have_no_positions(void **state)
         maps_set(writer, "e:c", key, "1");
     }
     peer_say(peer, "{\"id\":2,\"subscribe\":{\"channel\":\"e:c\",\"type\":1,\"phase\":2}}");
-    peer_hear(peer, "{\"id\":2,\"subscribe\":{\"type\":1,\"phase\":2,\"cursor\":\"b\",\"state\":["
+    maps_hear(peer, "{\"id\":2,\"subscribe\":{\"epoch\":\"<e>\",\"type\":1,\"phase\":2,\"cursor\":"
+                    "\"b\",\"state\":["
                     "{\"data\":1,\"info\":{\"user\":\"\",\"client\":\"<id>\"},\"key\":\"a\"},"
                     "{\"data\":1,\"info\":{\"user\":\"\",\"client\":\"<id>\"},\"key\":\"b\"}]}}");
     maps_set(writer, "e:c", "a", "2");
@@ -346,7 +347,7 @@ static void maps_without_a_stream_have_no_positions(void **state)
     peer_say(peer, "{\"id\":3,\"subscribe\":{\"channel\":\"e:c\",\"type\":1,\"phase\":2,"
                    "\"cursor\":\"b\"}}");
     peer_hear_frame(peer, 0x81);
-    assert_false(says(peer, "phase") || says(peer, "offset") || says(peer, "epoch"));
+    assert_false(says(peer, "phase") || says(peer, "offset"));
     assert_false(says(peer, "recoverable"));
     expect_keys(peer, "state", "c");
     assert_true(says(peer, "\"data\":2,\"info\":{\"user\":\"\",\"client\":"));
