@@ -75,6 +75,39 @@ void fake_call_channels(struct fake_call *call, const struct fake_target *to)
     }
 }
 
+void fake_call_map_write(struct fake_call *call, const struct fake_target *to, uint8_t map,
+                         uint8_t key, bool is_removal)
+{
+    char body[128];
+    if (!call_begin(call, to, CALL_MAP_WRITE)) {
+        return;
+    }
+    call->channel = map;
+    call->publication = map_truth_send(call->truth, map, key, is_removal);
+    (void)snprintf(body, sizeof(body), "{\"channel\":\"m:%u\",\"key\":\"k%u\",\"data\":{\"n\":%u}}",
+                   map, key, call->publication);
+    call_say(call, is_removal ? "map_remove" : "map_publish", body);
+}
+
+void fake_call_map_read(struct fake_call *call, const struct fake_target *to, uint8_t map)
+{
+    char body[64];
+    if (call_begin(call, to, CALL_MAP_READ)) {
+        call->channel = map;
+        (void)snprintf(body, sizeof(body), "{\"channel\":\"m:%u\",\"limit\":-1}", map);
+        call_say(call, "map_read_state", body);
+    }
+}
+
+void fake_call_map_clear(struct fake_call *call, const struct fake_target *to, uint8_t map)
+{
+    char body[64];
+    if (call_begin(call, to, CALL_MAP_CLEAR)) {
+        (void)snprintf(body, sizeof(body), "{\"channel\":\"m:%u\"}", map);
+        call_say(call, "map_clear", body);
+    }
+}
+
 /* A command that somebody may obey from now on. */
 static uint32_t add_command(struct truth *truth, uint8_t channel, const char *user)
 {
@@ -153,6 +186,38 @@ static void on_published(struct fake_call *call, const char *body)
                call->publication, fake_channel_name(call->channel), offset, epoch);
 }
 
+static void on_map_written(struct fake_call *call, const char *body)
+{
+    char epoch[MAP_EPOCH_SIZE];
+    if (strstr(body, "\"suppressed\":true") != NULL) {
+        map_truth_nothing(call->truth, call->publication);
+        return;
+    }
+    fake_text_behind(body, "\"epoch\":\"", epoch, sizeof(epoch));
+    map_truth_done(call->truth, call->publication, epoch, fake_number_behind(body, "\"offset\":"));
+}
+
+/* The position stands behind the entries. */
+static void on_map_read(struct fake_call *call, const char *body)
+{
+    struct map_reading reading = {.map = call->channel, .asked_at = call->asked_at};
+    const char *at = body;
+    for (const char *next; (next = strstr(at, "\"key\":\"k")) != NULL; at = next + 1) {
+        const uint64_t key = fake_number_behind(next, "\"key\":\"k");
+        if (key >= MAP_KEYS || reading.writes[key] != MAP_WRITE_NONE) {
+            truth_fail(call->truth, CHANNEL_NONE, "a map was read as %s", body);
+            return;
+        }
+        reading.writes[key] = (uint32_t)fake_number_behind(next, "\"n\":");
+        reading.offsets[key] = fake_number_behind(next, "\"offset\":");
+    }
+    const char *end = strchr(at, ']');
+    end = end == NULL ? at : end;
+    reading.offset = fake_number_behind(end, "\"offset\":");
+    fake_text_behind(end, "\"epoch\":\"", reading.epoch, sizeof(reading.epoch));
+    map_truth_read(call->truth, &reading);
+}
+
 /* Errors of the server API do not tell whether anything has happened; but a history may be longer
  * than what the links of this world carry. */
 static void on_response(struct fake_call *call, const char *body)
@@ -168,6 +233,10 @@ static void on_response(struct fake_call *call, const char *body)
         truth_refuse(call->truth, call->publication, false);
     } else if (call->kind == CALL_HISTORY && call->is_answered) {
         on_history(call, body);
+    } else if (call->kind == CALL_MAP_WRITE && call->is_answered) {
+        on_map_written(call, body);
+    } else if (call->kind == CALL_MAP_READ && call->is_answered) {
+        on_map_read(call, body);
     }
     call_end(call);
 }

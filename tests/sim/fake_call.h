@@ -12,6 +12,9 @@ enum fake_call_kind {
     CALL_DISCONNECT,
     CALL_UNSUBSCRIBE,
     CALL_CHANNELS,
+    CALL_MAP_WRITE,
+    CALL_MAP_READ,
+    CALL_MAP_CLEAR,
 };
 
 struct fake_call {
@@ -19,10 +22,10 @@ struct fake_call {
     struct truth *truth;
     int socket; /* -1: none is under way. */
     enum fake_call_kind kind;
-    uint8_t channel;
-    uint32_t publication;
-    uint64_t asked_at; /* In the truth's count. */
-    bool is_answered;  /* The newest one was, and without an error. */
+    uint8_t channel;      /* Or map. */
+    uint32_t publication; /* Or write. */
+    uint64_t asked_at;    /* In the truth's count. */
+    bool is_answered;     /* The newest one was, and without an error. */
     size_t out_len;
     size_t in_len;
     char out[2048];
@@ -48,6 +51,11 @@ void fake_call_publish(struct fake_call *call, const struct fake_target *to, uin
                        uint32_t padding);
 void fake_call_history(struct fake_call *call, const struct fake_target *to, uint8_t channel);
 void fake_call_channels(struct fake_call *call, const struct fake_target *to);
+/* A key of a map is published, or removed; all of a map is read, or forgotten. */
+void fake_call_map_write(struct fake_call *call, const struct fake_target *to, uint8_t map,
+                         uint8_t key, bool is_removal);
+void fake_call_map_read(struct fake_call *call, const struct fake_target *to, uint8_t map);
+void fake_call_map_clear(struct fake_call *call, const struct fake_target *to, uint8_t map);
 /* Every client of the user is ended, each with a code of this command alone. */
 void fake_call_disconnect(struct fake_call *call, const struct fake_target *to, const char *user);
 void fake_call_unsubscribe(struct fake_call *call, const struct fake_target *to, uint8_t channel,

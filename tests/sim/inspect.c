@@ -299,6 +299,9 @@ void inspect_directories(struct world *world)
 /* ---- the end ---- */
 
 static const enum counter gauges_at_zero[] = {
+    COUNTER_MAP_CHANNELS,
+    COUNTER_MAP_KEYS,
+    COUNTER_MAP_BYTES,
     COUNTER_NUM_CLIENTS,
     COUNTER_NUM_CONNECTIONS,
     COUNTER_NUM_SESSIONS,

@@ -249,11 +249,46 @@ static void check_users(struct world *world)
     }
 }
 
+/* ---- maps ---- */
+
+static void check_call(struct world *world, const struct fake_call *call, const char *what)
+{
+    if (!world_wait(world, calls_are_answered, ANSWER_MS_MAX) || !call->is_answered) {
+        stuck(world, what);
+    }
+}
+
+/* Any node tells what was written last, also what is written now; and forgets it in the end. */
+static void check_map(struct world *world, uint8_t map)
+{
+    struct fake_call *call = &world->calls[0];
+    struct fake_target targets[2];
+    if (!people_find_node(world, &targets[0]) || !people_find_node(world, &targets[1])) {
+        stuck(world, "a node takes no clients at rest");
+        return;
+    }
+    fake_call_map_read(call, &targets[0], map);
+    check_call(world, call, "a map is not read at rest");
+    fake_call_map_write(call, &targets[0], map, map, false);
+    check_call(world, call, "a key is not written at rest");
+    fake_call_map_read(call, &targets[1], map);
+    check_call(world, call, "a map is not read at rest");
+    fake_call_map_clear(call, &targets[1], map);
+    check_call(world, call, "a map is not cleared at rest");
+}
+
+static void check_maps(struct world *world)
+{
+    for (uint8_t map = 0; map < MAPS && truth_holds(&world->truth); map++) {
+        check_map(world, map);
+    }
+}
+
 void rest_check(struct world *world)
 {
     void (*const checks[])(struct world *) = {
-        check_last,  check_presence,        inspect_registrations, inspect_directories,
-        check_users, inspect_registrations, inspect_directories,
+        check_last, check_presence, inspect_registrations, inspect_directories,
+        check_maps, check_users,    inspect_registrations, inspect_directories,
     };
     faults_stop(world);
     if (!come_to_rest(world)) {

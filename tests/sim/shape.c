@@ -96,8 +96,14 @@ static void draw_channels(struct shape *shape, struct random *draw)
     if (chance(draw, 20)) {
         node->history_memory_limit = 1 + below(draw, 200 * 1024);
     }
-    node->namespaces = &shape->kept;
-    node->namespaces_len = 1;
+    shape->namespaces[1] = node->without_namespace;
+    shape->namespaces[1].name = "m";
+    shape->namespaces[1].subscription_type = CLIENT_SUBSCRIPTION_MAP;
+    shape->namespaces[1].map.mode = MAP_PERSISTENT;
+    shape->namespaces[1].map.stream_size = shape->kept.history_size;
+    map_options_complete(&shape->namespaces[1].map);
+    node->namespaces = shape->namespaces;
+    node->namespaces_len = 2;
 }
 
 static void draw_limits(struct shape *shape, struct random *draw)
@@ -173,4 +179,5 @@ void shape_draw(struct shape *shape, uint64_t seed)
         add_webhooks(shape);
     }
     draw_wildcards(shape, &draw);
+    shape->namespaces[0] = shape->kept;
 }

@@ -47,10 +47,11 @@ struct shape {
     uint32_t actions_max;   /* Of clients in one step. */
     uint32_t burst_percent; /* How often a step has many publications. */
     uint32_t padding_max;
-    uint32_t steps_a_fault;       /* One in so many steps has one. */
-    uint32_t weights[FAULTS_LEN]; /* 0: this seed has none of it. */
-    struct sim_options weather;   /* Of the network, while there are faults. */
-    struct channel_options kept;  /* Of the namespace "r". */
+    uint32_t steps_a_fault;               /* One in so many steps has one. */
+    uint32_t weights[FAULTS_LEN];         /* 0: this seed has none of it. */
+    struct sim_options weather;           /* Of the network, while there are faults. */
+    struct channel_options kept;          /* Of the namespace "r", */
+    struct channel_options namespaces[2]; /* this one again, and that of maps, "m". */
     struct channel_options wildcards[2];
     struct endpoint_options nobody; /* Where webhooks are sent, of some seeds: nobody takes them. */
     struct proxy_options told;

@@ -22,6 +22,7 @@ void truth_init(struct truth *truth, const struct sim *sim)
 
 void truth_clear(struct truth *truth)
 {
+    map_truth_clear(&truth->maps);
     while (truth->runs != NULL) {
         struct run *run = truth->runs;
         truth->runs = run->next;

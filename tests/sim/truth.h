@@ -18,6 +18,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tests/sim/map_truth.h"
+
 enum {
     PLAIN_CHANNELS_MAX = 8,
     CHANNELS_MAX = PLAIN_CHANNELS_MAX + 2, /* The last two are wildcards. */
@@ -124,6 +126,7 @@ struct truth {
     struct publication *publications;
     uint32_t publications_len; /* The first is 1. */
     uint32_t publications_room;
+    struct map_truth maps;
     struct told_stream *streams;
     struct run *runs;
     uint32_t runs_len;
