@@ -8,6 +8,23 @@
  *   expiries   k3 - k1 - k4             keys that do not live for ever, the soonest first
  *   removals   (k5)                     what was removed lately, the longest ago first
  *
+ * A subscriber gets the whole of it in this order, each step with the position of the one before:
+ *
+ *   STATE   MAP_ASK from the beginning: the first page, and `newest`, the position that is kept.
+ *           Then, while there is more, MAP_ASK beyond the last key of the page before, with the
+ *           epoch that is kept. What is in these pages with a greater offset than that which is
+ *           kept comes again in the next step, and may be left out.
+ *   STREAM  (Not where no stream is kept.) HISTORY_ASK since the position that is kept, which
+ *           becomes that of the last publication that was brought; as often as it is wanted.
+ *   LIVE    SUBSCRIBE with POSITIONED, RECOVERABLE, RECOVER and REJECT_UNRECOVERED since the
+ *           position that is kept. SUBSCRIBED brings the changes after it, in the order of their
+ *           offsets, and the PUBLICATIONs after it follow without a gap: `newest` of SUBSCRIBED is
+ *           where they begin. REJECTED: it is not known, or not within the limits, what came after
+ *           it, and nobody was registered. The client begins with STATE again (error 112).
+ *
+ * Of a map without a stream SUBSCRIBED brings of each key only its newest change since: the
+ * publication, or that it was removed. How long removals are known: MAP_REMOVED_MS.
+ *
  * Keys are bounded in number and size a channel, and in size a shard; nothing is evicted, a key
  * that finds no room is refused. The bufs are those in which publications came. Owner only.
  */
