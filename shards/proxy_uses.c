@@ -31,6 +31,8 @@ static void add_channel(struct proxy_uses *uses, const struct channel_options *c
     add(uses, channel->sub_refresh_proxy, PROXY_SUB_REFRESH);
     add(uses, channel->map.publish_proxy, PROXY_MAP_PUBLISH);
     add(uses, channel->map.remove_proxy, PROXY_MAP_REMOVE);
+    add(uses, channel->map.publish_proxy, PROXY_MAP_PUBLISH);
+    add(uses, channel->map.remove_proxy, PROXY_MAP_REMOVE);
     add(uses, channel->shared_poll.proxy, PROXY_SHARED_POLL_REFRESH);
 }
 
