@@ -9,6 +9,7 @@ import { Chat } from './chat.mjs';
 import { FALLBACK_CONFIG, add_fallbacks, patient_posts } from './fallback_attacks.mjs';
 import { add_http, add_smuggling, patient_peers } from './http_attacks.mjs';
 import { manners, run_storm } from './storm.mjs';
+import { add_wildcards } from './wildcard_attacks.mjs';
 import { add_websocket, patient_websockets } from './websocket_attacks.mjs';
 
 const STORM_CONNECTIONS = 10_000;
@@ -174,7 +175,11 @@ async function attack_node(program, label) {
     await node.stop_cleanly();
   });
   add_pinning(report, program);
+<<<<<<< HEAD
   add_backends(report, program);
+=======
+  add_wildcards(report, program);
+>>>>>>> 73e55cb (tests: wildcards with clients, over nodes, and under attack)
   await report.run();
   return { passed: report.passed + silent.passed, failed: report.failed + silent.failed };
 }

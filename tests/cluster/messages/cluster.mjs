@@ -2,6 +2,7 @@
 // Nodes on this machine that are one cluster, for npm centrifuge's clients.
 import { Node, TOKEN_KEY, free_port, merge } from '../../conformance/support/node.mjs';
 import { MAP_NAMESPACES } from './maps.mjs';
+import { WILDCARD_NAMESPACE } from './wildcards.mjs';
 import { eventually } from '../../conformance/support/report.mjs';
 
 const KEYS = ['ab'.repeat(32)];
@@ -82,6 +83,7 @@ export const CONFIG = {
         allow_subscribe_for_client: true,
         allow_publish_for_client: true,
       },
+      WILDCARD_NAMESPACE,
       ...MAP_NAMESPACES,
     ],
   },

@@ -10,6 +10,7 @@ import { add_maps } from './maps.mjs';
 import { add_polls, start_polls } from './polls.mjs';
 import { add_protocols } from './protocols.mjs';
 import { add_tailored } from './tailored.mjs';
+import { add_wildcards } from './wildcards.mjs';
 
 const report = new Report({ prefix: 'cluster: ' });
 const polls = await start_polls();
@@ -172,6 +173,7 @@ report.test('a node without subscribers gets nothing', async (context) => {
 
 add_protocols(report, nodes);
 add_tailored(report, nodes);
+add_wildcards(report, nodes);
 add_fallbacks(report, nodes);
 const revoked = {};
 add_control(report, [...nodes], revoked);

@@ -14,6 +14,7 @@ import { add_streams } from './streams.mjs';
 import { add_subscribing } from './subscribing.mjs';
 import { add_tailored } from './tailored.mjs';
 import { add_unidirectional } from './unidirectional.mjs';
+import { add_wildcards } from './wildcards.mjs';
 import { add_wire } from './wire.mjs';
 
 const report = new Report();
@@ -28,6 +29,7 @@ add_streams(report, node);
 add_tailored(report, node);
 add_server_subs(report, node);
 add_maps(report, node);
+add_wildcards(report, node);
 add_wire(report, node);
 add_unidirectional(report, node);
 add_protobuf(report, node);
@@ -43,6 +45,7 @@ add_streams(report, node);
 add_tailored(report, node);
 add_server_subs(report, node);
 add_maps(report, node);
+add_wildcards(report, node);
 await report.run({ concurrency: 6 });
 // And where WebSocket does not get through: what a client does is the same.
 for (const [protocol, transport] of [['json', 'http_stream'], ['protobuf', 'http_stream'],

@@ -37,6 +37,9 @@ export const PRESENCE_OPTIONS = ['presence', 'allow_presence_for_client',
   'allow_presence_for_subscriber', 'allow_presence_for_anonymous'];
 export const SUBSCRIBE_OPTIONS = ['allow_subscribe_for_client', 'allow_subscribe_for_anonymous'];
 
+const WILDCARDS = {
+  wildcard_max_depth: 2, allow_wildcard_subscribe_for_client: true, allow_wildcard_subscribe_for_anonymous: true,
+};
 const SUBSCRIBABLE = { allow_subscribe_for_client: true, allow_subscribe_for_anonymous: true };
 
 export const MAIN = {
@@ -77,6 +80,9 @@ export const MAIN = {
         auto_cache_recover: true, allowed_delta_types: ['fossil'] },
       { name: 'tags', ...OPEN, ...HISTORY, force_recovery: true, allow_tags_filter: true },
       { name: 'kept', ...OPEN, history_size: 10, history_ttl: '60s' },
+      { name: 'wild', ...WILDCARDS, allow_publish_for_client: true, allow_publish_for_anonymous: true },
+      { name: 'wildkept', ...WILDCARDS, ...HISTORY, force_recovery: true },
+      { name: 'wildshut', ...SUBSCRIBABLE, wildcard_max_depth: 2 },
       ...MAP_NAMESPACES,
       ...combinations('pub', PUBLISH_OPTIONS, SUBSCRIBABLE),
       ...combinations('pre', PRESENCE_OPTIONS, SUBSCRIBABLE),
