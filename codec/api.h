@@ -57,6 +57,7 @@ uint16_t api_error_status(enum api_error error);
     X(MAP_READ_STREAM, "map_read_stream") \
     X(MAP_STATS, "map_stats") \
     X(MAP_CLEAR, "map_clear") \
+    X(CONNECTIONS, "connections") \
     X(REVOKE_TOKEN, "revoke_token") \
     X(INVALIDATE_USER_TOKENS, "invalidate_user_tokens") \
     X(BLOCK_USER, "block_user") \
@@ -179,6 +180,15 @@ struct api_history_request {
 
 struct api_channels_request {
     struct span pattern; /* empty: all */
+};
+
+struct api_connections_request {
+    struct span user;
+    struct span channel;
+    struct span cursor;       /* empty: the first page */
+    uint32_t limit;           /* 0: the server's own */
+    struct span expression;   /* of Centrifugo PRO, so that it can be refused; the same */
+    struct span label_filter; /* of this, any JSON */
 };
 
 /* revoke_token, invalidate_user_tokens, block_user, unblock_user; each has some of them. */

@@ -265,6 +265,23 @@ enum json_result api_json_decode_info(struct span body)
     return empty_is_ok(json_decode_fields(body, &scratch, &no_fields, &unused));
 }
 
+static const struct json_field connections_list[] = {
+    JSON_FIELD(api_connections_request, "user", STRING, user),
+    JSON_FIELD(api_connections_request, "channel", STRING, channel),
+    JSON_FIELD(api_connections_request, "cursor", STRING, cursor),
+    JSON_FIELD(api_connections_request, "limit", U32, limit),
+    JSON_FIELD(api_connections_request, "expression", STRING, expression),
+    JSON_FIELD(api_connections_request, "label_filter", RAW, label_filter),
+};
+static const struct json_fields connections_fields = JSON_FIELDS(connections_list);
+
+enum json_result api_json_decode_connections(struct span body, struct scratch *scratch,
+                                             struct api_connections_request *out)
+{
+    *out = (struct api_connections_request){0};
+    return empty_is_ok(json_decode_fields(body, scratch, &connections_fields, out));
+}
+
 static const struct json_field revoke_list[] = {
     JSON_FIELD(api_revoke_request, "uid", STRING, uid),
     JSON_FIELD(api_revoke_request, "user", STRING, user),

@@ -55,6 +55,9 @@ api_json_decode_map_read_state(struct span body, struct scratch *scratch,
 CODEC_MUST_CHECK enum json_result
 api_json_decode_map_read_stream(struct span body, struct scratch *scratch,
                                 struct api_map_read_stream_request *out);
+CODEC_MUST_CHECK enum json_result api_json_decode_connections(struct span body,
+                                                              struct scratch *scratch,
+                                                              struct api_connections_request *out);
 CODEC_MUST_CHECK enum json_result api_json_decode_revoke(struct span body, struct scratch *scratch,
                                                          struct api_revoke_request *out);
 CODEC_MUST_CHECK enum json_result api_json_decode_batch(struct span body, struct scratch *scratch,

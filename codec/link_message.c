@@ -297,7 +297,7 @@ enum link_message_result link_next_channel(struct span *rest, struct link_channe
 {
     *out = (struct link_channel){0};
     const enum link_message_result result = next_item(rest, ITEM_CHANNEL, &channel_fields, out);
-    return result == LINK_MESSAGE_OK ? check_name(out->name) : result;
+    return result == LINK_MESSAGE_OK && out->name.len == 0 ? LINK_MESSAGE_ERROR_NAME : result;
 }
 
 enum link_message_result link_next_told(struct span *rest, struct link_told *out)

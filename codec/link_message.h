@@ -137,8 +137,9 @@ struct link_entry {
     struct link_identity identity;
 };
 
+/* What a survey found. */
 struct link_channel {
-    struct span name;
+    struct span name; /* Or another row of an answer, of any length. */
     uint32_t clients;
 };
 

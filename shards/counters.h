@@ -239,6 +239,8 @@
       "Calls of the server API.") \
     X(API_RPC, "api_command_count", "protocol=\"http\",method=\"rpc\"", COUNTER, \
       "Calls of the server API.") \
+    X(API_CONNECTIONS, "api_command_count", "protocol=\"http\",method=\"connections\"", COUNTER, \
+      "Calls of the server API.") \
     X(API_REVOKE_TOKEN, "api_command_count", "protocol=\"http\",method=\"revoke_token\"", COUNTER, \
       "Calls of the server API.") \
     X(API_INVALIDATE_USER_TOKENS, "api_command_count", \

@@ -30,6 +30,14 @@ enum {
     /* Sessions that a shard compares with it in one turn. */
     REVOCATIONS_WALK_SESSIONS = 512,
 
+    /* Connections in a page of the server API, where it does not say and at most; bytes of a
+     * shard's part of a page, but for one connection that has more. */
+    CONNECTIONS_LIMIT = 100,
+    CONNECTIONS_LIMIT_MAX = 1000,
+    CONNECTIONS_PAGE_BYTES = 60 * 1024,
+    /* Of what a survey asks: a name to the links that carry it. */
+    SURVEY_QUESTION_LEN_MAX = 4096,
+
     /* Requests to backends that are not answered, of a shard and of those that wait for one
      * endpoint; its connections; what an answer may weigh; how long a connection is kept idle. */
     BACKEND_ASKS_MAX = 16384,

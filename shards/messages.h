@@ -25,6 +25,7 @@
 #include "codec/client_protocol.h"
 #include "runtime/buf.h"
 #include "runtime/mailbox.h"
+#include "shards/message_place.h"
 
 /* X(name, body, from, to, class) */
 #define MESSAGE_TABLE(X) \
@@ -84,27 +85,6 @@ enum message_type {
  * names the connection, the call or the catch-up (NOBODY: nothing); `cookie` comes back as it was
  * given (a command's id, a broadcast's index). */
 enum message_origin { ORIGIN_SESSION, ORIGIN_API, ORIGIN_CATCH_UP, ORIGIN_NOBODY };
-
-/* Whose clients a message speaks for: 0 is this node, others are sessions of links (the router's
- * numbers), so that what a node registered can be forgotten when it is gone. A place is an origin
- * and a shard there. */
-enum { MESSAGE_ORIGIN_BITS = 24 };
-static_assert((SHARDS_MAX - 1) >> (32 - MESSAGE_ORIGIN_BITS) == 0, "a place is 32 bits");
-
-static inline uint32_t message_place(uint32_t origin, uint32_t shard)
-{
-    return origin << (32 - MESSAGE_ORIGIN_BITS) | shard;
-}
-
-static inline uint32_t message_place_origin(uint32_t place)
-{
-    return place >> (32 - MESSAGE_ORIGIN_BITS);
-}
-
-static inline uint32_t message_place_shard(uint32_t place)
-{
-    return place & ((1u << (32 - MESSAGE_ORIGIN_BITS)) - 1);
-}
 
 enum subscribe_flag {
     /* The shard has no other subscriber, or registers again: it wants publications from now on.
@@ -448,11 +428,13 @@ enum survey_op {
     SURVEY_ALIVE,    /* Nothing: the answer is that there is one. Not passed on to other nodes. */
     /* Every node's poller of the channel takes what the server API says of a key. */
     SURVEY_POLL_PUBLISH,
+    SURVEY_CONNECTIONS, /* A page of sessions (edge/connections.h). */
 };
 
 /* handle: the asker's call. */
 struct message_survey {
-    struct buf *pattern; /* NULL: all. Of POLL_PUBLISH: the channel, */
+    /* NULL: all. Of CONNECTIONS: connections_request_put(). Of POLL_PUBLISH: the channel, */
+    struct buf *pattern;
     struct buf *request; /* and what of it, as the API had it. NULL: none. */
     uint32_t op;
 };

@@ -28,6 +28,7 @@ static const enum counter method_counters[API_METHOD_COUNT] = {
     [API_METHOD_CHANNELS] = COUNTER_API_CHANNELS,
     [API_METHOD_INFO] = COUNTER_API_INFO,
     [API_METHOD_RPC] = COUNTER_API_RPC,
+    [API_METHOD_CONNECTIONS] = COUNTER_API_CONNECTIONS,
     [API_METHOD_REVOKE_TOKEN] = COUNTER_API_REVOKE_TOKEN,
     [API_METHOD_INVALIDATE_USER_TOKENS] = COUNTER_API_INVALIDATE_USER_TOKENS,
     [API_METHOD_BLOCK_USER] = COUNTER_API_BLOCK_USER,
@@ -106,37 +107,41 @@ void api_on_presence(struct edge *edge, const struct message *message)
 
 /* ---- channels, info ---- */
 
+/* The router asks the other nodes and answers as one more shard. */
+void call_survey(struct edge *edge, struct call *call, enum survey_op op, struct span question)
+{
+    const uint32_t shards = edge->actors->node->shards + (edge->options->cluster.enabled ? 1 : 0);
+    call->surveys = calloc(shards, sizeof(struct buf *));
+    if (call->surveys == NULL) {
+        call->error = API_ERROR_INTERNAL;
+        return;
+    }
+    call->outcomes_len = shards;
+    actors_count_action(edge->actors, ACTION_SURVEY);
+    for (uint32_t shard = 0; shard < shards; shard++) {
+        struct message_survey survey = {.op = op};
+        if (!span_is_empty(question)) {
+            survey.pattern = buf_copy(question.at, question.len);
+        }
+        if ((!span_is_empty(question) && survey.pattern == NULL) ||
+            !message_send_survey(edge->shard->mailbox, shard, call->handle, &survey)) {
+            buf_release(survey.pattern);
+            call->error = API_ERROR_INTERNAL;
+            return;
+        }
+        call->pending++;
+    }
+}
+
 static enum json_result call_channels(struct edge *edge, struct call *call, struct span body,
                                       struct scratch *scratch)
 {
     struct api_channels_request request;
     const enum json_result result = api_json_decode_channels(body, scratch, &request);
-    if (result != JSON_OK) {
-        return result;
+    if (result == JSON_OK) {
+        call_survey(edge, call, SURVEY_CHANNELS, request.pattern);
     }
-    /* The router asks the other nodes and answers as one more shard. */
-    const uint32_t shards = edge->actors->node->shards + (edge->options->cluster.enabled ? 1 : 0);
-    call->surveys = calloc(shards, sizeof(struct buf *));
-    if (call->surveys == NULL) {
-        call->error = API_ERROR_INTERNAL;
-        return JSON_OK;
-    }
-    call->outcomes_len = shards;
-    actors_count_action(edge->actors, ACTION_SURVEY);
-    for (uint32_t shard = 0; shard < shards; shard++) {
-        struct message_survey survey = {.op = SURVEY_CHANNELS};
-        if (!span_is_empty(request.pattern)) {
-            survey.pattern = buf_copy(request.pattern.at, request.pattern.len);
-        }
-        if ((!span_is_empty(request.pattern) && survey.pattern == NULL) ||
-            !message_send_survey(edge->shard->mailbox, shard, call->handle, &survey)) {
-            buf_release(survey.pattern);
-            call->error = API_ERROR_INTERNAL;
-            return JSON_OK;
-        }
-        call->pending++;
-    }
-    return JSON_OK;
+    return result;
 }
 
 void api_on_survey_result(struct edge *edge, const struct message *message)
@@ -223,6 +228,8 @@ static enum json_result call_start(struct edge *edge, struct call *call, struct 
         return call_map_state(edge, call, body, scratch);
     case API_METHOD_MAP_READ_STREAM:
         return call_map_stream(edge, call, body, scratch);
+    case API_METHOD_CONNECTIONS:
+        return call_connections(edge, call, body, scratch);
     case API_METHOD_REVOKE_TOKEN:
     case API_METHOD_INVALIDATE_USER_TOKENS:
     case API_METHOD_BLOCK_USER:

@@ -9,6 +9,7 @@
 #include "shards/edge/api_series.h"
 #include "shards/edge/api_keys.h"
 #include "shards/edge/connection.h"
+#include "shards/edge/connections.h"
 #include "shards/edge/health.h"
 #include "shards/edge/http.h"
 #include "shards/edge/permissions.h"
@@ -267,6 +268,9 @@ static struct span write_body(struct edge *edge, const struct call *call, uint8_
         actors_count(edge->actors,
                      COUNTER_OF(API_ERROR, call->method, label_of_error(call->error)));
         return edge_encode(edge, encode_error, call, larger);
+    }
+    if (call->method == API_METHOD_CONNECTIONS) {
+        return connections_write(edge, call, larger);
     }
     return call->method == API_METHOD_CHANNELS ? write_channels(edge, call, larger)
                                                : edge_encode(edge, encode_call, call, larger);

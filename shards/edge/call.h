@@ -27,6 +27,7 @@ struct call {
     uint16_t key;   /* Who calls (api_keys.h). */
     bool is_health; /* No call of the API at all (health.h). */
     struct timer timer;
+    uint32_t limit; /* connections */
     uint32_t outcomes_len;
     struct call_outcome *outcomes;      /* publish, broadcast */
     struct message_published published; /* map_publish, map_remove */
@@ -68,9 +69,13 @@ CALL_START(disconnect);
 CALL_START(unsubscribe);
 CALL_START(subscribe);
 CALL_START(refresh);
+CALL_START(connections);
 CALL_START(revoke); /* A token, a user's tokens, a user; and lifting that. */
 CALL_START(shared_poll_publish);
 #undef CALL_START
+
+/* Asks every shard of every node; an empty question is none. */
+void call_survey(struct edge *edge, struct call *call, enum survey_op op, struct span question);
 
 /* The result of a method on maps. */
 void call_encode_map(struct writer *out, const struct call *call);

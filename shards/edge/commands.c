@@ -55,6 +55,9 @@ static struct verdict on_connect(struct edge *edge, struct session *session,
         !client_events_note(edge, session, &command->connect)) {
         return VERDICT_DISCONNECT(INTERNAL);
     }
+    apps_put(edge->apps, session->app);
+    session->app =
+        apps_take(edge->apps, command->connect.name, command->connect.version) & APPS_MAX;
     const struct verdict verdict = {
         .disconnect = server_subs_begin(edge, session, &who, &command->connect, scratch)};
     if (verdict.disconnect != 0) {

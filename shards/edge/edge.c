@@ -10,6 +10,7 @@
 #include "shards/edge/backends.h"
 #include "shards/edge/broadcast.h"
 #include "shards/edge/connection.h"
+#include "shards/edge/connections.h"
 #include "shards/edge/emulation.h"
 #include "shards/edge/filters.h"
 #include "shards/edge/hub.h"
@@ -155,6 +156,7 @@ struct edge *edge_create(struct actors *actors)
     edge->users = map_create(key_of_user, random);
     edge->filters = filters_create(random);
     edge->revocations = revocations_create(REVOCATIONS_MAX, random);
+    edge->apps = apps_create(random);
     edge->emulated = map_create(key_of_fallback, random);
     edge->ping_step_ms = ping_step_ms(actors->options->client.ping_interval_ms);
     edge->scratch = malloc(EDGE_SCRATCH_SIZE);
@@ -164,8 +166,9 @@ struct edge *edge_create(struct actors *actors)
         edge->series != NULL && edge->backends != NULL && edge->proxy_calls != NULL &&
         edge->stopwatch != NULL && edge->map_catch_ups != NULL && edge->tracking != NULL &&
         edge->key_poller != NULL && edge->hub != NULL && edge->users != NULL &&
-        edge->filters != NULL && edge->revocations != NULL && edge->emulated != NULL &&
-        edge->scratch != NULL && make_pings(edge) && make_verifiers(edge) && rates_init(edge);
+        edge->filters != NULL && edge->revocations != NULL && edge->apps != NULL &&
+        edge->emulated != NULL && edge->scratch != NULL && make_pings(edge) &&
+        make_verifiers(edge) && rates_init(edge);
     if (!is_made) {
         edge_destroy(edge);
         return NULL;
@@ -240,6 +243,7 @@ void edge_destroy(struct edge *edge)
     destroy_verifiers(edge);
     rates_destroy(edge);
     revocations_destroy(edge->revocations);
+    apps_destroy(edge->apps);
     release_pings(edge);
     deflate_compressor_destroy(edge->compressor);
     deflate_inflater_destroy(edge->inflater);
@@ -298,6 +302,8 @@ static void edge_on_survey(struct edge *edge, const struct message *message)
     } else if (body.op == SURVEY_POLL_PUBLISH) {
         result.error =
             key_poller_publish(edge, span_of_buf(body.pattern), span_of_buf(body.request));
+    } else if (body.op == SURVEY_CONNECTIONS) {
+        result.result = connections_survey(edge, body.pattern, &result.error);
     }
     message_release(message);
     OUTBOX_SEND(edge->actors->outbox, message->from, survey_result, message->handle, &result);

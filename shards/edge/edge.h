@@ -22,6 +22,7 @@
  */
 enum { EDGE_SCRATCH_SIZE = 256 * 1024 };
 
+struct apps;
 struct arrival;
 struct backends;
 struct connection;
@@ -79,6 +80,7 @@ struct edge {
     struct rate_table *command_rates; /* Of connections; NULL: no limits. See rates.h. */
     struct rate_table *error_rates;
     struct pool *map_catch_ups;      /* See map_subscriptions.h. */
+    struct apps *apps;               /* Of its clients. */
     struct revocations *revocations; /* See revoked.h. */
     uint32_t revoked_cursor;         /* Of the sessions, those before it were compared with it. */
     bool revoked_walks;

@@ -71,6 +71,7 @@ static void session_free(struct edge *edge, struct session *session)
     actors_gauge_add(edge->actors, COUNTER_NUM_SESSIONS, -1);
     users_unset(edge, session);
     session_free_account(session);
+    apps_put(edge->apps, session->app);
     pool_put(edge->sessions, session->handle);
 }
 
@@ -115,6 +116,9 @@ void session_on_connected(struct edge *edge, struct session *session, uint32_t c
 {
     const struct client_options *options = &edge->options->client;
     session->state = SESSION_CONNECTED;
+    if (session->account != NULL) {
+        session->account->connected_ms = edge->shard->wall_ms;
+    }
     const enum transport transport = connection_transport(session->conn);
     const struct transport_shape *shape = &transport_shapes[transport];
     actors_count(edge->actors, COUNTER_OF(ACCEPTED, transport, 0));

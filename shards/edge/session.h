@@ -4,6 +4,7 @@
 #ifndef ROOST_SHARDS_EDGE_SESSION_H
 #define ROOST_SHARDS_EDGE_SESSION_H
 
+#include "shards/edge/apps.h"
 #include "shards/edge/connection.h"
 #include "shards/payloads.h"
 #include "shards/revocations.h"
@@ -51,6 +52,7 @@ struct session_account {
     struct session_context *context; /* NULL: none. */
     struct server_subs *server_subs; /* Until the connect command is answered; NULL: none. */
     int64_t expire_at_s;             /* Unix time; 0: never. */
+    int64_t connected_ms;            /* The same. */
     uint32_t connect_id;             /* Of the connect command, while JOINING. */
     uint32_t token_issued_at_s;      /* As in struct revocable; 0: it came without a token. */
 };
@@ -64,10 +66,11 @@ struct session {
     uint32_t ping_due_ms;  /* Low bits: the next ping; or the deadline of a pong, or of connect. */
     uint32_t ping_sent_us; /* Low bits. */
     uint8_t client_id[CLIENT_ID_LEN];
-    uint32_t proxy_calls;   /* The newest of its requests to backends; they hang on each other. */
-    uint32_t map_catch_ups; /* The same of maps that it is on its way to follow. */
-    uint16_t in_flight;     /* Commands that homes have not answered yet. */
-    uint8_t state;
+    uint32_t proxy_calls;    /* The newest of its requests to backends; they hang on each other. */
+    uint32_t map_catch_ups;  /* The same of maps that it is on its way to follow. */
+    uint32_t in_flight : 10; /* Commands that homes have not answered yet. */
+    uint32_t state : 2;      /* enum session_state */
+    uint32_t app : APP_BITS; /* What its client is (apps.h); 0: it did not say. */
     bool owes_pong : 1;
     bool is_in_directory : 1;  /* USER_REMOVE is owed when it ends. */
     bool awaits_directory : 1; /* USER_ADDED is to come. */
@@ -78,6 +81,7 @@ struct session {
 };
 
 static_assert(sizeof(struct session) <= 64, "a million of them are idle");
+static_assert(COMMANDS_IN_FLIGHT_MAX < 1 << 10, "they are counted");
 
 /* For a fresh connection, whose protocol and transport are set: makes its session. `user_header` is
  * the trusted header's user, or empty. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who is kept out, and how often users may do something, on all nodes at once.
-import { CLIENT_EVENTS, connected, event_of, make_token, new_client, open_user, record, unique,
+import { CLIENT_EVENTS, connected, event_of, make_token, new_client, open_user, record, subscribed,
+  unique,
 } from '../../conformance/support/client.mjs';
 import { check, check_equal, eventually } from '../../conformance/support/report.mjs';
 
@@ -72,6 +73,44 @@ export function add_control(report, nodes, told) {
     for (const node of nodes) {
       await open_with(context, node, { sub: user });
     }
+  });
+
+  report.test('connections are listed of all nodes, in pages', async (context) => {
+    const user = unique('listed-');
+    const channel = unique('listed');
+    const clients = [];
+    for (let i = 0; i < 12; i += 1) {
+      const client = new_client(context, nodes[i % 3],
+        { token: make_token({ sub: user }), name: 'lister', version: '7' });
+      clients.push(await connected(client));
+      if (i % 2 === 0) {
+        await subscribed(client, channel);
+      }
+    }
+    const pages_of = async (node, params) => {
+      const listed = [];
+      let cursor;
+      do {
+        const page = await node.api_result('connections', { ...params, cursor });
+        check(Object.keys(page.connections).length <= params.limit, 'no more than were asked for');
+        listed.push(...Object.entries(page.connections));
+        cursor = page.cursor;
+      } while (cursor !== undefined);
+      return listed;
+    };
+    const ids = new Set(clients.map((client) => client._client));
+    for (const node of nodes) {
+      for (const limit of [1, 5, 1000]) {
+        const listed = await pages_of(node, { user, limit });
+        check_equal(listed.length, clients.length, 'each once');
+        check(listed.every(([id, one]) => ids.delete(id) || (one.user === user)), 'they are it');
+        check(listed.every(([, one]) => one.app_name === 'lister' && one.app_version === '7'
+          && one.transport === 'websocket' && one.protocol === 'json'), 'what they are');
+        check_equal((await pages_of(node, { channel, limit })).length, 6, 'of the channel');
+      }
+    }
+    check_equal(ids.size, 0, 'all of them');
+    check_equal((await pages_of(nodes[1], { user: 'nobody', limit: 5 })).length, 0, 'of nobody');
   });
 
   report.test('a user\'s connections on all nodes have one limit', async (context) => {
