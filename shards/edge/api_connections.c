@@ -175,11 +175,11 @@ static void encode_page(struct writer *out, const void *what)
             break;
         }
         if (i > 0) {
-            writer_put_literal(out, ",");
+            writer_put_byte(out, ',');
         }
         writer_put(out, rows->items[i].text);
     }
-    writer_put_literal(out, "}");
+    writer_put_byte(out, '}');
     if (i > 0 && (i < rows->len || rows->has_bound)) {
         struct json_writer json = {.out = out, .comma = true};
         write_cursor(&json, &rows->items[i - 1].place);
