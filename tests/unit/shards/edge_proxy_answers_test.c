@@ -3,58 +3,7 @@
 #include <stdio.h>
 
 #include "shards/limits.h"
-#include "tests/unit/shards/backend_rig.h"
-
-#define PROTOCOL (edge_rig_protocol == CLIENT_PROTOBUF ? "protobuf" : "json")
-#define INTERNAL "{\"code\":100,\"message\":\"internal server error\",\"temporary\":true}"
-
-static struct edge_rig rig;
-static struct backend_rig backend;
-static struct proxy_options proxy;
-
-static void init_rig(void)
-{
-    edge_rig_init(&rig, 2);
-    backend_rig_init(&backend, &rig);
-    rig.options.client.insecure = false;
-    rig.options.client.ping_interval_ms = 0;
-    proxy = (struct proxy_options){.name = "default", .timeout_ms = 1000};
-}
-
-static void start_rig(void)
-{
-    edge_rig_start(&rig);
-    backend_rig_start(&backend);
-}
-
-static void stop_rig(void)
-{
-    for (size_t i = 0; i < EDGE_PEERS_MAX; i++) {
-        if (rig.peers[i].rig != NULL) {
-            peer_close(&rig.peers[i]);
-        }
-    }
-    backend_rig_stop(&backend);
-    edge_rig_stop(&rig);
-}
-
-static void start_with_connect_proxy(void)
-{
-    init_rig();
-    rig.options.connect_proxy = &proxy;
-    start_rig();
-}
-
-/* The body of a request of that kind: `fields` are its own. */
-static const char *asked(const char *fields)
-{
-    static char text[1024];
-    (void)snprintf(text, sizeof(text),
-                   "{\"client\":\"<id>\",\"transport\":\"websocket\",\"protocol\":\"%s\","
-                   "\"encoding\":\"%s\"%s}",
-                   PROTOCOL, proxy.binary_encoding ? "binary" : "json", fields);
-    return text;
-}
+#include "tests/unit/shards/proxy_rig.h"
 
 /* What a backend says to a connect command, and what the client hears. */
 static const struct {
@@ -109,24 +58,24 @@ static const struct proxy_transform transforms[] = {
 static void each_answer_has_its_meaning(void **state)
 {
     (void)state;
-    init_rig();
+    proxy_rig_init();
     proxy.transforms = transforms;
     proxy.transforms_len = 2;
-    rig.options.connect_proxy = &proxy;
-    start_rig();
+    edge.options.connect_proxy = &proxy;
+    proxy_rig_start();
     for (size_t i = 0; i < sizeof(connect_cases) / sizeof(connect_cases[0]); i++) {
-        struct peer *peer = peer_open(&rig);
+        struct peer *peer = peer_open(&edge);
         peer_upgrade(peer);
         peer_say(peer, "{\"id\":1,\"connect\":{}}");
-        const uint32_t at = backend_hear(&backend, asked(""));
+        const uint32_t at = backend_hear(&backend, proxy_rig_asked(""));
         if (connect_cases[i].answer != NULL) {
             backend_answer(&backend, at, connect_cases[i].answer);
         } else if (connect_cases[i].says != NULL) {
             backend_say(&backend, at, connect_cases[i].says);
         } else {
-            edge_rig_advance(&rig, 999);
+            edge_rig_advance(&edge, 999);
             peer_hear_nothing(peer);
-            edge_rig_advance(&rig, 1);
+            edge_rig_advance(&edge, 1);
             assert_true(backend_is_left(&backend, at));
         }
         if (connect_cases[i].reply != NULL) {
@@ -136,19 +85,19 @@ static void each_answer_has_its_meaning(void **state)
         }
         peer_close(peer);
     }
-    stop_rig();
+    proxy_rig_stop();
 }
 
 /* The answer ends with the connection, or in the middle. */
 static void an_answer_may_end_with_its_connection(void **state)
 {
     (void)state;
-    start_with_connect_proxy();
+    proxy_rig_start_with_connect();
     for (int is_whole = 0; is_whole < 2; is_whole++) {
-        struct peer *peer = peer_open(&rig);
+        struct peer *peer = peer_open(&edge);
         peer_upgrade(peer);
         peer_say(peer, "{\"id\":1,\"connect\":{}}");
-        const uint32_t at = backend_hear(&backend, asked(""));
+        const uint32_t at = backend_hear(&backend, proxy_rig_asked(""));
         backend_say(&backend, at,
                     is_whole ? "HTTP/1.0 200 OK\r\n\r\n{\"result\":{\"user\":\"u\"}}"
                              : "HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n{\"result\":{}}");
@@ -161,7 +110,7 @@ static void an_answer_may_end_with_its_connection(void **state)
         }
         peer_close(peer);
     }
-    stop_rig();
+    proxy_rig_stop();
 }
 
 /* An answer cut at every byte is the same answer. */
@@ -171,12 +120,12 @@ static void an_answer_may_come_in_pieces(void **state)
     static const char good[] = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n"
                                "Transfer-Encoding: chunked\r\n\r\n8\r\n{\"result\r\n"
                                "11\r\n\":{\"user\":\"abc\"}}\r\n0\r\n\r\n";
-    start_with_connect_proxy();
+    proxy_rig_start_with_connect();
     for (size_t cut = 1; cut < sizeof(good) - 1; cut += 3) {
-        struct peer *peer = peer_open(&rig);
+        struct peer *peer = peer_open(&edge);
         peer_upgrade(peer);
         peer_say(peer, "{\"id\":1,\"connect\":{}}");
-        const uint32_t at = backend_hear(&backend, asked(""));
+        const uint32_t at = backend_hear(&backend, proxy_rig_asked(""));
         char part[sizeof(good)] = {0};
         memcpy(part, good, cut);
         backend_say(&backend, at, part);
@@ -186,31 +135,31 @@ static void an_answer_may_come_in_pieces(void **state)
         peer_close(peer);
     }
     /* All of them went over few connections, as each was kept. */
-    assert_true(backend.peers_len <= rig.options.shards);
-    stop_rig();
+    assert_true(backend.peers_len <= edge.options.shards);
+    proxy_rig_stop();
 }
 
 static void a_client_that_goes_cancels_its_request(void **state)
 {
     (void)state;
-    start_with_connect_proxy();
+    proxy_rig_start_with_connect();
     for (int is_reset = 0; is_reset < 2; is_reset++) {
-        struct peer *peer = peer_open(&rig);
+        struct peer *peer = peer_open(&edge);
         peer_upgrade(peer);
         peer_say(peer, "{\"id\":1,\"connect\":{}}\n{\"id\":2,\"rpc\":{\"method\":\"x\"}}");
-        const uint32_t at = backend_hear(&backend, asked(""));
+        const uint32_t at = backend_hear(&backend, proxy_rig_asked(""));
         if (is_reset) {
             peer_reset(peer);
         } else {
             peer_close(peer);
         }
-        edge_rig_advance(&rig, 1);
-        assert_int_equal(edge_rig_count(&rig, COUNTER_OF(PROXY_INFLIGHT, 0, 0)), 0);
-        assert_int_equal(edge_rig_count(&rig, COUNTER_BACKEND_REQUESTS_INFLIGHT), 0);
+        edge_rig_advance(&edge, 1);
+        assert_int_equal(edge_rig_count(&edge, COUNTER_OF(PROXY_INFLIGHT, 0, 0)), 0);
+        assert_int_equal(edge_rig_count(&edge, COUNTER_BACKEND_REQUESTS_INFLIGHT), 0);
         assert_true(backend_is_left(&backend, at));
     }
-    edge_rig_assert_empty(&rig);
-    stop_rig();
+    edge_rig_assert_empty(&edge);
+    proxy_rig_stop();
 }
 
 int main(void)

@@ -4,66 +4,16 @@
 #include <stdio.h>
 
 #include "shards/limits.h"
-#include "tests/unit/shards/backend_rig.h"
-
-#define PROTOCOL (edge_rig_protocol == CLIENT_PROTOBUF ? "protobuf" : "json")
-#define INTERNAL "{\"code\":100,\"message\":\"internal server error\",\"temporary\":true}"
-
-static struct edge_rig rig;
-static struct backend_rig backend;
-static struct proxy_options proxy;
-
-static void init_rig(void)
-{
-    edge_rig_init(&rig, 2);
-    backend_rig_init(&backend, &rig);
-    rig.options.client.insecure = false;
-    rig.options.client.ping_interval_ms = 0;
-    proxy = (struct proxy_options){.name = "default", .timeout_ms = 1000};
-}
-
-static void start_rig(void)
-{
-    edge_rig_start(&rig);
-    backend_rig_start(&backend);
-}
-
-static void stop_rig(void)
-{
-    for (size_t i = 0; i < EDGE_PEERS_MAX; i++) {
-        if (rig.peers[i].rig != NULL) {
-            peer_close(&rig.peers[i]);
-        }
-    }
-    backend_rig_stop(&backend);
-    edge_rig_stop(&rig);
-}
-
-static void start_with_connect_proxy(void)
-{
-    init_rig();
-    rig.options.connect_proxy = &proxy;
-    start_rig();
-}
-
-/* The body of a request of that kind: `fields` are its own. */
-static const char *asked(const char *fields)
-{
-    static char text[1024];
-    (void)snprintf(text, sizeof(text),
-                   "{\"client\":\"<id>\",\"transport\":\"websocket\",\"protocol\":\"%s\","
-                   "\"encoding\":\"%s\"%s}",
-                   PROTOCOL, proxy.binary_encoding ? "binary" : "json", fields);
-    return text;
-}
+#include "tests/unit/shards/proxy_rig.h"
 
 /* Connected as user "u" through the proxy. */
 static struct peer *connect_user(void)
 {
-    struct peer *peer = peer_open(&rig);
+    struct peer *peer = peer_open(&edge);
     peer_upgrade(peer);
     peer_say(peer, "{\"id\":1,\"connect\":{}}");
-    backend_answer(&backend, backend_hear(&backend, asked("")), "{\"result\":{\"user\":\"u\"}}");
+    backend_answer(&backend, backend_hear(&backend, proxy_rig_asked("")),
+                   "{\"result\":{\"user\":\"u\"}}");
     peer_hear(peer, "{\"id\":1,\"connect\":{\"client\":\"<id>\",\"version\":\"0.1\"}}");
     return peer;
 }
@@ -73,70 +23,71 @@ static struct peer *connect_user(void)
 static void a_backend_says_who_connects(void **state)
 {
     (void)state;
-    start_with_connect_proxy();
-    struct peer *peer = peer_open(&rig);
+    proxy_rig_start_with_connect();
+    struct peer *peer = peer_open(&edge);
     peer_upgrade(peer);
     peer_say(peer, "{\"id\":1,\"connect\":{\"name\":\"js\",\"version\":\"1.2\","
                    "\"data\":{\"a\":[1,2]},\"subs\":{\"x\":{},\"y\\n\":{\"recover\":true}}}}");
     const uint32_t at =
-        backend_hear(&backend, asked(",\"data\":{\"a\":[1,2]},\"name\":\"js\","
+        backend_hear(&backend,
+                     proxy_rig_asked(",\"data\":{\"a\":[1,2]},\"name\":\"js\","
                                      "\"version\":\"1.2\",\"channels\":[\"x\",\"y\\n\"]"));
     assert_non_null(strstr(backend.head.at, "POST /ask?a=b HTTP/1.1\r\nHost: backend\r\n"
                                             "Content-Type: application/json\r\n"));
     peer_hear_nothing(peer);
-    assert_int_equal(edge_rig_count(&rig, COUNTER_OF(PROXY_INFLIGHT, 0, 0)), 1);
+    assert_int_equal(edge_rig_count(&edge, COUNTER_OF(PROXY_INFLIGHT, 0, 0)), 1);
     backend_answer(&backend, at,
                    "{\"result\":{\"user\":\"42\",\"expire_at\":0,\"data\":{\"hello\":1}}}");
     peer_hear(peer, "{\"id\":1,\"connect\":{\"client\":\"<id>\",\"version\":\"0.1\","
                     "\"data\":{\"hello\":1}}}");
-    assert_int_equal(edge_rig_count(&rig, COUNTER_NUM_USERS), 1);
-    assert_int_equal(edge_rig_count(&rig, COUNTER_OF(PROXY_INFLIGHT, 0, 0)), 0);
-    stop_rig();
+    assert_int_equal(edge_rig_count(&edge, COUNTER_NUM_USERS), 1);
+    assert_int_equal(edge_rig_count(&edge, COUNTER_OF(PROXY_INFLIGHT, 0, 0)), 0);
+    proxy_rig_stop();
 }
 
 static void commands_behind_a_connect_wait_for_it(void **state)
 {
     (void)state;
-    init_rig();
-    rig.options.shards = 1; /* Homes on several may answer in any order. */
-    rig.options.connect_proxy = &proxy;
-    rig.options.without_namespace.allow_subscribe_for_client = true;
-    start_rig();
-    struct peer *peer = peer_open(&rig);
+    proxy_rig_init();
+    edge.options.shards = 1; /* Homes on several may answer in any order. */
+    edge.options.connect_proxy = &proxy;
+    edge.options.without_namespace.allow_subscribe_for_client = true;
+    proxy_rig_start();
+    struct peer *peer = peer_open(&edge);
     peer_upgrade(peer);
     peer_say(peer, "{\"id\":1,\"connect\":{}}\n{\"id\":2,\"subscribe\":{\"channel\":\"a\"}}");
     peer_say(peer, "{\"id\":3,\"subscribe\":{\"channel\":\"b\"}}");
-    const uint32_t at = backend_hear(&backend, asked(""));
-    edge_rig_advance(&rig, 500);
+    const uint32_t at = backend_hear(&backend, proxy_rig_asked(""));
+    edge_rig_advance(&edge, 500);
     peer_hear_nothing(peer);
     backend_answer(&backend, at, "{\"result\":{\"user\":\"u\"}}");
     peer_hear(peer, "{\"id\":1,\"connect\":{\"client\":\"<id>\",\"version\":\"0.1\"}}");
     peer_hear(peer, "{\"id\":2,\"subscribe\":{}}");
     peer_hear(peer, "{\"id\":3,\"subscribe\":{}}");
-    stop_rig();
+    proxy_rig_stop();
 }
 
 /* Nobody listens there; and a host whose address nobody knows yet. */
 static void an_endpoint_that_is_not_there_is_an_error(void **state)
 {
     (void)state;
-    init_rig();
-    rig.options.connect_proxy = &proxy;
+    proxy_rig_init();
+    edge.options.connect_proxy = &proxy;
     backend.endpoint.address.port = 81;
-    start_rig();
-    struct peer *peer = peer_open(&rig);
+    proxy_rig_start();
+    struct peer *peer = peer_open(&edge);
     peer_upgrade(peer);
     peer_say(peer, "{\"id\":1,\"connect\":{}}");
     peer_hear(peer, "{\"id\":1,\"error\":" INTERNAL "}");
-    assert_int_equal(edge_rig_count(&rig, COUNTER_BACKEND_UNREACHABLE), 1);
-    stop_rig();
+    assert_int_equal(edge_rig_count(&edge, COUNTER_BACKEND_UNREACHABLE), 1);
+    proxy_rig_stop();
 }
 
 static void a_host_is_asked_when_its_address_is_known(void **state)
 {
     (void)state;
-    init_rig();
-    rig.options.connect_proxy = &proxy;
+    proxy_rig_init();
+    edge.options.connect_proxy = &proxy;
     struct node_places *places = calloc(1, sizeof(*places) + sizeof(places->of[0]));
     assert_non_null(places);
     places->len = 1;
@@ -145,26 +96,26 @@ static void a_host_is_asked_when_its_address_is_known(void **state)
     places->of[0].at[0].port = 81; /* Nobody there: the next is tried. */
     places->of[0].at[1] = backend.endpoint.address;
     backend.endpoint.address.family = 0;
-    start_rig();
+    proxy_rig_start();
     for (int i = 0; i < 3; i++) {
-        struct peer *peer = peer_open_at(&rig, 0);
+        struct peer *peer = peer_open_at(&edge, 0);
         peer_upgrade(peer);
         peer_say(peer, "{\"id\":1,\"connect\":{}}");
         if (i == 0) { /* Not known in time. */
-            edge_rig_advance(&rig, 1000);
+            edge_rig_advance(&edge, 1000);
             peer_hear(peer, "{\"id\":1,\"error\":" INTERNAL "}");
             continue;
         }
         if (i == 1) {
-            edge_rig_advance(&rig, 500);
-            assert_true(node_offer_places(rig.node, places));
-            edge_rig_advance(&rig, 50);
+            edge_rig_advance(&edge, 500);
+            assert_true(node_offer_places(edge.node, places));
+            edge_rig_advance(&edge, 50);
         }
-        backend_answer(&backend, backend_hear(&backend, asked("")), "{\"result\":{}}");
+        backend_answer(&backend, backend_hear(&backend, proxy_rig_asked("")), "{\"result\":{}}");
         peer_hear(peer, "{\"id\":1,\"connect\":{\"client\":\"<id>\",\"version\":\"0.1\"}}");
     }
     free(places);
-    stop_rig();
+    proxy_rig_stop();
 }
 
 /* More clients than connections: all are answered in the end; others are served all the time. */
@@ -172,29 +123,29 @@ static void many_clients_share_few_connections(void **state)
 {
     (void)state;
     enum { MANY = BACKEND_CONNS_MAX + 40 };
-    init_rig();
-    rig.options.shards = 1;
-    rig.options.connect_proxy = &proxy;
-    start_rig();
+    proxy_rig_init();
+    edge.options.shards = 1;
+    edge.options.connect_proxy = &proxy;
+    proxy_rig_start();
     struct peer *peers[MANY];
     for (int i = 0; i < MANY; i++) {
-        peers[i] = peer_open(&rig);
+        peers[i] = peer_open(&edge);
         peer_upgrade(peers[i]);
         peer_say(peers[i], "{\"id\":1,\"connect\":{}}");
     }
-    assert_int_equal(edge_rig_count(&rig, COUNTER_BACKEND_REQUESTS_INFLIGHT), MANY);
+    assert_int_equal(edge_rig_count(&edge, COUNTER_BACKEND_REQUESTS_INFLIGHT), MANY);
     assert_int_equal(backend.peers_len, BACKEND_CONNS_MAX);
-    struct peer *other = peer_open(&rig);
+    struct peer *other = peer_open(&edge);
     peer_send(other, "GET /health HTTP/1.1\r\nHost: rig\r\n\r\n");
     peer_hear_response(other, 200, "{}");
     for (int i = 0; i < MANY; i++) {
-        backend_answer(&backend, backend_hear(&backend, asked("")), "{\"result\":{}}");
+        backend_answer(&backend, backend_hear(&backend, proxy_rig_asked("")), "{\"result\":{}}");
     }
     for (int i = 0; i < MANY; i++) {
         peer_hear(peers[i], "{\"id\":1,\"connect\":{\"client\":\"<id>\",\"version\":\"0.1\"}}");
     }
     assert_int_equal(backend.peers_len, BACKEND_CONNS_MAX);
-    stop_rig();
+    proxy_rig_stop();
 }
 
 /* ---- headers ---- */
@@ -205,26 +156,26 @@ static void headers_go_along(void **state)
     static const char *names[] = {"Cookie", "X-Real-Ip", "x-static", "X-Trusted"};
     static const char *const emulated[] = {"cookie", "X-Emulated", "X-Static", "X-Real-Ip"};
     static const struct proxy_header fixed[] = {{"X-Static", "ours"}};
-    init_rig();
+    proxy_rig_init();
     proxy.http_headers = names;
     proxy.http_headers_len = 4;
     proxy.static_headers = fixed;
     proxy.static_headers_len = 1;
-    rig.options.proxy_headers = names;
-    rig.options.proxy_headers_len = 4;
+    edge.options.proxy_headers = names;
+    edge.options.proxy_headers_len = 4;
     proxy.emulated_headers = emulated;
     proxy.emulated_headers_len = 4;
-    rig.options.proxy_emulated_headers = emulated;
-    rig.options.proxy_emulated_headers_len = 4;
-    rig.options.connect_proxy = &proxy;
-    start_rig();
-    struct peer *peer = peer_open(&rig);
+    edge.options.proxy_emulated_headers = emulated;
+    edge.options.proxy_emulated_headers_len = 4;
+    edge.options.connect_proxy = &proxy;
+    proxy_rig_start();
+    struct peer *peer = peer_open(&edge);
     peer_upgrade_with(peer, "cookie: a=b\r\nX-Other: c\r\nX-Static: theirs\r\n");
     /* Of the names that only `http_headers` has, none is taken from the command. */
     peer_say(peer, "{\"id\":1,\"connect\":{\"headers\":{\"Cookie\":\"fake\",\"x-emulated\":\"e\","
                    "\"X-Trusted\":\"fake\",\"X-Static\":\"theirs\","
                    "\"X-Unasked\":\"u\",\"X-Real-Ip\":\"a\\r\\nb: c\"}}}");
-    const uint32_t at = backend_hear(&backend, asked(""));
+    const uint32_t at = backend_hear(&backend, proxy_rig_asked(""));
     assert_non_null(strstr(backend.head.at, "\r\ncookie: a=b\r\nx-emulated: e\r\n"
                                             "X-Static: ours\r\n\r\n"));
     assert_null(strstr(backend.head.at, "fake"));
@@ -234,7 +185,7 @@ static void headers_go_along(void **state)
     assert_null(strstr(backend.head.at, "b: c"));
     backend_answer(&backend, at, "{\"result\":{}}");
     peer_hear(peer, "{\"id\":1,\"connect\":{\"client\":\"<id>\",\"version\":\"0.1\"}}");
-    stop_rig();
+    proxy_rig_stop();
 }
 
 /* ---- rpc ---- */
@@ -243,17 +194,17 @@ static void rpc_goes_to_the_proxy_of_its_namespace(void **state)
 {
     (void)state;
     static struct rpc_options namespaces[] = {{.name = "ns", .proxy = &proxy}, {.name = "off"}};
-    init_rig();
-    rig.options.connect_proxy = &proxy;
-    rig.options.rpc_namespaces = namespaces;
-    rig.options.rpc_namespaces_len = 2;
-    rig.options.rpc_ping_enabled = true;
+    proxy_rig_init();
+    edge.options.connect_proxy = &proxy;
+    edge.options.rpc_namespaces = namespaces;
+    edge.options.rpc_namespaces_len = 2;
+    edge.options.rpc_ping_enabled = true;
     proxy.include_connection_meta = true;
-    start_rig();
-    struct peer *peer = peer_open(&rig);
+    proxy_rig_start();
+    struct peer *peer = peer_open(&edge);
     peer_upgrade(peer);
     peer_say(peer, "{\"id\":1,\"connect\":{}}");
-    backend_answer(&backend, backend_hear(&backend, asked("")),
+    backend_answer(&backend, backend_hear(&backend, proxy_rig_asked("")),
                    "{\"result\":{\"user\":\"u\",\"meta\":{\"m\":1}}}");
     peer_hear(peer, "{\"id\":1,\"connect\":{\"client\":\"<id>\",\"version\":\"0.1\"}}");
 
@@ -263,7 +214,8 @@ static void rpc_goes_to_the_proxy_of_its_namespace(void **state)
                    "{\"id\":5,\"rpc\":{\"method\":\"off:x\"}}\n"
                    "{\"id\":6,\"rpc\":{\"method\":\"unknown:x\"}}");
     const uint32_t at =
-        backend_hear(&backend, asked(",\"user\":\"u\",\"method\":\"ns:do\",\"data\":{\"a\":1},"
+        backend_hear(&backend,
+                     proxy_rig_asked(",\"user\":\"u\",\"method\":\"ns:do\",\"data\":{\"a\":1},"
                                      "\"meta\":{\"m\":1}"));
     peer_hear_nothing(peer);
     backend_answer(&backend, at, "{\"result\":{\"data\":{\"b\":[]}}}");
@@ -273,47 +225,47 @@ static void rpc_goes_to_the_proxy_of_its_namespace(void **state)
         peer_hear(peer, "{\"id\":%d,\"error\":{\"code\":104,\"message\":\"method not found\"}}",
                   id);
     }
-    stop_rig();
+    proxy_rig_stop();
 }
 
 static void rpc_without_any_proxy_is_not_available(void **state)
 {
     (void)state;
-    init_rig();
-    rig.options.client.insecure = true;
-    start_rig();
-    struct peer *peer = peer_open(&rig);
+    proxy_rig_init();
+    edge.options.client.insecure = true;
+    proxy_rig_start();
+    struct peer *peer = peer_open(&edge);
     peer_connect(peer);
     peer_say(peer, "{\"id\":2,\"rpc\":{\"method\":\"x\"}}");
     peer_hear(peer, "{\"id\":2,\"error\":{\"code\":108,\"message\":\"not available\"}}");
-    stop_rig();
+    proxy_rig_stop();
 }
 
 /* While a backend is slow its client is not blamed for a pong that nobody has read. */
 static void a_slow_backend_does_not_cost_the_connection(void **state)
 {
     (void)state;
-    init_rig();
-    rig.options.client.insecure = true;
-    rig.options.client.ping_interval_ms = 5000;
-    rig.options.client.pong_timeout_ms = 1000;
+    proxy_rig_init();
+    edge.options.client.insecure = true;
+    edge.options.client.ping_interval_ms = 5000;
+    edge.options.client.pong_timeout_ms = 1000;
     proxy.timeout_ms = 30000;
-    rig.options.rpc_without_namespace.proxy = &proxy;
-    start_rig();
-    struct peer *peer = peer_open(&rig);
+    edge.options.rpc_without_namespace.proxy = &proxy;
+    proxy_rig_start();
+    struct peer *peer = peer_open(&edge);
     peer_connect(peer);
     peer_say(peer, "{\"id\":2,\"rpc\":{\"method\":\"x\"}}");
     const uint32_t at = backend_hear(&backend, NULL);
-    edge_rig_advance(&rig, 5000);
+    edge_rig_advance(&edge, 5000);
     peer_hear(peer, "{}");
     peer_say(peer, "{}");
-    edge_rig_advance(&rig, 4000);
+    edge_rig_advance(&edge, 4000);
     peer_hear_nothing(peer);
     backend_answer(&backend, at, "{\"result\":{}}");
     peer_hear(peer, "{\"id\":2,\"rpc\":{}}");
-    edge_rig_advance(&rig, 2000);
+    edge_rig_advance(&edge, 2000);
     assert_false(peer->has_ended);
-    stop_rig();
+    proxy_rig_stop();
 }
 
 /* ---- subscribe, publish ---- */
@@ -321,45 +273,46 @@ static void a_slow_backend_does_not_cost_the_connection(void **state)
 static void a_backend_says_who_subscribes(void **state)
 {
     (void)state;
-    init_rig();
-    rig.options.connect_proxy = &proxy;
-    rig.options.without_namespace.subscribe_proxy = &proxy;
-    rig.options.without_namespace.presence = true;
-    rig.options.without_namespace.allow_presence_for_client = true;
-    start_rig();
+    proxy_rig_init();
+    edge.options.connect_proxy = &proxy;
+    edge.options.without_namespace.subscribe_proxy = &proxy;
+    edge.options.without_namespace.presence = true;
+    edge.options.without_namespace.allow_presence_for_client = true;
+    proxy_rig_start();
     struct peer *peer = connect_user();
     peer_say(peer, "{\"id\":2,\"subscribe\":{\"channel\":\"c\",\"data\":{\"d\":1}}}\n"
                    "{\"id\":3,\"presence\":{\"channel\":\"c\"}}");
     uint32_t at =
-        backend_hear(&backend, asked(",\"user\":\"u\",\"channel\":\"c\",\"data\":{\"d\":1}"));
+        backend_hear(&backend,
+                     proxy_rig_asked(",\"user\":\"u\",\"channel\":\"c\",\"data\":{\"d\":1}"));
     backend_answer(&backend, at, "{\"result\":{\"info\":{\"i\":1},\"data\":{\"r\":2}}}");
     peer_hear(peer, "{\"id\":2,\"subscribe\":{\"data\":{\"r\":2}}}");
     peer_hear(peer, "{\"id\":3,\"presence\":{\"presence\":{\"<id>\":{\"user\":\"u\","
                     "\"client\":\"<id>\",\"chan_info\":{\"i\":1}}}}}");
     peer_say(peer, "{\"id\":4,\"subscribe\":{\"channel\":\"no\"}}");
-    at = backend_hear(&backend, asked(",\"user\":\"u\",\"channel\":\"no\""));
+    at = backend_hear(&backend, proxy_rig_asked(",\"user\":\"u\",\"channel\":\"no\""));
     backend_answer(&backend, at, "{\"error\":{\"code\":403,\"message\":\"no\"}}");
     peer_hear(peer, "{\"id\":4,\"error\":{\"code\":403,\"message\":\"no\"}}");
     peer_say(peer, "{\"id\":5,\"subscribe\":{\"channel\":\"$p\"}}");
     peer_hear(peer, "{\"id\":5,\"error\":{\"code\":103,\"message\":\"permission denied\"}}");
-    stop_rig();
+    proxy_rig_stop();
 }
 
 static void a_backend_says_what_is_published(void **state)
 {
     (void)state;
-    init_rig();
-    rig.options.connect_proxy = &proxy;
-    rig.options.without_namespace.publish_proxy = &proxy;
-    rig.options.without_namespace.allow_subscribe_for_client = true;
-    start_rig();
+    proxy_rig_init();
+    edge.options.connect_proxy = &proxy;
+    edge.options.without_namespace.publish_proxy = &proxy;
+    edge.options.without_namespace.allow_subscribe_for_client = true;
+    proxy_rig_start();
     struct peer *peer = connect_user();
     peer_subscribe(peer, "c");
     static const char *const answers[][2] = {{"{}", "1"}, {"{\"result\":{\"data\":[7]}}", "[7]"}};
     for (size_t i = 0; i < 2; i++) {
         peer_say(peer, "{\"id\":3,\"publish\":{\"channel\":\"c\",\"data\":1}}");
         const uint32_t at =
-            backend_hear(&backend, asked(",\"user\":\"u\",\"channel\":\"c\",\"data\":1"));
+            backend_hear(&backend, proxy_rig_asked(",\"user\":\"u\",\"channel\":\"c\",\"data\":1"));
         backend_answer(&backend, at, answers[i][0]);
         char push[256];
         (void)snprintf(push, sizeof(push),
@@ -372,27 +325,27 @@ static void a_backend_says_what_is_published(void **state)
                         strcmp(peer->message.at, "{\"id\":3,\"publish\":{}}") == 0);
         }
     }
-    stop_rig();
+    proxy_rig_stop();
 }
 
 /* Any bytes go as base64, and come back so. */
 static void bytes_go_as_base64(void **state)
 {
     (void)state;
-    init_rig();
-    rig.options.client.insecure = true;
-    rig.options.rpc_without_namespace.proxy = &proxy;
+    proxy_rig_init();
+    edge.options.client.insecure = true;
+    edge.options.rpc_without_namespace.proxy = &proxy;
     proxy.binary_encoding = true;
-    start_rig();
-    struct peer *peer = peer_open(&rig);
+    proxy_rig_start();
+    struct peer *peer = peer_open(&edge);
     peer_connect(peer);
     peer_say(peer, "{\"id\":2,\"rpc\":{\"method\":\"x\",\"data\":{\"a\":1}}}");
     const uint32_t at =
-        backend_hear(&backend,
-                     asked(",\"user\":\"\",\"method\":\"x\",\"b64data\":\"eyJhIjoxfQ==\""));
+        backend_hear(&backend, proxy_rig_asked(
+                                   ",\"user\":\"\",\"method\":\"x\",\"b64data\":\"eyJhIjoxfQ==\""));
     backend_answer(&backend, at, "{\"result\":{\"b64data\":\"eyJiIjoyfQ==\"}}");
     peer_hear(peer, "{\"id\":2,\"rpc\":{\"data\":{\"b\":2}}}");
-    stop_rig();
+    proxy_rig_stop();
 }
 
 /* ---- refresh ---- */
@@ -401,100 +354,100 @@ static void bytes_go_as_base64(void **state)
 static void await_request(uint64_t ms_max)
 {
     for (uint64_t ms = 0; ms < ms_max && !backend_has_news(&backend); ms += 100) {
-        edge_rig_advance(&rig, 100);
+        edge_rig_advance(&edge, 100);
     }
 }
 
 static void a_backend_prolongs_a_connection(void **state)
 {
     (void)state;
-    init_rig();
-    rig.options.connect_proxy = &proxy;
-    rig.options.refresh_proxy = &proxy;
-    start_rig();
-    struct peer *peer = peer_open(&rig);
+    proxy_rig_init();
+    edge.options.connect_proxy = &proxy;
+    edge.options.refresh_proxy = &proxy;
+    proxy_rig_start();
+    struct peer *peer = peer_open(&edge);
     peer_upgrade(peer);
     peer_say(peer, "{\"id\":1,\"connect\":{}}");
     char answer[128];
     (void)snprintf(answer, sizeof(answer), "{\"result\":{\"user\":\"u\",\"expire_at\":%lld}}",
-                   (long long)edge_rig_now_s(&rig) + 10);
-    backend_answer(&backend, backend_hear(&backend, asked("")), answer);
+                   (long long)edge_rig_now_s(&edge) + 10);
+    backend_answer(&backend, backend_hear(&backend, proxy_rig_asked("")), answer);
     peer_hear(peer, "{\"id\":1,\"connect\":{\"client\":\"<id>\",\"version\":\"0.1\"}}");
     await_request(11000);
-    uint32_t at = backend_hear(&backend, asked(",\"user\":\"u\""));
+    uint32_t at = backend_hear(&backend, proxy_rig_asked(",\"user\":\"u\""));
     backend_say(&backend, at, "HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n");
     peer_hear_nothing(peer);
-    edge_rig_advance(&rig, 58000);
+    edge_rig_advance(&edge, 58000);
     backend_hears_nothing(&backend);
     await_request(3000);
-    at = backend_hear(&backend, asked(",\"user\":\"u\""));
+    at = backend_hear(&backend, proxy_rig_asked(",\"user\":\"u\""));
     (void)snprintf(answer, sizeof(answer), "{\"result\":{\"expire_at\":%lld}}",
-                   (long long)edge_rig_now_s(&rig) + 20);
+                   (long long)edge_rig_now_s(&edge) + 20);
     backend_answer(&backend, at, answer);
-    edge_rig_advance(&rig, 18000);
+    edge_rig_advance(&edge, 18000);
     backend_hears_nothing(&backend);
     await_request(3000);
-    at = backend_hear(&backend, asked(",\"user\":\"u\""));
+    at = backend_hear(&backend, proxy_rig_asked(",\"user\":\"u\""));
     backend_answer(&backend, at, "{\"result\":{\"expired\":true}}");
     peer_hear_close(peer, 3005, "connection expired");
-    stop_rig();
+    proxy_rig_stop();
 }
 
 static void a_backend_prolongs_a_subscription(void **state)
 {
     (void)state;
-    init_rig();
-    rig.options.connect_proxy = &proxy;
-    rig.options.without_namespace.subscribe_proxy = &proxy;
-    rig.options.without_namespace.sub_refresh_proxy = &proxy;
-    rig.options.without_namespace.presence = true;
-    rig.options.without_namespace.allow_presence_for_subscriber = true;
-    start_rig();
+    proxy_rig_init();
+    edge.options.connect_proxy = &proxy;
+    edge.options.without_namespace.subscribe_proxy = &proxy;
+    edge.options.without_namespace.sub_refresh_proxy = &proxy;
+    edge.options.without_namespace.presence = true;
+    edge.options.without_namespace.allow_presence_for_subscriber = true;
+    proxy_rig_start();
     struct peer *peer = connect_user();
     char answer[128];
     peer_say(peer, "{\"id\":2,\"subscribe\":{\"channel\":\"c\"}}");
-    uint32_t at = backend_hear(&backend, asked(",\"user\":\"u\",\"channel\":\"c\""));
+    uint32_t at = backend_hear(&backend, proxy_rig_asked(",\"user\":\"u\",\"channel\":\"c\""));
     (void)snprintf(answer, sizeof(answer), "{\"result\":{\"expire_at\":%lld}}",
-                   (long long)edge_rig_now_s(&rig) + 10);
+                   (long long)edge_rig_now_s(&edge) + 10);
     backend_answer(&backend, at, answer);
     peer_hear(peer, "{\"id\":2,\"subscribe\":{}}");
     await_request(11000);
-    at = backend_hear(&backend, asked(",\"user\":\"u\",\"channel\":\"c\""));
+    at = backend_hear(&backend, proxy_rig_asked(",\"user\":\"u\",\"channel\":\"c\""));
     backend_answer(&backend, at, "{\"error\":{\"code\":500,\"message\":\"later\"}}");
-    edge_rig_advance(&rig, 58000);
+    edge_rig_advance(&edge, 58000);
     backend_hears_nothing(&backend);
     await_request(3000);
-    at = backend_hear(&backend, asked(",\"user\":\"u\",\"channel\":\"c\""));
+    at = backend_hear(&backend, proxy_rig_asked(",\"user\":\"u\",\"channel\":\"c\""));
     (void)snprintf(answer, sizeof(answer), "{\"result\":{\"expire_at\":%lld,\"info\":{\"n\":2}}}",
-                   (long long)edge_rig_now_s(&rig) + 20);
+                   (long long)edge_rig_now_s(&edge) + 20);
     backend_answer(&backend, at, answer);
     peer_say(peer, "{\"id\":3,\"presence\":{\"channel\":\"c\"}}");
     peer_hear(peer, "{\"id\":3,\"presence\":{\"presence\":{\"<id>\":{\"user\":\"u\","
                     "\"client\":\"<id>\",\"chan_info\":{\"n\":2}}}}}");
-    edge_rig_advance(&rig, 18000);
+    edge_rig_advance(&edge, 18000);
     backend_hears_nothing(&backend);
     await_request(3000);
-    at = backend_hear(&backend, asked(",\"user\":\"u\",\"channel\":\"c\""));
+    at = backend_hear(&backend, proxy_rig_asked(",\"user\":\"u\",\"channel\":\"c\""));
     peer_hear_nothing(peer);
     backend_answer(&backend, at, "{\"result\":{\"expired\":true}}");
     peer_hear(peer, "{\"push\":{\"channel\":\"c\",\"unsubscribe\":{\"code\":2501,"
                     "\"reason\":\"subscription expired\"}}}");
-    stop_rig();
+    proxy_rig_stop();
 }
 
 static void a_backend_prolongs_a_server_side_subscription(void **state)
 {
     (void)state;
-    init_rig();
-    rig.options.connect_proxy = &proxy;
-    rig.options.without_namespace.sub_refresh_proxy = &proxy;
-    start_rig();
+    proxy_rig_init();
+    edge.options.connect_proxy = &proxy;
+    edge.options.without_namespace.sub_refresh_proxy = &proxy;
+    proxy_rig_start();
     struct peer *peer = connect_user();
     char body[128];
     char request[512];
-    struct peer *caller = peer_open(&rig);
+    struct peer *caller = peer_open(&edge);
     (void)snprintf(body, sizeof(body), "{\"user\":\"u\",\"channel\":\"c\",\"expire_at\":%lld}",
-                   (long long)edge_rig_now_s(&rig) + 10);
+                   (long long)edge_rig_now_s(&edge) + 10);
     (void)snprintf(request, sizeof(request),
                    "POST /api/subscribe HTTP/1.1\r\nHost: rig\r\nX-API-Key: key\r\n"
                    "Content-Length: %zu\r\n\r\n%s",
@@ -505,18 +458,18 @@ static void a_backend_prolongs_a_server_side_subscription(void **state)
     peer_hear(peer, "{\"push\":{\"channel\":\"c\",\"subscribe\":{}}}");
     char answer[128];
     await_request(11000);
-    uint32_t at = backend_hear(&backend, asked(",\"user\":\"u\",\"channel\":\"c\""));
+    uint32_t at = backend_hear(&backend, proxy_rig_asked(",\"user\":\"u\",\"channel\":\"c\""));
     (void)snprintf(answer, sizeof(answer), "{\"result\":{\"expire_at\":%lld}}",
-                   (long long)edge_rig_now_s(&rig) + 20);
+                   (long long)edge_rig_now_s(&edge) + 20);
     backend_answer(&backend, at, answer);
-    edge_rig_advance(&rig, 18000);
+    edge_rig_advance(&edge, 18000);
     backend_hears_nothing(&backend);
     await_request(3000);
-    at = backend_hear(&backend, asked(",\"user\":\"u\",\"channel\":\"c\""));
+    at = backend_hear(&backend, proxy_rig_asked(",\"user\":\"u\",\"channel\":\"c\""));
     peer_hear_nothing(peer);
     backend_answer(&backend, at, "{\"result\":{\"expired\":true}}");
     peer_hear_close(peer, 3006, "subscription expired");
-    stop_rig();
+    proxy_rig_stop();
 }
 
 int main(void)

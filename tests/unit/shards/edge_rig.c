@@ -247,13 +247,18 @@ void peer_pause(struct peer *peer, bool is_paused)
     edge_rig_settle(peer->rig);
 }
 
-void edge_rig_stop(struct edge_rig *rig)
+void edge_rig_leave(struct edge_rig *rig)
 {
     for (size_t i = 0; i < EDGE_PEERS_MAX; i++) {
         if (rig->peers[i].rig != NULL) {
             peer_leave(&rig->peers[i], i % 2 == 0);
         }
     }
+}
+
+void edge_rig_stop(struct edge_rig *rig)
+{
+    edge_rig_leave(rig);
     edge_rig_advance(rig, 1);
     edge_rig_assert_empty(rig);
     sim_destroy(rig->sim);

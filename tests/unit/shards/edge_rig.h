@@ -74,7 +74,10 @@ void edge_rig_init(struct edge_rig *rig, uint32_t shards);
 struct channel_options *edge_rig_namespace(struct edge_rig *rig, const char *name);
 void edge_rig_start(struct edge_rig *rig);
 
-/* All peers leave; then every gauge must be zero and no socket open. */
+/* All peers leave. */
+void edge_rig_leave(struct edge_rig *rig);
+
+/* The same; then every gauge must be zero and no socket open. */
 void edge_rig_stop(struct edge_rig *rig);
 
 /* Lets everything happen that takes no time; that much time. */

@@ -35,11 +35,7 @@ void poll_rig_start(struct poll_rig *poll)
 
 void poll_rig_stop(struct poll_rig *poll)
 {
-    for (size_t i = 0; i < EDGE_PEERS_MAX; i++) {
-        if (poll->rig.peers[i].rig != NULL) {
-            peer_close(&poll->rig.peers[i]);
-        }
-    }
+    edge_rig_leave(&poll->rig);
     edge_rig_advance(&poll->rig, 2000);
     assert_int_equal(edge_rig_count(&poll->rig, COUNTER_SHARED_POLL_CHANNELS), 0);
     assert_int_equal(edge_rig_count(&poll->rig, COUNTER_SHARED_POLL_KEYS), 0);

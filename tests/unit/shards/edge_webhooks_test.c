@@ -31,11 +31,7 @@ static void start_rig(void)
 
 static void stop_rig(void)
 {
-    for (size_t i = 0; i < EDGE_PEERS_MAX; i++) {
-        if (rig.peers[i].rig != NULL) {
-            peer_close(&rig.peers[i]);
-        }
-    }
+    edge_rig_leave(&rig);
     backend_rig_stop(&backend);
     edge_rig_stop(&rig);
 }
