@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "shards/edge/edge.h"
+#include "shards/revocations.h"
 #include "tests/unit/shards/tokens.h"
 
 enum { NOW_S = 1700000000 };
@@ -31,8 +32,12 @@ static struct client_options *setup(void)
 {
     verifier_destroy(&bench.edge.verifiers[KEYS_OF_CONNECTIONS]);
     verifier_destroy(&bench.edge.verifiers[KEYS_OF_SUBSCRIPTIONS]);
+    revocations_destroy(bench.edge.revocations);
     memset(&bench, 0, sizeof(bench));
     node_options_init(&bench.options);
+    random_init_seeded(&bench.shard.random, 1);
+    bench.edge.revocations = revocations_create(1, &bench.shard.random);
+    assert_non_null(bench.edge.revocations);
     bench.options.client.token.hmac_secret_key = secret;
     bench.shard.wall_ms = NOW_S * INT64_C(1000) + 999;
     bench.edge.options = &bench.options;
