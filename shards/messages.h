@@ -322,7 +322,10 @@ struct message_map_page {
     uint32_t is_more; /* There are keys beyond the last of the page. */
 };
 
-enum pass_flag { PASS_UNSURE = 1u << 0 /* It may have come before. */ };
+enum pass_flag {
+    PASS_UNSURE = 1u << 0,   /* It may have come before. */
+    PASS_ANSWERED = 1u << 1, /* At a home alone: it waits there for its wildcard. */
+};
 
 /* handle: the asker's. A publication that was made in one channel, for the home of a wildcard that
  * stands for it. */
@@ -338,9 +341,9 @@ struct message_pass_on {
 
 /* handle: the asker's. */
 struct message_passed_on {
-    /* 0: it has its place, or nobody wants it. 111: it was not taken, since it is not its turn, or
-     * the home cannot be asked; else (an enum client_error) it may have been. Then it is to be sent
-     * again. */
+    /* 0: it has its place, or will have it, or nobody wants it. 111: it was not taken, since it is
+     * not its turn, or the home cannot be asked; else (an enum client_error) it may have been. Then
+     * it is to be sent again. */
     uint32_t error;
 };
 

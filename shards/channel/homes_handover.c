@@ -149,8 +149,9 @@ static bool piece_fill(const struct homes *homes, struct handover *handover,
         handover->next_told += move->told == NULL ? 0 : (uint32_t)told_page_of(move->told)->len;
     }
     /* Nothing more is said in it, so it takes one or two empty pieces until what was has reached
-     * the wildcards. */
+     * the wildcards. These do not wait for each other. */
     const bool is_passed_on =
+        homes_is_wildcard(homes, channel) ||
         !homes_passing_of_slot(homes, placement_slot_of(name_of(channel->name)));
     handover->is_last = handover->next_offset == move->offset &&
                         (channel->map == NULL || handover->next_keys == UINT64_MAX) &&

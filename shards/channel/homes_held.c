@@ -77,8 +77,7 @@ static void held_settle(struct held *held, struct held_channel *channel)
     }
 }
 
-/* False: there are too many, or memory is out. */
-static bool homes_hold(struct homes *homes, const struct message *message, struct span name)
+bool homes_hold(struct homes *homes, const struct message *message, struct span name)
 {
     struct held *held = &homes->held;
     const uint32_t bytes = weight_of(message);
@@ -146,6 +145,9 @@ static void homes_refuse(struct homes *homes, const struct message *message)
                                                  .origin = body.origin,
                                                  .error = error};
         OUTBOX_SEND(outbox, to, published, message->handle, &answer);
+    } else if (message->type == MESSAGE_PASS_ON &&
+               (message_as_pass_on(message).flags & PASS_ANSWERED) != 0) {
+        homes_passing_lose(homes, pass_of(message_as_pass_on(message).pass).wildcard);
     } else if (message->type == MESSAGE_PASS_ON) {
         const struct message_passed_on answer = {.error = error};
         OUTBOX_SEND(outbox, to, passed_on, message->handle, &answer);
@@ -176,10 +178,15 @@ static void homes_refuse(struct homes *homes, const struct message *message)
 
 /* The channel is not here and not on its way here: the router knows where to ask. What came from
  * there waits, since the two may have learned of a move one after the other; also the end of what
- * waits. */
+ * waits. Who passes on asks again by itself, and may have to be answered first. */
 static void homes_send_away(struct homes *homes, const struct message *message, struct span name)
 {
     const uint32_t router = homes->actors->node->shards;
+    if (message->type == MESSAGE_PASS_ON &&
+        (message->from == router || (message_as_pass_on(message).flags & PASS_ANSWERED) != 0)) {
+        homes_refuse(homes, message);
+        return;
+    }
     if (message->from == router) {
         const bool is_first = map_find(homes->held.by_name, name.at, name.len) == NULL;
         if (message->type == MESSAGE_UNSUBSCRIBE && is_first) {
@@ -195,9 +202,39 @@ static void homes_send_away(struct homes *homes, const struct message *message, 
     }
 }
 
+bool homes_is_awaited(const struct homes *homes, struct span name)
+{
+    const struct channel *channel = homes_find(homes, name);
+    if (channel != NULL) {
+        return channel->handover != NULL && channel->handover->state == HANDOVER_COMING &&
+               homes_is_home(homes, name);
+    }
+    return homes->handovers.waiting_len > 0 && homes->actors->placement != NULL &&
+           slot_set_has(homes->handovers.waiting, placement_slot_of(name)) &&
+           homes_is_home(homes, name);
+}
+
+bool homes_held_leads_to(const struct homes *homes, const struct pass *pass)
+{
+    const struct held_channel *channel =
+        map_find(homes->held.by_name, pass->wildcard.at, pass->wildcard.len);
+    if (pass->before == 0 || channel == NULL) {
+        return pass->before == 0;
+    }
+    for (struct list *at = channel->requests.prev; at != &channel->requests; at = at->prev) {
+        const struct message *message = &CONTAINER_OF(at, struct held_request, link)->message;
+        const struct pass other = message->type == MESSAGE_PASS_ON
+                                      ? pass_of(message_as_pass_on(message).pass)
+                                      : (struct pass){0};
+        if (other.lane == pass->lane) {
+            return other.number == pass->before || other.number >= pass->number;
+        }
+    }
+    return false;
+}
+
 bool homes_admit(struct homes *homes, const struct message *message, struct span name)
 {
-    const struct actors *actors = homes->actors;
     const bool is_home = homes_is_home(homes, name);
     const bool is_quiet = homes->handovers.waiting_len == 0 && homes->handovers.under_way == 0 &&
                           list_is_empty(&homes->handovers.leaving) &&
@@ -209,10 +246,7 @@ bool homes_admit(struct homes *homes, const struct message *message, struct span
     if (channel != NULL && !channel_is_on_its_way(channel)) {
         return true; /* Also one that is to leave: it is at home where it is. */
     }
-    const bool is_awaited = is_home && homes->handovers.waiting_len > 0 &&
-                            actors->placement != NULL &&
-                            slot_set_has(homes->handovers.waiting, placement_slot_of(name));
-    if (channel == NULL && is_home && !is_awaited) {
+    if (channel == NULL && is_home && !homes_is_awaited(homes, name)) {
         return true;
     }
     if (channel == NULL && !is_home) {

@@ -454,6 +454,18 @@ bool homes_passing_of_slot(const struct homes *homes, uint16_t slot)
     return homes->passing.records_of_slot[slot] > 0;
 }
 
+void homes_passing_lose(struct homes *homes, struct span wildcard)
+{
+    struct pass_target *target = target_for(homes, wildcard);
+    actors_count(homes->actors, COUNTER_WILDCARD_LOST);
+    if (target != NULL) {
+        target_lose(homes, target);
+        if (target->in_flight == 0) {
+            retry_later(homes, target);
+        }
+    }
+}
+
 bool homes_passing_is_settled(const struct homes *homes)
 {
     const struct placement *placement = homes->actors->placement;

@@ -229,6 +229,8 @@ void homes_passing_send(struct homes *homes, const struct message_publish *body,
 void homes_on_passed_on(struct homes *homes, const struct message *message);
 /* Is anything on its way that was made in the slot? Its next home must not pass on before. */
 bool homes_passing_of_slot(const struct homes *homes, uint16_t slot);
+/* Something that was taken over for the wildcard is lost: its home is told, wherever it is. */
+void homes_passing_lose(struct homes *homes, struct span wildcard);
 /* Has all arrived that was made in slots which are another node's now? */
 bool homes_passing_is_settled(const struct homes *homes);
 
@@ -238,6 +240,8 @@ MUST_CHECK bool homes_wildcards_init(struct homes *homes);
 void homes_wildcards_destroy(struct homes *homes);
 /* The channel is a wildcard. False: memory is out. */
 MUST_CHECK bool homes_add_wildcard(struct homes *homes, const struct channel *channel);
+/* Is anything passed on to it here? Into such a channel nobody else publishes. */
+bool homes_is_wildcard(const struct homes *homes, const struct channel *channel);
 /* The channel ends, whatever it is. */
 void homes_forget_wildcard(struct homes *homes, const struct channel *channel);
 void homes_on_pass_on(struct homes *homes, const struct message *message);
@@ -293,6 +297,12 @@ void homes_take_occupancy(const struct homes *homes, struct channel *channel, bo
 
 /* False: the message is not for this shard, or not now; it was taken over. */
 MUST_CHECK bool homes_admit(struct homes *homes, const struct message *message, struct span name);
+/* Keeps the message until the channel has come. False: there are too many, or memory is out. */
+MUST_CHECK bool homes_hold(struct homes *homes, const struct message *message, struct span name);
+/* May the channel still come to its home, which is here? */
+bool homes_is_awaited(const struct homes *homes, struct span name);
+/* Is nothing missing between what waits for the wildcard and the pass? */
+bool homes_held_leads_to(const struct homes *homes, const struct pass *pass);
 /* Handles again what waits: for a channel, or all of it. */
 void homes_release_held(struct homes *homes, struct span name);
 void homes_release_all_held(struct homes *homes);

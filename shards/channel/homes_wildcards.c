@@ -71,14 +71,23 @@ bool homes_add_wildcard(struct homes *homes, const struct channel *channel)
     return wildcard_for(homes, channel->name) != NULL;
 }
 
+static struct wildcard *find_wildcard(const struct homes *homes, const struct channel *channel)
+{
+    const struct map *by_name = homes->wildcards.by_name;
+    return map_count(by_name) == 0 ? NULL
+                                   : map_find(by_name, channel->name->bytes, channel->name->len);
+}
+
+bool homes_is_wildcard(const struct homes *homes, const struct channel *channel)
+{
+    return find_wildcard(homes, channel) != NULL;
+}
+
 void homes_forget_wildcard(struct homes *homes, const struct channel *channel)
 {
-    struct map *by_name = homes->wildcards.by_name;
-    struct wildcard *wildcard = map_count(by_name) == 0
-                                    ? NULL
-                                    : map_find(by_name, channel->name->bytes, channel->name->len);
+    struct wildcard *wildcard = find_wildcard(homes, channel);
     if (wildcard != NULL) {
-        map_remove(by_name, wildcard);
+        map_remove(homes->wildcards.by_name, wildcard);
         list_remove(&wildcard->link);
         buf_release(wildcard->name);
         free(wildcard->lanes);
@@ -178,11 +187,35 @@ static bool tell(struct homes *homes, struct channel *channel, const struct mess
     return true;
 }
 
+/* The wildcard waits for homes of before, and those give up nothing while this is not answered: so
+ * it is answered, and waits here. */
+static void take_early(struct homes *homes, const struct message *message, const struct pass *pass)
+{
+    struct message_pass_on body = message_as_pass_on(message);
+    struct message_passed_on answer = {0};
+    body.flags |= PASS_ANSWERED;
+    struct message kept = message_make_pass_on(message->handle, &body);
+    kept.from = message->from;
+    if (!homes_held_leads_to(homes, pass) || !homes_hold(homes, &kept, pass->wildcard)) {
+        answer.error = CLIENT_ERROR_TOO_MANY_REQUESTS;
+    }
+    OUTBOX_SEND(homes->actors->outbox, message->from, passed_on, message->handle, &answer);
+    if (answer.error != 0) {
+        message_release(message);
+    }
+}
+
 void homes_on_pass_on(struct homes *homes, const struct message *message)
 {
     const struct message_pass_on body = message_as_pass_on(message);
-    const struct pass pass = pass_of(body.pass);
+    const bool is_answered = (body.flags & PASS_ANSWERED) != 0;
+    struct pass pass = pass_of(body.pass);
     struct message_passed_on answer = {0};
+    if (!is_answered && homes_is_awaited(homes, pass.wildcard)) {
+        take_early(homes, message, &pass);
+        return;
+    }
+    pass.before = is_answered ? 0 : pass.before; /* That came before it. */
     if (!homes_admit(homes, message, pass.wildcard)) {
         return;
     }
@@ -198,7 +231,9 @@ void homes_on_pass_on(struct homes *homes, const struct message *message)
             begin_anew(homes, channel);
         }
     }
-    OUTBOX_SEND(homes->actors->outbox, message->from, passed_on, message->handle, &answer);
+    if (!is_answered) {
+        OUTBOX_SEND(homes->actors->outbox, message->from, passed_on, message->handle, &answer);
+    }
     message_release(message);
 }
 

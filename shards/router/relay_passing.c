@@ -39,7 +39,7 @@ bool relay_to_pass_on(const struct link_message *request, struct span payload, u
         .pass = pass_make(&pass),
         .request = taken.request,
         .identity = taken.identity,
-        .flags = request->flags,
+        .flags = request->flags & PASS_UNSURE,
         .history_size = request->history_size,
         .history_ttl_s = request->history_ttl_s,
         .meta_ttl_s = request->meta_ttl_s,

@@ -25,8 +25,8 @@ void turn(void)
     rig_settle(&rig);
 }
 
-/* A cluster of two, in which one of them has all the homes. */
-void map_says(uint16_t node)
+/* A cluster of two, in which one of them has all the homes but that of the name (NULL: all). */
+static void map_with(uint16_t node, const char *name, uint16_t node_of_name)
 {
     const uint64_t version = rig.home.placement == NULL ? 1 : rig.home.placement->version + 1;
     struct buf *buf =
@@ -42,12 +42,25 @@ void map_says(uint16_t node)
     for (uint32_t slot = 0; slot < SLOTS; slot++) {
         placement->node_of_slot[slot] = node;
     }
+    if (name != NULL) {
+        placement->node_of_slot[placement_slot_of(span_of_text(name))] = node_of_name;
+    }
     const struct placement *before = rig.home.placement;
     rig.home.placement = placement;
     homes_on_placement(rig.home.homes, before);
     buf_release(placement_buf);
     placement_buf = buf;
     turn();
+}
+
+void map_says(uint16_t node)
+{
+    map_with(node, NULL, node);
+}
+
+void map_says_of(const char *name, uint16_t node)
+{
+    map_with(HERE, name, node);
 }
 
 static void take_one(void *context, const struct message *message)

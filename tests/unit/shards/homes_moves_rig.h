@@ -20,6 +20,7 @@ extern const struct stream_position nowhere;
 struct mailbox *router(void);
 void turn(void);
 void map_says(uint16_t node);
+void map_says_of(const char *name, uint16_t node);
 struct message routes(enum message_type type);
 void routes_nothing(void);
 struct channel_move *routes_piece(struct message *message);
