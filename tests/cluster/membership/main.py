@@ -328,7 +328,8 @@ def certificates_are_renewed(nodes):
             eventually(lambda why=why: why in nodes[0].log(), "it says what is wrong: " + why)
         replace(tls["cert_pem_file"], good)
         nodes.append(Node("old", [nodes[0].address], tls=old.node("as-before")).start())
-        eventually(lambda: agree(nodes), "the old certificates are in use")
+        eventually(lambda: agree(nodes) and all(node.metric("link_up") == 2 for node in nodes),
+                   "the old certificates are in use")
         ups = [node.metric("link_ups") for node in nodes[:2]]
         for name, path in new.node("renewed").items():
             shutil.copy(path, tls[name])

@@ -7,13 +7,15 @@ import { RawSocket, upgrade_request } from '../support/raw_websocket.mjs';
 import { check, check_equal, eventually, sleep } from '../support/report.mjs';
 import { start_for } from './nodes.mjs';
 
+// Until a token expires: longer than a busy machine takes to use it.
+const SOON_S = 3;
 const QUICK_PINGS = { client: { ping_interval: '1s', pong_timeout: '400ms' } };
 
 function add_pings(report) {
   report.test('ping: the client answers and stays', async (context) => {
     const node = await start_for(context, QUICK_PINGS);
     const client = await open_client(context, node, { maxServerPingDelay: 300 });
-    await sleep(3500);
+    await sleep(4500);
     check_equal(client.events.map(([name]) => name), ['connecting', 'connected'], 'the events');
     check((await node.metric('roost_transport_messages_sent', 'frame_type="server_ping"')) >= 2,
       'pings in /metrics');
@@ -53,19 +55,19 @@ function add_expiry(report, node) {
   report.test('expiry: the client refreshes its token', async (context) => {
     let asked = 0;
     const client = await open_client(context, node, {
-      token: make_token({ sub: 'ann', exp: now_s() + 1 }),
+      token: make_token({ sub: 'ann', exp: now_s() + SOON_S }),
       getToken: async () => {
         asked += 1;
         return make_token({ sub: 'ann', exp: now_s() + 100 });
       },
     });
-    await sleep(3500);
+    await sleep(SOON_S * 1000 + 2500);
     check_equal(client.events.map(([name]) => name), ['connecting', 'connected'], 'the events');
     check_equal(asked, 1, 'refreshes');
   });
   report.test('expiry: not refreshed is 3005', async (context) => {
     const raw = await RawClient.connected(context, node,
-      { connect: { token: make_token({ sub: 'ann', exp: now_s() + 1 }) } });
+      { connect: { token: make_token({ sub: 'ann', exp: now_s() + SOON_S }) } });
     check_equal(await raw.closed(10_000, true), 3005, 'the code');
     check_equal(raw.close.reason, 'connection expired', 'the reason');
   });
@@ -104,10 +106,10 @@ function add_subscription_expiry(report, node) {
     const channel = unique('closed:');
     const ann = await open_user(context, node, 'ann');
     const subscription = await subscribed(ann, channel, {
-      token: make_token({ sub: 'ann', channel, exp: now_s() + 1 }),
+      token: make_token({ sub: 'ann', channel, exp: now_s() + SOON_S }),
       getToken: async () => make_token({ sub: 'ann', channel, exp: now_s() + 100 }),
     });
-    await sleep(3000);
+    await sleep(SOON_S * 1000 + 2500);
     check_equal(subscription.events.map(([name]) => name), ['subscribing', 'subscribed'], 'events');
   });
   report.test('expiry: a subscription that is not refreshed ends with 2501', async (context) => {
@@ -116,7 +118,7 @@ function add_subscription_expiry(report, node) {
     const raw = await RawClient.connected(context, quick,
       { connect: { token: make_token({ sub: 'ann' }) } });
     const { subscribe } = await raw.call({ id: 2, subscribe: { channel,
-      token: make_token({ sub: 'ann', channel, exp: now_s() + 1 }) } });
+      token: make_token({ sub: 'ann', channel, exp: now_s() + SOON_S }) } });
     check_equal(subscribe.expires, true, 'expires');
     const { push } = await raw.next({ ms_max: 10_000 });
     check_equal(push, { channel, unsubscribe: { code: 2501, reason: 'subscription expired' } },
