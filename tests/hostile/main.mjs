@@ -175,11 +175,8 @@ async function attack_node(program, label) {
     await node.stop_cleanly();
   });
   add_pinning(report, program);
-<<<<<<< HEAD
   add_backends(report, program);
-=======
   add_wildcards(report, program);
->>>>>>> 73e55cb (tests: wildcards with clients, over nodes, and under attack)
   await report.run();
   return { passed: report.passed + silent.passed, failed: report.failed + silent.failed };
 }

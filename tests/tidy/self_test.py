@@ -66,6 +66,7 @@ PLANTED = [
     ("banned calls", "shards/a.c", OPENING + "int f(void)\n{\n    return socket(1, 2, 3);\n}\n", ("shards/a.c", 5)),
     ("words and typedefs", "codec/a.c", OPENING + "/* TO" + "DO: later */\n", ("codec/a.c", 3)),
     ("words and typedefs", "codec/a.c", OPENING + "typedef struct a {\n    int b;\n} a_t;\n", ("codec/a.c", 3)),
+    ("words and typedefs", "codec/a.c", OPENING + "int a;\n" + "<" * 7 + " HEAD\n", ("codec/a.c", 4)),
     ("a README in each folder", "ops/bench/a.c", OPENING, ("ops/bench", 1)),
     ("pages name what is there", "ops/README.md", "# ops\n\n`codec/span` and codec/gone.c\n", ("ops/README.md", 3)),
     ("pages name what is there", "ops/README.md", "# ops\n\nbazel test //codec/...\n//ops/gone:a\n",

@@ -212,6 +212,8 @@ def check_banned_calls(tree):
 
 def check_words(tree):
     for path, text in tree.texts.items():
+        for match in re.finditer(r"^(<{7} |={7}$|>{7} )", text, re.MULTILINE):
+            yield path, line_of(text, match.start()), "leaves a conflict of a merge"
         if layer_of(path) == "tests" and "/tidy/" in path:
             continue
         for match in re.finditer(r"\b(TODO|FIXME|XXX)\b", text):
