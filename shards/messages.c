@@ -29,6 +29,19 @@ enum message_class message_class_of(enum message_type type)
     return MESSAGE_REQUEST;
 }
 
+void message_mark_detour(struct message *message)
+{
+    if (message->type == MESSAGE_SUBSCRIBE) {
+        struct message_subscribe body = message_as_subscribe(message);
+        body.flags |= FLAGS_DETOUR;
+        memcpy(message->body, &body, sizeof(body));
+    } else if (message->type == MESSAGE_UNSUBSCRIBE) {
+        struct message_unsubscribe body = message_as_unsubscribe(message);
+        body.flags |= FLAGS_DETOUR;
+        memcpy(message->body, &body, sizeof(body));
+    }
+}
+
 /* X(name, body, member): messages with one buf, which their body begins with. */
 #define MESSAGES_WITH_ONE_BUF(X) \
     X(PUBLICATION, publication, frames) \

@@ -120,6 +120,10 @@ static inline uint32_t flags_protocols(uint32_t flags)
     return flags >> FLAGS_PROTOCOLS_SHIFT & (CLIENT_PROTOCOL_BIT(CLIENT_PROTOCOLS) - 1);
 }
 
+/* Beside the flags of both: it was passed on by a shard to which it had been sent first, so that
+ * what its sender said later may have come before it. */
+enum { FLAGS_DETOUR = 1u << 20 };
+
 /* A place in a channel's stream. */
 struct stream_position {
     uint64_t offset;
@@ -529,6 +533,9 @@ struct message_nodes {
 
 const char *message_type_name(enum message_type type);
 enum message_class message_class_of(enum message_type type);
+
+/* Sets FLAGS_DETOUR in a SUBSCRIBE or UNSUBSCRIBE; others are as they were. */
+void message_mark_detour(struct message *message);
 
 /* Gives back the counts in a message that will not be sent, or that nobody wants. */
 void message_release(const struct message *message);

@@ -129,12 +129,14 @@ void outbox_send(struct outbox *outbox, uint32_t target, const struct message *m
 bool outbox_pass_on(struct outbox *outbox, uint32_t target, const struct message *message)
 {
     const enum message_class class = message_class_of((enum message_type)message->type);
+    struct message own = *message;
     BUG_IF(target >= outbox->shard->count);
+    message_mark_detour(&own);
     const bool is_passed = outbox_waiting(outbox, target) == 0 &&
                            mailbox_room(outbox->shard->mailbox, target, class) > 0 &&
-                           mailbox_pass_on(outbox->shard->mailbox, target, message, class);
+                           mailbox_pass_on(outbox->shard->mailbox, target, &own, class);
     if (!is_passed && class == MESSAGE_REPLY) {
-        outbox_keep(outbox, target, message);
+        outbox_keep(outbox, target, &own);
     }
     return is_passed || class == MESSAGE_REPLY;
 }

@@ -21,9 +21,10 @@ void outbox_destroy(struct outbox *outbox);
  * OUTBOX_MESSAGES_MAX wait, or memory is out, is the message released and counted as lost. */
 void outbox_send(struct outbox *outbox, uint32_t target, const struct message *message);
 
-/* The same for a message that another shard sent here: `from` stays, and its class is that of its
- * type. False: there is no room for a request, or something waits for the target already, which it
- * must not overtake; the counts are still the caller's. */
+/* The same for a message that another shard sent here: `from` stays, its class is that of its type,
+ * and it is marked with FLAGS_DETOUR where that has a meaning. False: there is no room for a
+ * request, or something waits for the target already, which it must not overtake; the counts are
+ * still the caller's. */
 MUST_CHECK bool outbox_pass_on(struct outbox *outbox, uint32_t target,
                                const struct message *message);
 

@@ -303,7 +303,8 @@ static uint32_t homes_subscribe(struct homes *homes, struct channel *channel,
     }
     if ((body->flags & SUBSCRIBE_PRESENCE) != 0) {
         buf_share(body->identity, 1);
-        if (!presence_enter(homes->presence, &channel->presence, body->identity, body->origin)) {
+        if (!presence_enter(homes->presence, &channel->presence, body->identity, body->origin,
+                            (body->flags & FLAGS_DETOUR) != 0)) {
             buf_release(body->identity);
             if (is_new) {
                 channel_remove_interest(channel, message->from, message->handle);
@@ -376,7 +377,9 @@ void homes_unsubscribe(struct homes *homes, const struct message *message, bool 
             channel_drop_protocols(channel, message->from, flags_protocols(body.flags));
         }
         if ((body.flags & UNSUBSCRIBE_PRESENCE) != 0) {
-            presence_leave(homes->presence, &channel->presence, identity_of(body.identity).client);
+            (void)presence_leave(homes->presence, &channel->presence,
+                                 identity_of(body.identity).client,
+                                 (body.flags & FLAGS_DETOUR) != 0);
             actors_count_action(homes->actors, ACTION_REMOVE_PRESENCE);
             homes_update_presence_gauge(homes);
         }

@@ -78,7 +78,7 @@ static void homes_sweep(struct homes *homes)
             continue;
         }
         struct channel *channel = pool_get(homes->pool, channel_handle);
-        (void)presence_leave(homes->presence, &channel->presence, client);
+        (void)presence_leave(homes->presence, &channel->presence, client, false);
         homes_settle_channel(homes, channel);
     }
     homes_update_presence_gauge(homes);

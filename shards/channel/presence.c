@@ -29,6 +29,7 @@ struct presence_entry {
     struct presence_key key;
     uint32_t handle;
     uint32_t origin;
+    bool made_detour;
 };
 
 static_assert(sizeof(struct presence_key) == 4 + CLIENT_ID_LEN, "no padding is hashed");
@@ -175,7 +176,7 @@ static struct presence_entry *presence_add(struct presence *presence,
 }
 
 bool presence_enter(struct presence *presence, struct presence_channel *channel,
-                    struct buf *identity, uint32_t origin)
+                    struct buf *identity, uint32_t origin, bool made_detour)
 {
     const struct identity who = identity_of(identity);
     struct presence_user *user = presence_hold_user(presence, channel, who.user);
@@ -186,12 +187,14 @@ bool presence_enter(struct presence *presence, struct presence_channel *channel,
     if (entry != NULL) {
         presence_release_user(presence, channel, entry->user);
         buf_release(entry->identity);
+        entry->made_detour = entry->made_detour && made_detour;
     } else {
         entry = presence_add(presence, channel, who.client);
         if (entry == NULL) {
             presence_release_user(presence, channel, user);
             return false;
         }
+        entry->made_detour = made_detour;
     }
     entry->identity = identity;
     entry->user = user;
@@ -212,10 +215,10 @@ static void presence_remove(struct presence *presence, struct presence_channel *
 }
 
 bool presence_leave(struct presence *presence, struct presence_channel *channel,
-                    const uint8_t client[CLIENT_ID_LEN])
+                    const uint8_t client[CLIENT_ID_LEN], bool made_detour)
 {
     struct presence_entry *entry = presence_find(presence, channel, client);
-    if (entry == NULL) {
+    if (entry == NULL || (made_detour && !entry->made_detour)) {
         return false;
     }
     presence_remove(presence, channel, entry);

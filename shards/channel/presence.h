@@ -37,19 +37,20 @@ void presence_trim(struct presence *presence);
 void presence_channel_init(struct presence_channel *channel, uint32_t handle);
 
 /* Enters the client of an identity, or replaces the one that it has; `origin` says from where it
- * came. False: too many entries or no memory, nothing was changed. The count of the identity is
- * taken over when true. */
+ * came, `made_detour` whether it may be older than what came before it. False: too many entries or
+ * no memory, nothing was changed. The count of the identity is taken over when true. */
 MUST_CHECK bool presence_enter(struct presence *presence, struct presence_channel *channel,
-                               struct buf *identity, uint32_t origin);
+                               struct buf *identity, uint32_t origin, bool made_detour);
 
 /* The entry at the cursor, which begins at 0, in whatever channel: true when it is of the origin.
  * The cursor is UINT32_MAX at the end. */
 bool presence_next_of_origin(const struct presence *presence, uint32_t *cursor, uint32_t origin,
                              uint32_t *channel, uint8_t client[16]);
 
-/* False: the client is not present. */
+/* False: the client is not present; or this is the end of another beginning: one that made a detour
+ * is older than whatever came straight here. */
 bool presence_leave(struct presence *presence, struct presence_channel *channel,
-                    const uint8_t client[16]);
+                    const uint8_t client[16], bool made_detour);
 
 void presence_clear(struct presence *presence, struct presence_channel *channel);
 

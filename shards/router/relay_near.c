@@ -170,7 +170,7 @@ void relay_near_on_unsubscribe(struct relay *relay, struct relay_peer *peer,
     struct relay_channel *channel =
         map_find(relay->near.by_name, unsubscribe->name.at, unsubscribe->name.len);
     struct link_message passed_on = *unsubscribe;
-    passed_on.flags &= UNSUBSCRIBE_PRESENCE | UNSUBSCRIBE_LEAVE;
+    passed_on.flags &= UNSUBSCRIBE_PRESENCE | UNSUBSCRIBE_LEAVE | FLAGS_DETOUR;
     passed_on.shard = peer->origin;
     struct relay_end *end = channel == NULL ? NULL : near_find_end(channel, peer);
     if (end != NULL && end->id == peer->origin && unsubscribe->handle == end->handle &&
@@ -181,7 +181,7 @@ void relay_near_on_unsubscribe(struct relay *relay, struct relay_peer *peer,
     const struct relay_home home = relay_home_of(relay, unsubscribe->name);
     const bool is_here = channel != NULL || (home.is_known && home.peer == NULL);
     struct message message;
-    if (passed_on.flags != 0 && is_here &&
+    if ((passed_on.flags & ~(uint32_t)FLAGS_DETOUR) != 0 && is_here &&
         relay_to_request(&passed_on, payload, channel == NULL ? 0 : channel->handle, &message)) {
         outbox_send(relay->options.outbox, channel == NULL ? home.shard : channel->upstream,
                     &message);

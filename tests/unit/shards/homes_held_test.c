@@ -146,10 +146,48 @@ static void an_end_is_passed_on_when_there_is_room(void **state)
     struct message message = routes(MESSAGE_UNSUBSCRIBE);
     assert_int_equal(message.from, ASKER);
     assert_int_equal(message.handle, hub_of(ASKER));
+    assert_int_equal(message_as_unsubscribe(&message).flags, UNSUBSCRIBE_LAST | FLAGS_DETOUR);
     message_release(&message);
     message = routes(MESSAGE_SUBSCRIBE);
     assert_int_equal(message.from, ASKER);
+    assert_int_not_equal(message_as_subscribe(&message).flags & FLAGS_DETOUR, 0);
     message_release(&message);
+}
+
+static void enters(uint32_t flags)
+{
+    subscribes(FOLLOWER, "c", SUBSCRIBE_FIRST | SUBSCRIBE_PRESENCE | flags,
+               rig_identity(1, "u", "", ""));
+    rig_settle(&rig);
+    (void)hears_subscribed(FOLLOWER, 0);
+}
+
+static void leaves(uint32_t flags, uint32_t still_present)
+{
+    unsubscribes(FOLLOWER, "c", UNSUBSCRIBE_PRESENCE | flags, rig_identity(1, "u", "", ""));
+    rig_settle(&rig);
+    assert_int_equal(rig_counter(&rig, COUNTER_NUM_PRESENCE_ENTRIES), still_present);
+}
+
+/* A client ends a subscription at a home of before, and begins another one at the new home. */
+static void an_end_that_made_a_detour_ends_nothing_newer(void **state)
+{
+    (void)state;
+    map_says(HERE);
+    routes_settled();
+    slots_are_ready();
+    enters(0);
+    leaves(FLAGS_DETOUR, 1);
+    leaves(0, 0);
+    enters(FLAGS_DETOUR);
+    leaves(FLAGS_DETOUR, 0); /* Both came that way, in their order. */
+    enters(FLAGS_DETOUR);
+    leaves(0, 0);
+    enters(FLAGS_DETOUR);
+    enters(0);
+    enters(FLAGS_DETOUR); /* Older than the one before it. */
+    leaves(FLAGS_DETOUR, 1);
+    leaves(0, 0);
 }
 
 int main(void)
@@ -162,6 +200,7 @@ int main(void)
         MOVES_TEST(an_end_finds_room_where_requests_do_not),
         MOVES_TEST(an_end_that_waits_too_long_is_done),
         MOVES_TEST(an_end_is_passed_on_when_there_is_room),
+        MOVES_TEST(an_end_that_made_a_detour_ends_nothing_newer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -222,6 +222,31 @@ static void a_home_that_moves_tells_each_node(void **state)
     assert_int_equal(counted(COUNTER_STALE_MESSAGES), 1);
 }
 
+/* ---- both ---- */
+
+static void what_made_a_detour_says_so_over_links_too(void **state)
+{
+    (void)state;
+    static const uint8_t client[CLIENT_ID_LEN] = {1};
+    const uint32_t flags = UNSUBSCRIBE_PRESENCE | FLAGS_DETOUR;
+    const char *here = name_at(0, 0);
+    const struct message_unsubscribe body = {
+        .channel = text(name_at(1, 0)),
+        .identity = identity_make(client, SPAN_LITERAL("u"), SPAN_EMPTY, SPAN_EMPTY),
+        .flags = flags,
+    };
+    assert_true(message_send_unsubscribe(shards[2].mailbox, ROUTER, 40, &body));
+    settle();
+    const struct sent *sent = node_hears(1, LINK_MESSAGE_UNSUBSCRIBE);
+    assert_int_equal(sent->message.flags, flags);
+    struct link_message leave = sent->message;
+    leave.name = span_of_text(here);
+    node_says(2, &leave, span_of(sent->payload, sent->payload_len));
+    const struct message message = shard_hears(home_of(here).shard, MESSAGE_UNSUBSCRIBE);
+    assert_int_equal(message_as_unsubscribe(&message).flags, flags);
+    message_release(&message);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -231,6 +256,7 @@ int main(void)
         TEST(a_home_that_left_the_map_ends_it_with_its_link),
         TEST(each_node_gets_a_payload_once),
         TEST(a_home_that_moves_tells_each_node),
+        TEST(what_made_a_detour_says_so_over_links_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,6 +47,7 @@ static void what_is_passed_on_crosses_with_its_place_on_its_lane(void **state)
     const char *here = name_at(0, 0);
     passed.name = span_of_text(here);
     passed.cookie = 33;
+    passed.flags |= PASS_ANSWERED; /* Not another node's to say. */
     node_says(2, &passed, span_of(sent->payload, sent->payload_len));
     const uint32_t home = home_of(here).shard;
     const struct message message = shard_hears(home, MESSAGE_PASS_ON);
