@@ -44,6 +44,8 @@ enum {
     BACKEND_WAITING_MAX = 4096,
     BACKEND_CONNS_MAX = 64,
     BACKEND_RESPONSE_LEN_MAX = 1 << 20,
+    /* Interim answers (RFC 9110 section 15.2) before the one that counts. */
+    BACKEND_INTERIMS_MAX = 16,
     /* A key set of an identity provider: how long a request may take, after how long one that could
      * not be had is asked for again, how young one is not asked for again, and how old one is. */
     KEY_SET_TIMEOUT_MS = 5 * 1000,

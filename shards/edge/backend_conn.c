@@ -21,6 +21,7 @@ static void forget_answer(struct backend_conn *conn)
     conn->head = NULL;
     conn->body_at = NULL;
     conn->head_len = 0;
+    conn->interims = 0;
     conn->body_len = 0;
     conn->body_room = 0;
     conn->scanned = 0;
@@ -271,6 +272,9 @@ static enum http1_result read_head(struct backend_conn *conn, struct span *in)
                                                               &conn->scanned, &conn->response);
         if (result != HTTP1_DONE || conn->response.status >= 200) {
             return result;
+        }
+        if (++conn->interims > BACKEND_INTERIMS_MAX) {
+            return HTTP1_HEAD_TOO_LONG;
         }
         const size_t rest = conn->head_len - conn->response.head_len;
         memmove(conn->head, conn->head + conn->response.head_len, rest);

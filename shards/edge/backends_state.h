@@ -69,6 +69,7 @@ struct backend_conn {
     struct http1_body body;
     uint32_t handle;
     uint8_t state;
+    uint8_t interims; /* Heads that were passed over. */
     bool has_head;
     bool was_used; /* For a request before this one. */
 };

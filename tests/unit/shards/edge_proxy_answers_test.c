@@ -5,6 +5,11 @@
 #include "shards/limits.h"
 #include "tests/unit/shards/proxy_rig.h"
 
+#define INTERIM "HTTP/1.1 100 Continue\r\n\r\n"
+#define INTERIMS_4 INTERIM INTERIM INTERIM INTERIM
+#define INTERIMS_MAX INTERIMS_4 INTERIMS_4 INTERIMS_4 INTERIMS_4
+static_assert(BACKEND_INTERIMS_MAX == 16, "as many as are passed over");
+
 /* What a backend says to a connect command, and what the client hears. */
 static const struct {
     const char *says;   /* The whole answer; NULL: nothing, */
@@ -48,6 +53,10 @@ static const struct {
              "HTTP/1.1 200 OK\r\nContent-Length: 38\r\n\r\n"
              "{\"error\":{\"code\":7,\"message\":\"e\"}}    ",
      .reply = "{\"code\":7,\"message\":\"e\"}"},
+    {.says = INTERIMS_MAX "HTTP/1.1 200 OK\r\nContent-Length: 34\r\n\r\n"
+                          "{\"error\":{\"code\":7,\"message\":\"e\"}}",
+     .reply = "{\"code\":7,\"message\":\"e\"}"},
+    {.says = INTERIMS_MAX INTERIM, .reply = INTERNAL},
 };
 
 static const struct proxy_transform transforms[] = {
