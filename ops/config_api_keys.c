@@ -7,7 +7,7 @@
 #include "codec/api.h"
 #include "ops/config_scope.h"
 #include "ops/config_yaml.h"
-#include "shards/edge/api_keys.h"
+#include "shards/edge/api/api_keys.h"
 
 enum { KEYS_MAX = 1024, KEY_BYTES_MIN = 8, KEY_BYTES_MAX = 512 };
 

@@ -6,7 +6,7 @@
 
 #include "shards/channel/homes.h"
 #include "shards/edge/edge.h"
-#include "shards/edge/webhooks.h"
+#include "shards/edge/backends/webhooks.h"
 #include "shards/router/directory.h"
 #include "shards/router/placement.h"
 

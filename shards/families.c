@@ -4,7 +4,7 @@
 
 #include "codec/writer.h"
 #include "shards/counters.h"
-#include "shards/edge/transports.h"
+#include "shards/edge/transport/transports.h"
 #include "shards/node.h"
 
 /* ---- labels ---- */

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 
 #include "shards/channel/homes_state.h"
-#include "shards/edge/webhooks.h"
+#include "shards/edge/backends/webhooks.h"
 #include "shards/router/placement.h"
 
 /* Of a channel that nobody wants; all wait as long. */

@@ -13,8 +13,8 @@
 #include "runtime/map.h"
 #include "runtime/pool.h"
 #include "shards/actors.h"
-#include "shards/edge/key_source.h"
-#include "shards/edge/verifier.h"
+#include "shards/edge/backends/key_source.h"
+#include "shards/edge/session/verifier.h"
 #include "shards/limits.h"
 #include "shards/router/placement.h"
 

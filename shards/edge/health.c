@@ -3,7 +3,7 @@
 #include "shards/edge/health.h"
 
 #include "codec/json_writer.h"
-#include "shards/edge/http.h"
+#include "shards/edge/transport/http.h"
 
 static void respond(struct edge *edge, struct connection *conn, const char *reason)
 {

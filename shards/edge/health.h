@@ -4,8 +4,8 @@
 #ifndef ROOST_SHARDS_EDGE_HEALTH_H
 #define ROOST_SHARDS_EDGE_HEALTH_H
 
-#include "shards/edge/call.h"
-#include "shards/edge/connection.h"
+#include "shards/edge/api/call.h"
+#include "shards/edge/transport/connection.h"
 
 /* Answers 200 and {}, or 503 and {"reason":..}, when it is known. */
 void health_begin(struct edge *edge, struct connection *conn);

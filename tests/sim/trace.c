@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "shards/channel/homes_state.h"
-#include "shards/edge/hub.h"
+#include "shards/edge/fanout/hub.h"
 #include "shards/router/relay_state.h"
 #include "shards/router/router.h"
 

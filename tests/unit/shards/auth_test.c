@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Credentials of clients: connect, refresh and subscription tokens, and the check of origins. */
-#include "shards/edge/auth.h"
+#include "shards/edge/session/auth.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

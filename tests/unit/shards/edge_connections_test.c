@@ -2,7 +2,7 @@
 /* The server API's `connections`: what it tells of each, whom it lists, and its pages. */
 #include <stdio.h>
 
-#include "shards/edge/apps.h"
+#include "shards/edge/session/apps.h"
 #include "shards/limits.h"
 #include "tests/unit/shards/edge_rig.h"
 #include "tests/unit/shards/tokens.h"

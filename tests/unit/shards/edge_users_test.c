@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What shards tell directories of their users when homes have moved. */
-#include "shards/edge/users.h"
+#include "shards/edge/session/users.h"
 
 #include "shards/limits.h"
 #include "shards/outbox.h"

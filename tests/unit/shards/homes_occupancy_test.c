@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who is told of channels that are occupied and vacated, when they move from one home to another:
  * nobody, as long as it is known what becomes of them. */
-#include "shards/edge/webhooks.h"
+#include "shards/edge/backends/webhooks.h"
 #include "shards/limits.h"
 #include "tests/unit/shards/homes_moves_rig.h"
 

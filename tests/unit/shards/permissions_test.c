@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Channel names, namespaces, what a client may do, and glob patterns: as tables. */
-#include "shards/edge/permissions.h"
+#include "shards/edge/session/permissions.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "runtime/random.h"
-#include "shards/edge/subscribers.h"
+#include "shards/edge/fanout/subscribers.h"
 
 enum { MANY = 3000, STEPS = 200000 };
 

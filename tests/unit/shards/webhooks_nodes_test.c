@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which of the nodes of a cluster tells that one is gone, or back: one of them. */
-#include "shards/edge/webhooks.h"
+#include "shards/edge/backends/webhooks.h"
 #include "tests/unit/shards/rig.h"
 
 enum { NODES = 9 };

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The server API's `connections`: what it asks all shards, and the page that their answers make. */
+#include <stdlib.h>
+
+#include "codec/json_writer.h"
+#include "shards/edge/api/connections.h"
+#include "shards/edge/api/connections_place.h"
+
+enum { CURSOR_LEN = 2 * CONNECTIONS_PLACE_LEN };
+
+/* ---- the request ---- */
+
+static int digit_of(uint8_t letter)
+{
+    return letter >= '0' && letter <= '9'   ? letter - '0'
+           : letter >= 'a' && letter <= 'f' ? letter - 'a' + 10
+                                            : -1;
+}
+
+/* An empty one is before the first page. */
+static bool read_cursor(struct span text, struct connections_place *place)
+{
+    uint8_t bytes[CONNECTIONS_PLACE_LEN];
+    *place = (struct connections_place){0};
+    if (text.len != CURSOR_LEN) {
+        return span_is_empty(text);
+    }
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        const int high = digit_of(text.at[2 * i]);
+        const int low = digit_of(text.at[2 * i + 1]);
+        if (high < 0 || low < 0) {
+            return false;
+        }
+        bytes[i] = (uint8_t)(high << 4 | low);
+    }
+    struct span rest = span_of(bytes, sizeof(bytes));
+    return connections_place_take(&rest, place);
+}
+
+static void write_cursor(struct json_writer *json, const struct connections_place *place)
+{
+    uint8_t bytes[CONNECTIONS_PLACE_LEN];
+    char text[CURSOR_LEN];
+    struct writer out = writer_of(bytes, sizeof(bytes));
+    connections_place_put(&out, place);
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        text[2 * i] = "0123456789abcdef"[bytes[i] >> 4];
+        text[2 * i + 1] = "0123456789abcdef"[bytes[i] & 0xf];
+    }
+    JSON_WRITE_KEY(json, "cursor");
+    json_write_string(json, span_of(text, sizeof(text)));
+}
+
+bool connections_request_read(struct span bytes, struct connections_request *out)
+{
+    if (!connections_place_take(&bytes, &out->behind) || bytes.len < 4) {
+        return false;
+    }
+    out->limit = (uint32_t)bytes.at[0] << 8 | bytes.at[1];
+    const size_t user_len = (size_t)bytes.at[2] << 8 | bytes.at[3];
+    bytes = span_skip(bytes, 4);
+    if (out->limit == 0 || out->limit > CONNECTIONS_LIMIT_MAX || user_len > bytes.len) {
+        return false;
+    }
+    out->user = span_of(bytes.at, user_len);
+    out->channel = span_skip(bytes, user_len);
+    return true;
+}
+
+static enum api_error judge(const struct api_connections_request *asked,
+                            struct connections_request *request)
+{
+    if (!span_is_empty(asked->expression) || !span_is_empty(asked->label_filter)) {
+        return API_ERROR_NOT_AVAILABLE;
+    }
+    *request = (struct connections_request){
+        .limit = asked->limit == 0 ? CONNECTIONS_LIMIT : asked->limit,
+        .user = asked->user,
+        .channel = asked->channel,
+    };
+    return request->limit <= CONNECTIONS_LIMIT_MAX && asked->user.len <= USER_ID_LEN_MAX &&
+                   read_cursor(asked->cursor, &request->behind)
+               ? API_ERROR_NONE
+               : API_ERROR_BAD_REQUEST;
+}
+
+enum json_result call_connections(struct edge *edge, struct call *call, struct span body,
+                                  struct scratch *scratch)
+{
+    struct api_connections_request asked;
+    const enum json_result result = api_json_decode_connections(body, scratch, &asked);
+    if (result != JSON_OK) {
+        return result;
+    }
+    struct connections_request request;
+    uint8_t room[SURVEY_QUESTION_LEN_MAX];
+    struct writer out = writer_of(room, sizeof(room));
+    call->error = judge(&asked, &request);
+    if (call->error == API_ERROR_NONE) {
+        connections_request_put(&out, &request);
+    }
+    if (writer_is_overflown(&out)) {
+        call->error = API_ERROR_BAD_REQUEST;
+    }
+    if (call->error == API_ERROR_NONE) {
+        call->limit = request.limit;
+        call_survey(edge, call, SURVEY_CONNECTIONS, writer_written(&out));
+    }
+    return JSON_OK;
+}
+
+/* ---- the response ---- */
+
+struct row {
+    struct connections_place place;
+    struct span text;
+};
+
+struct rows {
+    struct row *items;
+    size_t len;
+    uint32_t limit;
+    bool has_bound; /* Beyond it some rows are not known. */
+    struct connections_place bound;
+};
+
+static int compare_rows(const void *a, const void *b)
+{
+    const struct row *left = a;
+    const struct row *right = b;
+    return connections_place_compare(&left->place, &right->place);
+}
+
+static size_t count_rows(const struct call *call)
+{
+    size_t count = 0;
+    for (uint32_t shard = 0; shard < call->outcomes_len; shard++) {
+        uint32_t cursor = 0;
+        struct span text;
+        uint32_t is_cut;
+        while (survey_channels_next(call->surveys[shard], &cursor, &text, &is_cut)) {
+            count++;
+        }
+    }
+    return count;
+}
+
+static void collect(const struct call *call, struct rows *rows)
+{
+    for (uint32_t shard = 0; shard < call->outcomes_len; shard++) {
+        uint32_t cursor = 0;
+        uint32_t is_cut;
+        struct row row;
+        while (survey_channels_next(call->surveys[shard], &cursor, &row.text, &is_cut)) {
+            if (!connections_place_take(&row.text, &row.place)) {
+                continue;
+            }
+            rows->items[rows->len++] = row;
+            if (is_cut != 0 &&
+                (!rows->has_bound || connections_place_compare(&row.place, &rows->bound) < 0)) {
+                rows->has_bound = true;
+                rows->bound = row.place;
+            }
+        }
+    }
+}
+
+static void encode_page(struct writer *out, const void *what)
+{
+    const struct rows *rows = what;
+    size_t i = 0;
+    writer_put_literal(out, "{\"result\":{\"connections\":{");
+    for (; i < rows->len && i < rows->limit; i++) {
+        if (rows->has_bound && connections_place_compare(&rows->items[i].place, &rows->bound) > 0) {
+            break;
+        }
+        if (i > 0) {
+            writer_put_byte(out, ',');
+        }
+        writer_put(out, rows->items[i].text);
+    }
+    writer_put_byte(out, '}');
+    if (i > 0 && (i < rows->len || rows->has_bound)) {
+        struct json_writer json = {.out = out, .comma = true};
+        write_cursor(&json, &rows->items[i - 1].place);
+    }
+    writer_put_literal(out, "}}");
+}
+
+struct span connections_write(struct edge *edge, const struct call *call, uint8_t **larger)
+{
+    struct rows rows = {.limit = call->limit};
+    *larger = NULL;
+    rows.items = calloc(count_rows(call) + 1, sizeof(*rows.items));
+    if (rows.items == NULL) {
+        return SPAN_EMPTY;
+    }
+    collect(call, &rows);
+    qsort(rows.items, rows.len, sizeof(*rows.items), compare_rows);
+    const struct span body = edge_encode(edge, encode_page, &rows, larger);
+    free(rows.items);
+    return body;
+}
