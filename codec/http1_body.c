@@ -2,6 +2,7 @@
 /* What belongs to a request besides its head: the chunked body and the parameters of the query. */
 #include "codec/http1.h"
 
+#include "codec/hex.h"
 #include "codec/http1_syntax.h"
 
 /* ---- chunked bodies ---- */
@@ -47,7 +48,7 @@ static enum http1_chunked_result http1_chunked_go_extra(struct http1_chunked *ch
 /* A size is refused at the digit that makes it too large, long before it could overflow. */
 static enum http1_chunked_result http1_chunked_size(struct http1_chunked *chunked, uint8_t byte)
 {
-    int digit = http1_hex_value(byte);
+    int digit = hex_value(byte);
     if (digit >= 0) {
         if (chunked->digits == HTTP1_CHUNK_SIZE_DIGITS_MAX) {
             return HTTP1_CHUNKED_BAD_SIZE;
@@ -195,12 +196,9 @@ static bool http1_take_decoded(struct span *rest, uint8_t *byte)
     if (*byte == '+') {
         *byte = ' ';
     } else if (*byte == '%') {
-        int high = rest->len < 3 ? -1 : http1_hex_value(rest->at[1]);
-        int low = rest->len < 3 ? -1 : http1_hex_value(rest->at[2]);
-        if (high < 0 || low < 0) {
+        if (rest->len < 3 || !hex_read(rest->at + 1, byte, 1)) {
             return false;
         }
-        *byte = (uint8_t)(high * 16 + low);
         taken = 3;
     }
     *rest = span_skip(*rest, taken);

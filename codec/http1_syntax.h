@@ -56,16 +56,6 @@ static inline bool http1_is_digit(uint8_t byte)
     return byte >= '0' && byte <= '9';
 }
 
-/* The value of a hexadecimal digit, or -1. */
-static inline int http1_hex_value(uint8_t byte)
-{
-    if (http1_is_digit(byte)) {
-        return byte - '0';
-    }
-    uint8_t lower = span_lower_byte(byte);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 /*
  * Each of these moves over bytes of one class and stops at the first byte that is not, or earlier
  * at one that is rare: whoever asked judges the byte where it stopped. 16 bytes are taken at once.

@@ -2,6 +2,8 @@
 /* Moves over JSON tokens and values in one pass, checking each byte once (RFC 8259). */
 #include "codec/json_scan.h"
 
+#include "codec/hex.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -75,12 +77,6 @@ size_t json_utf8_len(const uint8_t *at, const uint8_t *end)
     return room < 4 || !is_continuation(at[3]) || is_overlong || is_above_unicode ? 0 : 4;
 }
 
-static bool is_hex(uint8_t byte)
-{
-    uint8_t lower = byte | 0x20;
-    return (byte >= '0' && byte <= '9') || (lower >= 'a' && lower <= 'f');
-}
-
 /* `at` stands on a backslash. */
 static enum json_result scan_escape(const uint8_t **src, const uint8_t *end)
 {
@@ -100,7 +96,7 @@ static enum json_result scan_escape(const uint8_t **src, const uint8_t *end)
         if (at == end) {
             return JSON_ERROR_TRUNCATED;
         }
-        if (!is_hex(*at)) {
+        if (hex_value(*at) < 0) {
             return JSON_ERROR_ESCAPE;
         }
     }

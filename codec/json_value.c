@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Decodes single JSON values: strings with their escapes, and numbers exactly. */
+#include "codec/hex.h"
 #include "codec/json.h"
 
 #include <math.h>
@@ -44,14 +45,11 @@ static bool read_unit(struct span text, uint32_t *unit)
     }
     uint32_t value = 0;
     for (size_t i = 2; i < 6; i++) {
-        uint8_t lower = text.at[i] | 0x20;
-        if (text.at[i] >= '0' && text.at[i] <= '9') {
-            value = value << 4 | (uint32_t)(text.at[i] - '0');
-        } else if (lower >= 'a' && lower <= 'f') {
-            value = value << 4 | (uint32_t)(lower - 'a' + 10);
-        } else {
+        const int digit = hex_value(text.at[i]);
+        if (digit < 0) {
             return false;
         }
+        value = value << 4 | (uint32_t)digit;
     }
     *unit = value;
     return true;

@@ -2,6 +2,7 @@
 /* Writes JSON tokens, and decides about commas and escapes. */
 #include "codec/json_writer.h"
 
+#include "codec/hex.h"
 #include "codec/json_scan.h"
 
 #include <string.h>
@@ -136,7 +137,6 @@ void json_write_field_bool(struct json_writer *json, struct span key, bool value
 
 static void put_escape(struct writer *out, uint8_t byte)
 {
-    static const char hex[] = "0123456789abcdef";
     switch (byte) {
     case '"':
         writer_put_literal(out, "\\\"");
@@ -154,7 +154,7 @@ static void put_escape(struct writer *out, uint8_t byte)
         writer_put_literal(out, "\\t");
         break;
     default: {
-        char escape[] = {'\\', 'u', '0', '0', hex[byte >> 4], hex[byte & 0x0F]};
+        char escape[] = {'\\', 'u', '0', '0', hex_digit(byte >> 4), hex_digit(byte)};
         writer_put(out, span_of(escape, sizeof(escape)));
         break;
     }

@@ -2,6 +2,7 @@
 /* Reads tracked keys out of their JSON, and verifies their signatures. */
 #include "codec/track.h"
 
+#include "codec/hex.h"
 #include "codec/json_fields.h"
 
 #include <openssl/digest.h>
@@ -81,16 +82,6 @@ void track_digest_add(struct track_digest *digest, struct span key)
     SHA256_Update(&digest->sha, key.at, key.len);
 }
 
-static void put_hex(const uint8_t bytes[SHA256_DIGEST_LENGTH],
-                    uint8_t text[2 * SHA256_DIGEST_LENGTH])
-{
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < SHA256_DIGEST_LENGTH; i++) {
-        text[2 * i] = (uint8_t)digits[bytes[i] >> 4];
-        text[2 * i + 1] = (uint8_t)digits[bytes[i] & 15];
-    }
-}
-
 /* A field of what is signed, with the NUL behind it. */
 static bool sign_field(HMAC_CTX *mac, struct span field)
 {
@@ -106,7 +97,7 @@ bool track_signature_verify(const struct track_signature *signature, struct span
     SHA256_CTX sha = digest->sha;
     HMAC_CTX mac;
     SHA256_Final(bytes, &sha);
-    put_hex(bytes, text);
+    hex_write(bytes, sizeof(bytes), text);
     HMAC_CTX_init(&mac);
     const bool is_signed =
         HMAC_Init_ex(&mac, secret.at, secret.len, EVP_sha256(), NULL) == 1 &&
@@ -114,6 +105,6 @@ bool track_signature_verify(const struct track_signature *signature, struct span
         sign_field(&mac, claim->user) && sign_field(&mac, claim->channel) &&
         HMAC_Update(&mac, text, sizeof(text)) == 1 && HMAC_Final(&mac, bytes, NULL) == 1;
     HMAC_CTX_cleanup(&mac);
-    put_hex(bytes, text);
+    hex_write(bytes, sizeof(bytes), text);
     return is_signed && CRYPTO_memcmp(text, signature->mac.at, sizeof(text)) == 0;
 }

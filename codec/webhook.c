@@ -2,11 +2,13 @@
 /* The JSON of webhooks and their signature. */
 #include "codec/webhook.h"
 
+#include "codec/hex.h"
 #include "codec/json.h"
 #include "codec/json_writer.h"
 
 #include <openssl/digest.h>
 #include <openssl/hmac.h>
+#include <openssl/sha.h>
 
 static struct span type_text(enum webhook_event_type type)
 {
@@ -118,21 +120,19 @@ static bool sign(struct span secret, struct span time, struct span body,
 void webhook_write_signature(struct writer *out, struct span secret, int64_t now_s,
                              struct span body)
 {
-    static const char digits[] = "0123456789abcdef";
     uint8_t room[WRITER_I64_LEN_MAX];
     uint8_t mac[EVP_MAX_MD_SIZE];
+    char text[2 * SHA256_DIGEST_LENGTH];
     struct writer time = writer_of(room, sizeof(room));
     writer_put_i64(&time, now_s);
     if (!sign(secret, writer_written(&time), body, mac)) {
         return;
     }
+    hex_write(mac, SHA256_DIGEST_LENGTH, text);
     writer_put_literal(out, "X-Roost-Signature: t=");
     writer_put(out, writer_written(&time));
     writer_put_literal(out, ",v1=");
-    for (size_t i = 0; i < 32; i++) {
-        writer_put_byte(out, (uint8_t)digits[mac[i] >> 4]);
-        writer_put_byte(out, (uint8_t)digits[mac[i] & 15]);
-    }
+    writer_put(out, span_of(text, sizeof(text)));
     writer_put_literal(out, "\r\n");
 }
 

@@ -8,6 +8,7 @@
 #include <openssl/base64.h>
 #include <string.h>
 
+#include "codec/hex.h"
 #include "ops/config_scope.h"
 #include "ops/system_address.h"
 #include "runtime/limits.h"
@@ -227,23 +228,6 @@ static void derive_seeds(struct config *config, struct config_report *report)
 
 /* ---- keys ---- */
 
-static bool read_hexadecimal(const char *text, uint8_t out[GOSSIP_KEY_LEN])
-{
-    static const char digits[] = "0123456789abcdef";
-
-    for (size_t i = 0; i < 2 * GOSSIP_KEY_LEN; i++) {
-        const char letter =
-            (char)(text[i] >= 'A' && text[i] <= 'F' ? text[i] - 'A' + 'a' : text[i]);
-        const char *at = strchr(digits, letter);
-
-        if (letter == '\0' || at == NULL) {
-            return false;
-        }
-        out[i / 2] = (uint8_t)(out[i / 2] << 4 | (at - digits));
-    }
-    return true;
-}
-
 static bool read_key(const char *text, uint8_t out[GOSSIP_KEY_LEN])
 {
     const size_t len = strlen(text);
@@ -251,7 +235,7 @@ static bool read_key(const char *text, uint8_t out[GOSSIP_KEY_LEN])
     size_t decoded_len = 0;
 
     if (len == 2 * GOSSIP_KEY_LEN) {
-        return read_hexadecimal(text, out);
+        return hex_read(text, out, GOSSIP_KEY_LEN);
     }
     if (len != 44 ||
         EVP_DecodeBase64(decoded, &decoded_len, sizeof(decoded), (const uint8_t *)text, len) == 0) {

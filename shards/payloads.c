@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "codec/hex.h"
 #include "codec/json.h"
 #include "codec/writer.h"
 
@@ -92,10 +93,9 @@ bool identity_is_json(const struct buf *buf)
 }
 
 /* True in front of the bytes that have a dash before them. */
-static bool client_id_has_dash_before(uint32_t byte)
-{
-    return byte == 4 || byte == 6 || byte == 8 || byte == 10;
-}
+/* How many bytes stand between the dashes of its text. */
+static const uint8_t client_id_groups[] = {4, 2, 2, 2, 6};
+enum { CLIENT_ID_GROUPS = sizeof(client_id_groups) };
 
 void client_id_draw(struct random *random, uint8_t out[CLIENT_ID_LEN])
 {
@@ -106,24 +106,15 @@ void client_id_draw(struct random *random, uint8_t out[CLIENT_ID_LEN])
 
 void client_id_format(const uint8_t id[CLIENT_ID_LEN], char out[CLIENT_ID_TEXT_LEN])
 {
-    static const char digits[] = "0123456789abcdef";
-    for (uint32_t i = 0; i < CLIENT_ID_LEN; i++) {
-        if (client_id_has_dash_before(i)) {
+    for (uint32_t i = 0; i < CLIENT_ID_GROUPS; i++) {
+        if (i > 0) {
             *out++ = '-';
         }
-        *out++ = digits[id[i] >> 4];
-        *out++ = digits[id[i] & 15];
+        const uint32_t len = client_id_groups[i];
+        hex_write(id, len, out);
+        id += len;
+        out += (size_t)2 * len;
     }
-}
-
-/* -1: no hexadecimal digit. */
-static int digit_value(uint8_t digit)
-{
-    if (digit >= '0' && digit <= '9') {
-        return digit - '0';
-    }
-    const uint8_t lower = digit | 0x20;
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
 bool client_id_parse(struct span text, uint8_t out[CLIENT_ID_LEN])
@@ -132,18 +123,15 @@ bool client_id_parse(struct span text, uint8_t out[CLIENT_ID_LEN])
         return false;
     }
     uint8_t id[CLIENT_ID_LEN];
+    uint8_t *to = id;
     const uint8_t *at = text.at;
-    for (uint32_t i = 0; i < CLIENT_ID_LEN; i++) {
-        if (client_id_has_dash_before(i) && *at++ != '-') {
+    for (uint32_t i = 0; i < CLIENT_ID_GROUPS; i++) {
+        const uint32_t len = client_id_groups[i];
+        if ((i > 0 && *at++ != '-') || !hex_read(at, to, len)) {
             return false;
         }
-        const int high = digit_value(at[0]);
-        const int low = digit_value(at[1]);
-        if (high < 0 || low < 0) {
-            return false;
-        }
-        id[i] = (uint8_t)(high << 4 | low);
-        at += 2;
+        to += len;
+        at += (size_t)2 * len;
     }
     memcpy(out, id, sizeof(id));
     return true;

@@ -2,6 +2,7 @@
 /* The server API's `connections`: what it asks all shards, and the page that their answers make. */
 #include <stdlib.h>
 
+#include "codec/hex.h"
 #include "codec/json_writer.h"
 #include "shards/edge/api/connections.h"
 #include "shards/edge/api/connections_place.h"
@@ -9,13 +10,6 @@
 enum { CURSOR_LEN = 2 * CONNECTIONS_PLACE_LEN };
 
 /* ---- the request ---- */
-
-static int digit_of(uint8_t letter)
-{
-    return letter >= '0' && letter <= '9'   ? letter - '0'
-           : letter >= 'a' && letter <= 'f' ? letter - 'a' + 10
-                                            : -1;
-}
 
 /* An empty one is before the first page. */
 static bool read_cursor(struct span text, struct connections_place *place)
@@ -25,16 +19,8 @@ static bool read_cursor(struct span text, struct connections_place *place)
     if (text.len != CURSOR_LEN) {
         return span_is_empty(text);
     }
-    for (size_t i = 0; i < sizeof(bytes); i++) {
-        const int high = digit_of(text.at[2 * i]);
-        const int low = digit_of(text.at[2 * i + 1]);
-        if (high < 0 || low < 0) {
-            return false;
-        }
-        bytes[i] = (uint8_t)(high << 4 | low);
-    }
     struct span rest = span_of(bytes, sizeof(bytes));
-    return connections_place_take(&rest, place);
+    return hex_read(text.at, bytes, sizeof(bytes)) && connections_place_take(&rest, place);
 }
 
 static void write_cursor(struct json_writer *json, const struct connections_place *place)
@@ -43,10 +29,7 @@ static void write_cursor(struct json_writer *json, const struct connections_plac
     char text[CURSOR_LEN];
     struct writer out = writer_of(bytes, sizeof(bytes));
     connections_place_put(&out, place);
-    for (size_t i = 0; i < sizeof(bytes); i++) {
-        text[2 * i] = "0123456789abcdef"[bytes[i] >> 4];
-        text[2 * i + 1] = "0123456789abcdef"[bytes[i] & 0xf];
-    }
+    hex_write(bytes, sizeof(bytes), text);
     JSON_WRITE_KEY(json, "cursor");
     json_write_string(json, span_of(text, sizeof(text)));
 }
