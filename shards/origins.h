@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-#include "runtime/check.h"
+#include "runtime/array.h"
 
 struct origins {
     uint32_t *gone; /* The first one's turn it is. */
@@ -18,15 +18,11 @@ struct origins {
 /* False: memory is out, and what came from there stays. */
 MUST_CHECK static inline bool origins_add(struct origins *origins, uint32_t origin)
 {
-    if (origins->len == origins->room) {
-        const uint32_t room = origins->room == 0 ? 4 : 2 * origins->room;
-        uint32_t *grown = realloc(origins->gone, room * sizeof(*grown));
-        if (grown == NULL) {
-            return false;
-        }
-        origins->gone = grown;
-        origins->room = room;
+    uint32_t *gone = array_reserve(origins->gone, origins->len, &origins->room, 4, sizeof(*gone));
+    if (gone == NULL) {
+        return false;
     }
+    origins->gone = gone;
     origins->gone[origins->len++] = origin;
     return true;
 }

@@ -3,6 +3,7 @@
  * they miss nothing that was said before they came. */
 #include <stdlib.h>
 
+#include "runtime/array.h"
 #include "shards/channel/homes_state.h"
 #include "shards/channel/push_frame.h"
 #include "shards/limits.h"
@@ -25,16 +26,12 @@ void homes_forget_told(struct homes *homes, struct channel *channel)
 
 static bool told_reserve(struct handover *handover)
 {
-    if (handover->told_len < handover->told_room) {
-        return true;
-    }
-    const uint32_t room = handover->told_room == 0 ? TOLD_ROOM_MIN : handover->told_room * 2;
-    struct told_message *told = realloc(handover->told, room * sizeof(*told));
+    struct told_message *told = array_reserve(handover->told, handover->told_len,
+                                              &handover->told_room, TOLD_ROOM_MIN, sizeof(*told));
     if (told == NULL) {
         return false;
     }
     handover->told = told;
-    handover->told_room = room;
     return true;
 }
 

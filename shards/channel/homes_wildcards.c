@@ -10,6 +10,7 @@
  */
 #include <stdlib.h>
 
+#include "runtime/array.h"
 #include "shards/channel/homes_state.h"
 #include "shards/limits.h"
 
@@ -111,15 +112,12 @@ static struct lane *add_lane(struct wildcard *wildcard, const struct pass *pass)
     if (wildcard->len == WILDCARD_LANES_MAX) {
         wildcard->lanes[pass->number % WILDCARD_LANES_MAX] = wildcard->lanes[--wildcard->len];
     }
-    if (wildcard->len == wildcard->room) {
-        const uint32_t room = wildcard->room == 0 ? 4 : 2 * wildcard->room;
-        struct lane *grown = realloc(wildcard->lanes, room * sizeof(*grown));
-        if (grown == NULL) {
-            return NULL;
-        }
-        wildcard->lanes = grown;
-        wildcard->room = room;
+    struct lane *lanes =
+        array_reserve(wildcard->lanes, wildcard->len, &wildcard->room, 4, sizeof(*lanes));
+    if (lanes == NULL) {
+        return NULL;
     }
+    wildcard->lanes = lanes;
     struct lane *lane = &wildcard->lanes[wildcard->len++];
     lane->id = pass->lane;
     return lane;

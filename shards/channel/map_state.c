@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "runtime/array.h"
 #include "shards/channel/homes.h"
 #include "shards/limits.h"
 
@@ -141,16 +142,12 @@ struct map_entry *map_state_find(const struct map_state *map, struct span key)
 
 static bool keys_reserve(struct map_state *map)
 {
-    if (map->len < map->room) {
-        return true;
-    }
-    const uint32_t room = map->room == 0 ? ROOM_MIN : map->room * 2;
-    struct map_entry **keys = realloc(map->keys, room * sizeof(struct map_entry *));
+    struct map_entry **keys =
+        array_reserve(map->keys, map->len, &map->room, ROOM_MIN, sizeof(struct map_entry *));
     if (keys == NULL) {
         return false;
     }
     map->keys = keys;
-    map->room = room;
     return true;
 }
 

@@ -4,10 +4,11 @@
 
 #include "codec/hex.h"
 #include "codec/json_writer.h"
+#include "runtime/array.h"
 #include "shards/edge/api/connections.h"
 #include "shards/edge/api/connections_place.h"
 
-enum { CURSOR_LEN = 2 * CONNECTIONS_PLACE_LEN };
+enum { CURSOR_LEN = 2 * CONNECTIONS_PLACE_LEN, ROWS_ROOM_MIN = 256 };
 
 /* ---- the request ---- */
 
@@ -101,7 +102,8 @@ struct row {
 
 struct rows {
     struct row *items;
-    size_t len;
+    uint32_t len;
+    uint32_t room;
     uint32_t limit;
     bool has_bound; /* Beyond it some rows are not known. */
     struct connections_place bound;
@@ -114,21 +116,20 @@ static int compare_rows(const void *a, const void *b)
     return connections_place_compare(&left->place, &right->place);
 }
 
-static size_t count_rows(const struct call *call)
+static bool add_row(struct rows *rows, const struct row *row)
 {
-    size_t count = 0;
-    for (uint32_t shard = 0; shard < call->outcomes_len; shard++) {
-        uint32_t cursor = 0;
-        struct span text;
-        uint32_t is_cut;
-        while (survey_channels_next(call->surveys[shard], &cursor, &text, &is_cut)) {
-            count++;
-        }
+    struct row *items =
+        array_reserve(rows->items, rows->len, &rows->room, ROWS_ROOM_MIN, sizeof(*items));
+    if (items == NULL) {
+        return false;
     }
-    return count;
+    rows->items = items;
+    rows->items[rows->len++] = *row;
+    return true;
 }
 
-static void collect(const struct call *call, struct rows *rows)
+/* False: memory is out. */
+static bool collect(const struct call *call, struct rows *rows)
 {
     for (uint32_t shard = 0; shard < call->outcomes_len; shard++) {
         uint32_t cursor = 0;
@@ -138,7 +139,9 @@ static void collect(const struct call *call, struct rows *rows)
             if (!connections_place_take(&row.text, &row.place)) {
                 continue;
             }
-            rows->items[rows->len++] = row;
+            if (!add_row(rows, &row)) {
+                return false;
+            }
             if (is_cut != 0 &&
                 (!rows->has_bound || connections_place_compare(&row.place, &rows->bound) < 0)) {
                 rows->has_bound = true;
@@ -146,12 +149,13 @@ static void collect(const struct call *call, struct rows *rows)
             }
         }
     }
+    return true;
 }
 
 static void encode_page(struct writer *out, const void *what)
 {
     const struct rows *rows = what;
-    size_t i = 0;
+    uint32_t i = 0;
     writer_put_literal(out, "{\"result\":{\"connections\":{");
     for (; i < rows->len && i < rows->limit; i++) {
         if (rows->has_bound && connections_place_compare(&rows->items[i].place, &rows->bound) > 0) {
@@ -173,14 +177,14 @@ static void encode_page(struct writer *out, const void *what)
 struct span connections_write(struct edge *edge, const struct call *call, uint8_t **larger)
 {
     struct rows rows = {.limit = call->limit};
+    struct span body = SPAN_EMPTY;
     *larger = NULL;
-    rows.items = calloc(count_rows(call) + 1, sizeof(*rows.items));
-    if (rows.items == NULL) {
-        return SPAN_EMPTY;
+    if (collect(call, &rows)) {
+        if (rows.len > 0) {
+            qsort(rows.items, rows.len, sizeof(*rows.items), compare_rows);
+        }
+        body = edge_encode(edge, encode_page, &rows, larger);
     }
-    collect(call, &rows);
-    qsort(rows.items, rows.len, sizeof(*rows.items), compare_rows);
-    const struct span body = edge_encode(edge, encode_page, &rows, larger);
     free(rows.items);
     return body;
 }

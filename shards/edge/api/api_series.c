@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/array.h"
 #include "shards/edge/transport/http.h"
 
 struct item {
@@ -56,17 +57,13 @@ void api_series_destroy(struct edge *edge)
 
 static bool add(struct series *series, uint32_t *room, const struct api_command *command)
 {
-    if (series->len == *room) {
-        const uint32_t grown_room = *room == 0 ? 16 : *room * 2;
-        struct item *grown = *room == API_SERIES_LEN_MAX
-                                 ? NULL
-                                 : realloc(series->items, grown_room * sizeof(*grown));
-        if (grown == NULL) {
-            return false;
-        }
-        series->items = grown;
-        *room = grown_room;
+    struct item *items = series->len == API_SERIES_LEN_MAX
+                             ? NULL
+                             : array_reserve(series->items, series->len, room, 16, sizeof(*items));
+    if (items == NULL) {
+        return false;
     }
+    series->items = items;
     series->items[series->len++] = (struct item){.command = *command};
     return true;
 }

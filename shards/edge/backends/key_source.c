@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/array.h"
 #include "shards/edge/backends/backends.h"
 #include "shards/edge/session/session.h"
 
@@ -55,17 +56,14 @@ static void on_timer(struct timer *timer, void *context)
 
 static bool add_waiting(struct key_source *source, uint32_t handle)
 {
-    if (source->waiting_len == source->waiting_room) {
-        const uint32_t room = source->waiting_room == 0 ? 16 : source->waiting_room * 2;
-        uint32_t *grown = room > KEY_WAITERS_MAX
-                              ? NULL
-                              : realloc(source->waiting, room * sizeof(*source->waiting));
-        if (grown == NULL) {
-            return false;
-        }
-        source->waiting = grown;
-        source->waiting_room = room;
+    uint32_t *waiting = source->waiting_len == KEY_WAITERS_MAX
+                            ? NULL
+                            : array_reserve(source->waiting, source->waiting_len,
+                                            &source->waiting_room, 16, sizeof(*waiting));
+    if (waiting == NULL) {
+        return false;
     }
+    source->waiting = waiting;
     source->waiting[source->waiting_len++] = handle;
     return true;
 }

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "runtime/array.h"
 #include "shards/edge/fanout/broadcast.h"
 
 struct batch {
@@ -38,16 +39,12 @@ static struct batch *batch_create(struct edge *edge, const struct hub_channel *c
 
 static bool batch_grow(struct batch *batch)
 {
-    if (batch->len < batch->room) {
-        return true;
-    }
-    const uint32_t room = batch->room == 0 ? 4 : 2 * batch->room;
-    struct arrival *grown = realloc(batch->items, room * sizeof(*grown));
-    if (grown == NULL) {
+    struct arrival *items =
+        array_reserve(batch->items, batch->len, &batch->room, 4, sizeof(*items));
+    if (items == NULL) {
         return false;
     }
-    batch->items = grown;
-    batch->room = room;
+    batch->items = items;
     return true;
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/array.h"
 #include "shards/edge/fanout/batch.h"
 #include "shards/edge/fanout/broadcast_frames.h"
 #include "shards/edge/fanout/tailored.h"
@@ -319,16 +320,12 @@ static bool arrivals_reserve(struct edge *edge)
     if (edge->arrivals_len == ARRIVALS_MAX) {
         broadcast_flush(edge);
     }
-    if (edge->arrivals_len < edge->arrivals_room) {
-        return true;
-    }
-    const uint32_t room = edge->arrivals_room == 0 ? 64 : edge->arrivals_room * 2;
-    struct arrival *grown = realloc(edge->arrivals, room * sizeof(*grown));
-    if (grown == NULL) {
+    struct arrival *arrivals = array_reserve(edge->arrivals, edge->arrivals_len,
+                                             &edge->arrivals_room, 64, sizeof(*arrivals));
+    if (arrivals == NULL) {
         return false;
     }
-    edge->arrivals = grown;
-    edge->arrivals_room = room;
+    edge->arrivals = arrivals;
     return true;
 }
 

@@ -6,6 +6,7 @@
 
 #include "codec/client_json.h"
 #include "codec/writer.h"
+#include "runtime/array.h"
 #include "shards/edge/fanout/broadcast.h"
 #include "shards/edge/maps/map_presence.h"
 #include "shards/edge/session/permissions.h"
@@ -204,15 +205,12 @@ bool server_subs_hold(struct edge *edge, struct session *session, struct frame *
     if (subs->held_bytes + frame->len > edge->options->client.queue_max_size) {
         return false;
     }
-    if (subs->held_len == subs->held_room) {
-        const uint32_t room = subs->held_room == 0 ? 8 : 2 * subs->held_room;
-        struct frame **grown = realloc(subs->held, room * sizeof(struct frame *));
-        if (grown == NULL) {
-            return false;
-        }
-        subs->held = grown;
-        subs->held_room = room;
+    struct frame **held =
+        array_reserve(subs->held, subs->held_len, &subs->held_room, 8, sizeof(struct frame *));
+    if (held == NULL) {
+        return false;
     }
+    subs->held = held;
     subs->held[subs->held_len++] = frame_hold(frame);
     subs->held_bytes += frame->len;
     return true;
