@@ -315,16 +315,23 @@ static uint32_t carry_out(struct track_call *call)
     return error;
 }
 
-struct verdict tracking_track(struct edge *edge, struct subscription *subscription,
-                              const struct client_command *command, struct scratch *scratch)
+static struct track_call call_of(struct edge *edge, const struct subscription *subscription,
+                                 const struct client_command *command,
+                                 const struct scratch *scratch)
 {
-    struct track_call call = {
+    return (struct track_call){
         .edge = edge,
         .follower = tracking_follower_of(edge, subscription),
         .request = &command->sub_refresh,
         .scratch = *scratch,
         .first_expiry_s = INT64_MAX,
     };
+}
+
+struct verdict tracking_track(struct edge *edge, struct subscription *subscription,
+                              const struct client_command *command, struct scratch *scratch)
+{
+    struct track_call call = call_of(edge, subscription, command, scratch);
     struct connection *conn = subscription->conn;
     if (call.follower == NULL) {
         return VERDICT_ERROR(PERMISSION_DENIED);
@@ -347,13 +354,7 @@ struct verdict tracking_track(struct edge *edge, struct subscription *subscripti
 struct verdict tracking_untrack(struct edge *edge, struct subscription *subscription,
                                 const struct client_command *command, struct scratch *scratch)
 {
-    struct track_call call = {
-        .edge = edge,
-        .follower = tracking_follower_of(edge, subscription),
-        .request = &command->sub_refresh,
-        .scratch = *scratch,
-        .first_expiry_s = INT64_MAX,
-    };
+    struct track_call call = call_of(edge, subscription, command, scratch);
     struct json_walk walk;
     struct span key;
     if (call.follower == NULL) {
