@@ -10,6 +10,16 @@ struct publish_body {
     struct span b64data;
 };
 
+struct map_publish_body {
+    struct api_map_publish_request request;
+    struct span b64data;
+};
+
+struct shared_poll_publish_body {
+    struct api_shared_poll_publish_request request;
+    struct span b64data;
+};
+
 struct subscribe_body {
     struct api_subscribe_request request;
     struct span b64data;
@@ -24,6 +34,42 @@ struct disconnect_body {
 struct empty_body {
     bool unused;
 };
+
+/* Where no field is required, people send no body at all. */
+enum need { BODY_NEEDED, BODY_OPTIONAL };
+
+static enum json_result decode(struct span body, struct scratch *scratch,
+                               const struct json_fields *fields, enum need need, void *out)
+{
+    const enum json_result result = json_decode_fields(body, scratch, fields, out);
+    return result == JSON_ERROR_EMPTY && need == BODY_OPTIONAL ? JSON_OK : result;
+}
+
+/* A request that is its fields, those of <name>_list, and nothing else. */
+#define PLAIN_REQUEST(name, type, need) \
+    enum json_result api_json_decode_##name(struct span body, struct scratch *scratch, \
+                                            struct type *out) \
+    { \
+        static const struct json_fields fields = JSON_FIELDS(name##_list); \
+        *out = (struct type){0}; \
+        return decode(body, scratch, &fields, need, out); \
+    }
+
+/* One whose data are given either as JSON or as base64; the latter count. */
+#define DATA_REQUEST(name, type, body_type) \
+    enum json_result api_json_decode_##name(struct span body, struct scratch *scratch, \
+                                            struct type *out) \
+    { \
+        static const struct json_fields fields = JSON_FIELDS(name##_list); \
+        struct body_type decoded = {0}; \
+        const enum json_result result = decode(body, scratch, &fields, BODY_NEEDED, &decoded); \
+        *out = decoded.request; \
+        if (decoded.b64data.len > 0) { \
+            out->data = decoded.b64data; \
+            out->data_is_binary = true; \
+        } \
+        return result; \
+    }
 
 /* publish and broadcast differ in one field; the other's is then unknown, and ignored. */
 #define PUBLISH_FIELDS \
@@ -40,39 +86,13 @@ static const struct json_field publish_list[] = {
     JSON_FIELD(publish_body, "channel", STRING, request.channel),
     PUBLISH_FIELDS,
 };
-static const struct json_fields publish_fields = JSON_FIELDS(publish_list);
+DATA_REQUEST(publish, api_publish_request, publish_body)
 
 static const struct json_field broadcast_list[] = {
     JSON_FIELD(publish_body, "channels", STRINGS, request.channels),
     PUBLISH_FIELDS,
 };
-static const struct json_fields broadcast_fields = JSON_FIELDS(broadcast_list);
-
-static enum json_result decode_publish(struct span text, struct scratch *scratch,
-                                       const struct json_fields *fields,
-                                       struct api_publish_request *out)
-{
-    struct publish_body body = {0};
-    enum json_result result = json_decode_fields(text, scratch, fields, &body);
-    *out = body.request;
-    if (body.b64data.len > 0) {
-        out->data = body.b64data;
-        out->data_is_binary = true;
-    }
-    return result;
-}
-
-enum json_result api_json_decode_publish(struct span body, struct scratch *scratch,
-                                         struct api_publish_request *out)
-{
-    return decode_publish(body, scratch, &publish_fields, out);
-}
-
-enum json_result api_json_decode_broadcast(struct span body, struct scratch *scratch,
-                                           struct api_publish_request *out)
-{
-    return decode_publish(body, scratch, &broadcast_fields, out);
-}
+DATA_REQUEST(broadcast, api_publish_request, publish_body)
 
 static const struct json_field recover_since_list[] = {
     JSON_FIELD(subscribe_body, "offset", U64, request.recover_since_offset),
@@ -117,14 +137,7 @@ static const struct json_field unsubscribe_list[] = {
     JSON_FIELD(api_unsubscribe_request, "client", STRING, client),
     JSON_FIELD(api_unsubscribe_request, "session", STRING, session),
 };
-static const struct json_fields unsubscribe_fields = JSON_FIELDS(unsubscribe_list);
-
-enum json_result api_json_decode_unsubscribe(struct span body, struct scratch *scratch,
-                                             struct api_unsubscribe_request *out)
-{
-    *out = (struct api_unsubscribe_request){0};
-    return json_decode_fields(body, scratch, &unsubscribe_fields, out);
-}
+PLAIN_REQUEST(unsubscribe, api_unsubscribe_request, BODY_NEEDED)
 
 static const struct json_field code_and_reason_list[] = {
     JSON_FIELD(disconnect_body, "code", U32, request.code),
@@ -168,26 +181,12 @@ static const struct json_field refresh_list[] = {
     JSON_FIELD(api_refresh_request, "info", RAW, info),
     JSON_FIELD(api_refresh_request, "session", STRING, session),
 };
-static const struct json_fields refresh_fields = JSON_FIELDS(refresh_list);
-
-enum json_result api_json_decode_refresh(struct span body, struct scratch *scratch,
-                                         struct api_refresh_request *out)
-{
-    *out = (struct api_refresh_request){0};
-    return json_decode_fields(body, scratch, &refresh_fields, out);
-}
+PLAIN_REQUEST(refresh, api_refresh_request, BODY_NEEDED)
 
 static const struct json_field channel_list[] = {
     JSON_FIELD(api_channel_request, "channel", STRING, channel),
 };
-static const struct json_fields channel_fields = JSON_FIELDS(channel_list);
-
-enum json_result api_json_decode_channel(struct span body, struct scratch *scratch,
-                                         struct api_channel_request *out)
-{
-    *out = (struct api_channel_request){0};
-    return json_decode_fields(body, scratch, &channel_fields, out);
-}
+PLAIN_REQUEST(channel, api_channel_request, BODY_NEEDED)
 
 static const struct json_field since_list[] = {
     JSON_FIELD(api_history_request, "offset", U64, since_offset),
@@ -201,37 +200,54 @@ static const struct json_field history_list[] = {
     JSON_FIELD_OF_NESTED(api_history_request, "since", since_present, &since_fields),
     JSON_FIELD(api_history_request, "reverse", BOOL, reverse),
 };
-static const struct json_fields history_fields = JSON_FIELDS(history_list);
-
-enum json_result api_json_decode_history(struct span body, struct scratch *scratch,
-                                         struct api_history_request *out)
-{
-    *out = (struct api_history_request){0};
-    return json_decode_fields(body, scratch, &history_fields, out);
-}
-
-/* Where no field is required, people send no body at all. */
-static enum json_result empty_is_ok(enum json_result result)
-{
-    return result == JSON_ERROR_EMPTY ? JSON_OK : result;
-}
+PLAIN_REQUEST(history, api_history_request, BODY_NEEDED)
 
 static const struct json_field channels_list[] = {
     JSON_FIELD(api_channels_request, "pattern", STRING, pattern),
 };
-static const struct json_fields channels_fields = JSON_FIELDS(channels_list);
+PLAIN_REQUEST(channels, api_channels_request, BODY_OPTIONAL)
 
-enum json_result api_json_decode_channels(struct span body, struct scratch *scratch,
-                                          struct api_channels_request *out)
-{
-    *out = (struct api_channels_request){0};
-    return empty_is_ok(json_decode_fields(body, scratch, &channels_fields, out));
-}
-
-struct shared_poll_publish_body {
-    struct api_shared_poll_publish_request request;
-    struct span b64data;
+static const struct json_field map_publish_list[] = {
+    JSON_FIELD(map_publish_body, "channel", STRING, request.channel),
+    JSON_FIELD(map_publish_body, "key", STRING, request.key),
+    JSON_FIELD(map_publish_body, "data", PAYLOAD, request.data),
+    JSON_FIELD(map_publish_body, "b64data", BASE64, b64data),
+    JSON_FIELD(map_publish_body, "tags", MAP, request.tags),
+    JSON_FIELD(map_publish_body, "idempotency_key", STRING, request.idempotency_key),
+    JSON_FIELD(map_publish_body, "delta", BOOL, request.delta),
+    JSON_FIELD(map_publish_body, "version", U64, request.version),
+    JSON_FIELD(map_publish_body, "version_epoch", STRING, request.version_epoch),
+    JSON_FIELD(map_publish_body, "score", I64, request.score),
+    JSON_FIELD(map_publish_body, "key_mode", STRING, request.key_mode),
 };
+DATA_REQUEST(map_publish, api_map_publish_request, map_publish_body)
+
+static const struct json_field map_remove_list[] = {
+    JSON_FIELD(api_map_publish_request, "channel", STRING, channel),
+    JSON_FIELD(api_map_publish_request, "key", STRING, key),
+    JSON_FIELD(api_map_publish_request, "idempotency_key", STRING, idempotency_key),
+};
+PLAIN_REQUEST(map_remove, api_map_publish_request, BODY_NEEDED)
+
+static const struct json_field map_read_state_list[] = {
+    JSON_FIELD(api_map_read_state_request, "channel", STRING, channel),
+    JSON_FIELD(api_map_read_state_request, "cursor", STRING, cursor),
+    JSON_FIELD(api_map_read_state_request, "limit", I32, limit),
+    JSON_FIELD(api_map_read_state_request, "key", STRING, key),
+    JSON_FIELD(api_map_read_state_request, "asc", BOOL, asc),
+    JSON_FIELD(api_map_read_state_request, "revision_offset", U64, revision_offset),
+    JSON_FIELD(api_map_read_state_request, "revision_epoch", STRING, revision_epoch),
+};
+PLAIN_REQUEST(map_read_state, api_map_read_state_request, BODY_NEEDED)
+
+static const struct json_field map_read_stream_list[] = {
+    JSON_FIELD(api_map_read_stream_request, "channel", STRING, channel),
+    JSON_FIELD(api_map_read_stream_request, "since_offset", U64, since_offset),
+    JSON_FIELD(api_map_read_stream_request, "since_epoch", STRING, since_epoch),
+    JSON_FIELD(api_map_read_stream_request, "limit", I32, limit),
+    JSON_FIELD(api_map_read_stream_request, "reverse", BOOL, reverse),
+};
+PLAIN_REQUEST(map_read_stream, api_map_read_stream_request, BODY_NEEDED)
 
 static const struct json_field shared_poll_publish_list[] = {
     JSON_FIELD(shared_poll_publish_body, "channel", STRING, request.channel),
@@ -241,28 +257,14 @@ static const struct json_field shared_poll_publish_list[] = {
     JSON_FIELD(shared_poll_publish_body, "version", U64, request.version),
     JSON_FIELD(shared_poll_publish_body, "epoch", STRING, request.epoch),
 };
-static const struct json_fields shared_poll_publish_fields = JSON_FIELDS(shared_poll_publish_list);
-
-enum json_result api_json_decode_shared_poll_publish(struct span body, struct scratch *scratch,
-                                                     struct api_shared_poll_publish_request *out)
-{
-    struct shared_poll_publish_body publish = {0};
-    const enum json_result result =
-        json_decode_fields(body, scratch, &shared_poll_publish_fields, &publish);
-    *out = publish.request;
-    if (publish.b64data.len > 0) {
-        out->data = publish.b64data;
-        out->data_is_binary = true;
-    }
-    return result;
-}
+DATA_REQUEST(shared_poll_publish, api_shared_poll_publish_request, shared_poll_publish_body)
 
 enum json_result api_json_decode_info(struct span body)
 {
     static const struct json_fields no_fields = {NULL, 0};
     struct scratch scratch = scratch_of(NULL, 0);
     struct empty_body unused;
-    return empty_is_ok(json_decode_fields(body, &scratch, &no_fields, &unused));
+    return decode(body, &scratch, &no_fields, BODY_OPTIONAL, &unused);
 }
 
 static const struct json_field connections_list[] = {
@@ -273,14 +275,7 @@ static const struct json_field connections_list[] = {
     JSON_FIELD(api_connections_request, "expression", STRING, expression),
     JSON_FIELD(api_connections_request, "label_filter", RAW, label_filter),
 };
-static const struct json_fields connections_fields = JSON_FIELDS(connections_list);
-
-enum json_result api_json_decode_connections(struct span body, struct scratch *scratch,
-                                             struct api_connections_request *out)
-{
-    *out = (struct api_connections_request){0};
-    return empty_is_ok(json_decode_fields(body, scratch, &connections_fields, out));
-}
+PLAIN_REQUEST(connections, api_connections_request, BODY_OPTIONAL)
 
 static const struct json_field revoke_list[] = {
     JSON_FIELD(api_revoke_request, "uid", STRING, uid),
@@ -289,27 +284,13 @@ static const struct json_field revoke_list[] = {
     JSON_FIELD(api_revoke_request, "issued_before", I64, issued_before_s),
     JSON_FIELD(api_revoke_request, "expire_at", I64, expire_at_s),
 };
-static const struct json_fields revoke_fields = JSON_FIELDS(revoke_list);
-
-enum json_result api_json_decode_revoke(struct span body, struct scratch *scratch,
-                                        struct api_revoke_request *out)
-{
-    *out = (struct api_revoke_request){0};
-    return json_decode_fields(body, scratch, &revoke_fields, out);
-}
+PLAIN_REQUEST(revoke, api_revoke_request, BODY_NEEDED)
 
 static const struct json_field batch_list[] = {
     JSON_FIELD(api_batch_request, "commands", RAW_ARRAY, commands),
     JSON_FIELD(api_batch_request, "parallel", BOOL, parallel),
 };
-static const struct json_fields batch_fields = JSON_FIELDS(batch_list);
-
-enum json_result api_json_decode_batch(struct span body, struct scratch *scratch,
-                                       struct api_batch_request *out)
-{
-    *out = (struct api_batch_request){0};
-    return json_decode_fields(body, scratch, &batch_fields, out);
-}
+PLAIN_REQUEST(batch, api_batch_request, BODY_NEEDED)
 
 enum json_result api_json_next_command(struct json_reader *reader, struct api_command *out)
 {

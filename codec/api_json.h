@@ -14,7 +14,7 @@
  * Decoding: `body` is one JSON object. Unknown fields are skipped, null is absent, the last of a
  * doubled field counts. A scratch of body.len + 8 bytes always suffices. *out is whole on JSON_OK
  * only; any error is HTTP 400 with json_result_text(). An empty body is JSON_ERROR_EMPTY, but for
- * info and channels, where it counts as {}.
+ * info, channels and connections, where it counts as {}.
  */
 CODEC_MUST_CHECK enum json_result api_json_decode_publish(struct span body, struct scratch *scratch,
                                                           struct api_publish_request *out);

@@ -42,15 +42,32 @@ void api_json_encode_empty(struct writer *out)
     writer_put_literal(out, "{\"result\":{}}");
 }
 
-static void write_publish_body(struct json_writer *json, const struct api_publish_result *result)
+/* Behind it stands the result, one value, and then the end of the object. */
+static void write_result_key(struct json_writer *json)
 {
     json_write_object_begin(json);
     JSON_WRITE_KEY(json, "result");
+}
+
+/* The same where the result is an object whose fields stand behind it. */
+static void begin_result(struct json_writer *json)
+{
+    write_result_key(json);
     json_write_object_begin(json);
+}
+
+static void end_result(struct json_writer *json)
+{
+    json_write_object_end(json);
+    json_write_object_end(json);
+}
+
+static void write_publish_body(struct json_writer *json, const struct api_publish_result *result)
+{
+    begin_result(json);
     json_write_field_u64(json, KEY("offset"), result->offset);
     json_write_field_string(json, KEY("epoch"), result->epoch);
-    json_write_object_end(json);
-    json_write_object_end(json);
+    end_result(json);
 }
 
 void api_json_encode_publish(struct writer *out, const struct api_publish_result *result)
@@ -63,8 +80,7 @@ void api_json_encode_presence_stats(struct writer *out,
                                     const struct client_presence_stats_result *result)
 {
     struct json_writer json = json_writer_of(out);
-    json_write_object_begin(&json);
-    JSON_WRITE_KEY(&json, "result");
+    write_result_key(&json);
     client_json_write_presence_stats(&json, result);
     json_write_object_end(&json);
 }
@@ -72,10 +88,60 @@ void api_json_encode_presence_stats(struct writer *out,
 void api_json_encode_history(struct writer *out, const struct client_history_result *result)
 {
     struct json_writer json = json_writer_of(out);
-    json_write_object_begin(&json);
-    JSON_WRITE_KEY(&json, "result");
+    write_result_key(&json);
     client_json_write_history(&json, result);
     json_write_object_end(&json);
+}
+
+void api_json_encode_map_publish(struct writer *out, const struct api_map_publish_result *result)
+{
+    struct json_writer json = json_writer_of(out);
+    begin_result(&json);
+    json_write_field_u64(&json, KEY("offset"), result->offset);
+    json_write_field_string(&json, KEY("epoch"), result->epoch);
+    json_write_field_bool(&json, KEY("suppressed"), !span_is_empty(result->suppress_reason));
+    json_write_field_string(&json, KEY("suppress_reason"), result->suppress_reason);
+    end_result(&json);
+}
+
+/* Who published it is not told; a removed key has no data. */
+static void write_entry(struct json_writer *json, const struct client_publication *entry)
+{
+    json_write_object_begin(json);
+    json_write_field_string(json, KEY("key"), entry->key);
+    json_write_field_raw(json, KEY("data"), entry->data);
+    json_write_field_raw(json, KEY("tags"), entry->tags);
+    json_write_field_u64(json, KEY("offset"), entry->offset);
+    json_write_field_i64(json, KEY("score"), entry->score);
+    json_write_field_bool(json, KEY("removed"), entry->removed);
+    json_write_field_i64(json, KEY("time"), entry->time_ms);
+    json_write_object_end(json);
+}
+
+void api_json_encode_map_page(struct writer *out, const struct api_map_page_result *result)
+{
+    struct json_writer json = json_writer_of(out);
+    begin_result(&json);
+    if (result->entry_count > 0) {
+        JSON_WRITE_KEY(&json, "entries");
+        json_write_array_begin(&json);
+        for (size_t i = 0; i < result->entry_count; i++) {
+            write_entry(&json, &result->entries[i]);
+        }
+        json_write_array_end(&json);
+    }
+    json_write_field_u64(&json, KEY("offset"), result->offset);
+    json_write_field_string(&json, KEY("epoch"), result->epoch);
+    json_write_field_string(&json, KEY("cursor"), result->cursor);
+    end_result(&json);
+}
+
+void api_json_encode_map_stats(struct writer *out, uint32_t key_count)
+{
+    struct json_writer json = json_writer_of(out);
+    begin_result(&json);
+    json_write_field_u64(&json, KEY("num_keys"), key_count);
+    end_result(&json);
 }
 
 /* An item continues a container that an earlier call left open: a comma is due unless it is first.
