@@ -330,6 +330,8 @@ void config_finish(struct config *config, struct config_report *report)
     derive_web_files(config, report);
     options->client.allowed_origins = config->allowed_origins.items;
     options->client.allowed_origins_len = config->allowed_origins.len;
+    options->additional_client_names = config->additional_client_names.items;
+    options->additional_client_names_len = config->additional_client_names.len;
     options->http_api.error_mode_transport = config->http_api_error_mode == 1;
     if (options->websocket.inflated_size_limit == 0) {
         options->websocket.inflated_size_limit =

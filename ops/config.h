@@ -55,6 +55,7 @@ struct config {
     unsigned http_api_error_mode;
     unsigned publication_data_format; /* Of namespaces that do not say. */
     struct config_list allowed_origins;
+    struct config_list additional_client_names;
     bool demo_enabled;
     bool runtime_pin;
     bool runtime_io_uring;

@@ -7,6 +7,7 @@
 #include "ops/config_maps.h"
 #include "ops/config_scope.h"
 #include "ops/config_tokens.h"
+#include "shards/client_names.h"
 
 static void check_pings(struct config *config, struct config_report *report)
 {
@@ -388,6 +389,32 @@ static void check_metrics(struct config *config, struct config_report *report)
     }
 }
 
+/* They become labels as they are. */
+static void check_client_names(struct config *config, struct config_report *report)
+{
+    static const char key[] = "prometheus.additional_client_names";
+    const struct config_origin *origin = config_origin_of(config, key);
+    const struct config_list *names = &config->additional_client_names;
+
+    if (names->len > CLIENT_NAMES_ADDITIONAL_MAX) {
+        config_report_error(report, origin, "%s: found %zu names, expected at most %d", key,
+                            names->len, CLIENT_NAMES_ADDITIONAL_MAX);
+    }
+    for (size_t i = 0; i < names->len; i++) {
+        const char *name = names->items[i];
+        size_t len = 0;
+        while (name[len] >= ' ' && name[len] < 0x7f && name[len] != '"' && name[len] != '\\') {
+            len++;
+        }
+        if (len == 0 || name[len] != '\0') {
+            config_report_error(report, origin,
+                                "%s: found \"%s\", expected printable ASCII without quotes and "
+                                "backslashes",
+                                key, name);
+        }
+    }
+}
+
 void config_check(struct config *config, struct config_report *report)
 {
     check_pings(config, report);
@@ -395,6 +422,7 @@ void config_check(struct config *config, struct config_report *report)
     check_paths(config, report);
     check_boundaries(config, report);
     check_metrics(config, report);
+    check_client_names(config, report);
     check_histories(config, report);
     check_personal_channel(config, report);
     config_check_maps(config, report);

@@ -409,6 +409,8 @@ const struct config_key config_keys[] = {
     BOOL("prometheus.enabled", NODE(prometheus_enabled), "false", "Serve metrics for Prometheus."),
     STRING("prometheus.handler_prefix", NODE(prometheus_handler_prefix), PATH_BYTES_MAX, "/metrics",
            "Path of the metrics."),
+    LIST("prometheus.additional_client_names", AT(additional_client_names), 64,
+         "Names of clients that metrics tell apart, beside those of the client libraries."),
     STRING("metrics.prefix", NODE(metrics_prefix), 64, "roost",
            "What each metric's name begins with; `centrifugo` for dashboards made for that."),
     BOOL("echo.enabled", NODE(echo.enabled), "false",

@@ -270,29 +270,6 @@
     COUNTER_TABLE_BACKENDS(X) \
     COUNTER_TABLE_WILDCARDS(X) \
     COUNTER_TABLE_SHARED_POLL(X) \
-    X(HTTP_WEBSOCKET, "node_incoming_http_requests_total", "path=\"websocket\"", COUNTER, \
-      "HTTP requests.") \
-    X(HTTP_HTTP_STREAM, "node_incoming_http_requests_total", "path=\"http_stream\"", COUNTER, \
-      "HTTP requests.") \
-    X(HTTP_SSE, "node_incoming_http_requests_total", "path=\"sse\"", COUNTER, "HTTP requests.") \
-    X(HTTP_UNI_WEBSOCKET, "node_incoming_http_requests_total", "path=\"uni_websocket\"", COUNTER, \
-      "HTTP requests.") \
-    X(HTTP_UNI_HTTP_STREAM, "node_incoming_http_requests_total", "path=\"uni_http_stream\"", \
-      COUNTER, "HTTP requests.") \
-    X(HTTP_UNI_SSE, "node_incoming_http_requests_total", "path=\"uni_sse\"", COUNTER, \
-      "HTTP requests.") \
-    X(HTTP_EMULATION, "node_incoming_http_requests_total", "path=\"emulation\"", COUNTER, \
-      "HTTP requests.") \
-    X(HTTP_INIT, "node_incoming_http_requests_total", "path=\"init\"", COUNTER, "HTTP requests.") \
-    X(HTTP_ECHO, "node_incoming_http_requests_total", "path=\"echo\"", COUNTER, "HTTP requests.") \
-    X(HTTP_API, "node_incoming_http_requests_total", "path=\"api\"", COUNTER, "HTTP requests.") \
-    X(HTTP_HEALTH, "node_incoming_http_requests_total", "path=\"health\"", COUNTER, \
-      "HTTP requests.") \
-    X(HTTP_METRICS, "node_incoming_http_requests_total", "path=\"metrics\"", COUNTER, \
-      "HTTP requests.") \
-    X(HTTP_WEB, "node_incoming_http_requests_total", "path=\"web\"", COUNTER, "HTTP requests.") \
-    X(HTTP_OTHER, "node_incoming_http_requests_total", "path=\"other\"", COUNTER, \
-      "HTTP requests.") \
     X(RATE_LIMITED_CONNECTION, "client_rate_limited_count", "by=\"connection\"", COUNTER, \
       HELP_RATE_LIMITED) \
     X(RATE_LIMITED_USER, "client_rate_limited_count", "by=\"user\"", COUNTER, HELP_RATE_LIMITED) \
@@ -512,12 +489,6 @@ enum counter {
 #define COUNTER_OF(family, first, second) \
     ((enum counter)((uint32_t)COUNTER_##family + (uint32_t)(first) * (uint32_t)STRIDE_##family + \
                     (uint32_t)(second)))
-
-/* Rows of what is counted by transport stand in the order of enum transport. */
-static inline enum counter counter_of_transport(enum counter of_websocket, enum transport transport)
-{
-    return (enum counter)((uint32_t)of_websocket + (uint32_t)transport);
-}
 
 enum counter_kind { COUNTER_KIND_COUNTER, COUNTER_KIND_GAUGE };
 

@@ -119,6 +119,14 @@ static bool write_PROXY_USE(struct writer *out, const struct node *node, uint32_
     return write_value(out, "name", uses.items[value].proxy->name);
 }
 
+/* Only of those that are polled. */
+static bool write_POLL_PROXY(struct writer *out, const struct node *node, uint32_t value)
+{
+    struct proxy_uses uses;
+    proxy_uses_find(node->options, &uses);
+    return value < uses.len && write_value(out, "name", uses.items[value].proxy->name);
+}
+
 static bool write_TRIGGER(struct writer *out, const struct node *node, uint32_t value)
 {
     (void)node;
@@ -130,6 +138,39 @@ static bool write_POLLED(struct writer *out, const struct node *node, uint32_t v
     static const char *const names[POLL_RESULTS] = {"polled", "changed", "unchanged", "removed"};
     (void)node;
     return write_value(out, "result", names[value]);
+}
+
+static bool write_CLIENT_NAME(struct writer *out, const struct node *node, uint32_t value)
+{
+    const struct span name = client_name_text(node->options, value);
+    writer_put_literal(out, "client_name=\"");
+    writer_put(out, name);
+    writer_put_byte(out, '"');
+    return !span_is_empty(name);
+}
+
+static bool write_CLIENT(struct writer *out, const struct node *node, uint32_t value)
+{
+    const bool is_one = write_CLIENT_NAME(out, node, client_label_name(value));
+    writer_put_byte(out, ',');
+    (void)write_value(out, "client_version",
+                      client_label_has_version(value) ? "unregistered" : "unversioned");
+    return is_one;
+}
+
+static bool write_HTTP_PATH(struct writer *out, const struct node *node, uint32_t value)
+{
+    writer_put_literal(out, "path=\"");
+    http_path_write(out, node->options, (enum http_path)value);
+    writer_put_byte(out, '"');
+    return true;
+}
+
+static bool write_HTTP_ANSWER(struct writer *out, const struct node *node, uint32_t value)
+{
+    (void)node;
+    http_answer_write(out, value);
+    return true;
 }
 
 static bool write_YES_RECOVERED(struct writer *out, const struct node *node, uint32_t value)
@@ -201,6 +242,51 @@ static const struct hist_bucket buckets_DEFAULT[] = {
     {"2.5", 2500000000}, {"5", 5000000000},   {"10", 10000000000},
 };
 
+static const struct hist_bucket buckets_RECOVERED[] = {
+    {"0", 0},     {"1", 1},       {"2", 2},       {"3", 3},       {"5", 5},
+    {"10", 10},   {"20", 20},     {"50", 50},     {"100", 100},   {"250", 250},
+    {"500", 500}, {"1000", 1000}, {"2000", 2000}, {"5000", 5000}, {"10000", 10000},
+};
+
+static const struct hist_bucket buckets_POLL_CYCLE[] = {
+    {"0.01", 10000000},  {"0.025", 25000000}, {"0.05", 50000000},  {"0.1", 100000000},
+    {"0.25", 250000000}, {"0.5", 500000000},  {"1", 1000000000},   {"2.5", 2500000000},
+    {"5", 5000000000},   {"10", 10000000000}, {"30", 30000000000}, {"60", 60000000000},
+};
+
+static const struct hist_bucket buckets_POLL[] = {
+    {"0.001", 1000000},  {"0.005", 5000000},  {"0.01", 10000000},  {"0.025", 25000000},
+    {"0.05", 50000000},  {"0.1", 100000000},  {"0.25", 250000000}, {"0.5", 500000000},
+    {"1", 1000000000},   {"2.5", 2500000000}, {"5", 5000000000},   {"10", 10000000000},
+    {"30", 30000000000},
+};
+
+static const struct hist_bucket buckets_POLL_WAIT[] = {
+    {"0.0001", 100000},  {"0.0005", 500000},  {"0.001", 1000000},  {"0.005", 5000000},
+    {"0.01", 10000000},  {"0.025", 25000000}, {"0.05", 50000000},  {"0.1", 100000000},
+    {"0.25", 250000000}, {"0.5", 500000000},  {"1", 1000000000},   {"2.5", 2500000000},
+    {"5", 5000000000},   {"10", 10000000000}, {"30", 30000000000},
+};
+
+static const struct hist_bucket buckets_ITEMS[] = {
+    {"1", 1},     {"5", 5},     {"10", 10},     {"25", 25},     {"50", 50},     {"100", 100},
+    {"250", 250}, {"500", 500}, {"1000", 1000}, {"2500", 2500}, {"5000", 5000},
+};
+
+/* Of bounds, whether they are counts. */
+enum {
+    COUNTS_LAG = 0,
+    COUNTS_BROADCAST = 0,
+    COUNTS_COMMAND = 0,
+    COUNTS_SURVEY = 0,
+    COUNTS_DEFAULT = 0,
+    COUNTS_POLL = 0,
+    COUNTS_POLL_WAIT = 0,
+    COUNTS_POLL_CYCLE = 0,
+    COUNTS_ITEMS = 1,
+    COUNTS_RECOVERED = 1,
+};
+
 const struct hist_family hist_families[] = {
 #define HIST_FAMILY(id, name_, label_, fixed_, bounds, help_) \
     {.name = (name_), \
@@ -209,7 +295,8 @@ const struct hist_family hist_families[] = {
      .first = HIST_##id, \
      .label = {LABEL_##label_##_LEN, write_##label_}, \
      .buckets = buckets_##bounds, \
-     .buckets_len = sizeof(buckets_##bounds) / sizeof(buckets_##bounds[0])},
+     .buckets_len = sizeof(buckets_##bounds) / sizeof(buckets_##bounds[0]), \
+     .are_counts = COUNTS_##bounds},
     HIST_TABLE(HIST_FAMILY)
 #undef HIST_FAMILY
 };

@@ -14,7 +14,9 @@
 #include "codec/api.h"
 #include "codec/client.h"
 #include "shards/actions.h"
+#include "shards/client_names.h"
 #include "shards/frame_types.h"
+#include "shards/http_requests.h"
 #include "shards/proxy_uses.h"
 #include "shards/transport.h"
 
@@ -40,8 +42,13 @@ enum {
     LABEL_API_METHOD_LEN = API_METHOD_COUNT + 1,
     LABEL_ACTION_LEN = ACTIONS,
     LABEL_PROXY_USE_LEN = PROXY_USES_MAX,
+    LABEL_POLL_PROXY_LEN = PROXY_USES_MAX,
     LABEL_TRIGGER_LEN = POLL_TRIGGERS,
     LABEL_POLLED_LEN = POLL_RESULTS,
+    LABEL_CLIENT_LEN = CLIENT_LABELS,
+    LABEL_CLIENT_NAME_LEN = CLIENT_NAMES,
+    LABEL_HTTP_PATH_LEN = HTTP_PATHS,
+    LABEL_HTTP_ANSWER_LEN = HTTP_ANSWERS,
     LABEL_YES_RECOVERED_LEN = 2,
     LABEL_YES_PUBLICATIONS_LEN = 2,
 };
@@ -50,10 +57,16 @@ enum {
 
 /* X(id, name, label, label, labels that are always the same, kind, help) */
 #define FAMILY_TABLE(X) \
-    X(ACCEPTED, "client_connections_accepted", TRANSPORT, NONE, WITH_CLIENT, COUNTER, \
+    X(ACCEPTED, "client_connections_accepted", TRANSPORT, CLIENT, WITH_ACCEPT, COUNTER, \
       "Sessions that were accepted.") \
-    X(INFLIGHT, "client_connections_inflight", TRANSPORT, NONE, WITH_CLIENT, GAUGE, \
+    X(INFLIGHT, "client_connections_inflight", TRANSPORT, CLIENT, WITH_ACCEPT, GAUGE, \
       "Sessions that are connected.") \
+    X(SUBSCRIBED, "client_subscriptions_accepted", CLIENT_NAME, NONE, WITH_NAMESPACE, COUNTER, \
+      "Subscriptions that were made.") \
+    X(SUBSCRIPTIONS, "client_subscriptions_inflight", CLIENT_NAME, NONE, WITH_NAMESPACE, GAUGE, \
+      "Subscriptions of sessions.") \
+    X(HTTP_REQUEST, "node_incoming_http_requests_total", HTTP_PATH, HTTP_ANSWER, "", COUNTER, \
+      "HTTP requests that were answered.") \
     X(TRANSPORT_SENT, "transport_messages_sent", TRANSPORT, FRAME, WITH_NAMESPACE, COUNTER, \
       "Messages put on transports.") \
     X(TRANSPORT_SENT_SIZE, "transport_messages_sent_size", TRANSPORT, FRAME, WITH_NAMESPACE, \
@@ -81,7 +94,7 @@ enum {
     X(PROXY_ERROR, "proxy_errors", PROXY_USE, NONE, "protocol=\"http\"", COUNTER, \
       "Requests of proxies that were not decided.")
 
-#define WITH_CLIENT "accept_protocol=\"\",client_name=\"\",client_version=\"\""
+#define WITH_ACCEPT "accept_protocol=\"\""
 
 /* X(id, name, label, labels that are always the same, buckets, help). Of a name with `_histogram`
  * there is a summary too, without it. */
@@ -98,10 +111,19 @@ enum {
       "Questions to all shards of all nodes.") \
     X(API, "api_command_duration_seconds_histogram", API_METHOD, "protocol=\"http\"", DEFAULT, \
       "Calls of the server API.") \
-    X(POLL, "shared_poll_handler_duration_seconds", TRIGGER, WITH_NAMESPACE, DEFAULT, \
+    X(POLL, "shared_poll_handler_duration_seconds", TRIGGER, WITH_NAMESPACE, POLL, \
       "Polls of keys that clients track.") \
-    X(POLL_WAIT, "shared_poll_sem_wait_duration_seconds", TRIGGER, WITH_NAMESPACE, DEFAULT, \
+    X(POLL_WAIT, "shared_poll_sem_wait_duration_seconds", TRIGGER, WITH_NAMESPACE, POLL_WAIT, \
       "From when keys are due to their poll.") \
+    X(POLL_CYCLE, "shared_poll_cycle_duration_seconds", NONE, WITH_NAMESPACE, POLL_CYCLE, \
+      "From the first poll of all keys of a channel to the last answer.") \
+    X(POLL_CYCLE_WORK, "shared_poll_cycle_work_duration_seconds", NONE, WITH_NAMESPACE, \
+      POLL_CYCLE, "The same without the time over which polls are spread.") \
+    X(POLL_ASKED, "shared_poll_proxy_request_items", POLL_PROXY, "", ITEMS, "Keys of a poll.") \
+    X(POLL_ANSWERED, "shared_poll_proxy_response_items", POLL_PROXY, "", ITEMS, \
+      "Keys of the answer to a poll.") \
+    X(RECOVERED, "client_recovered_publications", NONE, WITH_NAMESPACE, RECOVERED, \
+      "Publications that a subscriber missed and was given.") \
     X(PROXY, "proxy_duration_seconds_histogram", PROXY_USE, "protocol=\"http\"", DEFAULT, \
       "Requests of proxies.")
 
@@ -151,11 +173,12 @@ struct hist_family {
     struct label label;
     const struct hist_bucket *buckets;
     size_t buckets_len;
+    bool are_counts; /* Not times. */
 };
 
 struct hist_bucket {
-    const char *text; /* Seconds. */
-    uint64_t ns;
+    const char *text; /* Seconds, or a count. */
+    uint64_t ns;      /* Or a count. */
 };
 
 extern const struct counter_family counter_families[];

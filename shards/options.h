@@ -405,8 +405,10 @@ struct node_options {
     bool health_enabled;
     const char *health_handler_prefix; /* "/health" */
     bool prometheus_enabled;
-    const char *prometheus_handler_prefix; /* "/metrics" */
-    const char *metrics_prefix;            /* "roost": before each metric's name. */
+    const char *prometheus_handler_prefix;      /* "/metrics" */
+    const char *metrics_prefix;                 /* "roost": before each metric's name. */
+    const char *const *additional_client_names; /* That metrics tell apart (client_names.h). */
+    size_t additional_client_names_len;
 
     const char *shared_poll_hmac_secret_key; /* Of the signatures of keys; "": none. */
     const char *shared_poll_hmac_previous_secret_key;

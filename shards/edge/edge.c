@@ -156,7 +156,7 @@ struct edge *edge_create(struct actors *actors)
     edge->users = map_create(key_of_user, random);
     edge->filters = filters_create(random);
     edge->revocations = revocations_create(REVOCATIONS_MAX, random);
-    edge->apps = apps_create(random);
+    edge->apps = apps_create(random, edge->options);
     edge->emulated = map_create(key_of_fallback, random);
     edge->ping_step_ms = ping_step_ms(actors->options->client.ping_interval_ms);
     edge->scratch = malloc(EDGE_SCRATCH_SIZE);

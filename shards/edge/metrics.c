@@ -136,7 +136,8 @@ static bool write_labels(struct writer *out, const struct node *node,
     return true;
 }
 
-/* Of families with two labels what is not zero: most combinations never are. */
+/* Of families with two labels what is not zero: most combinations never are. A gauge shows the
+ * first combination of each, so that it is there when all are 0. */
 static void write_family(struct metrics *to, const struct node *node,
                          const struct counter_family *family)
 {
@@ -147,7 +148,8 @@ static void write_family(struct metrics *to, const struct node *node,
         const uint32_t values[2] = {i / stride, i % stride};
         uint8_t room[LABELS_LEN_MAX];
         struct writer labels = writer_of(room, sizeof(room));
-        if ((stride > 1 && value == 0) || !write_labels(&labels, node, family, values)) {
+        const bool is_shown = stride == 1 || value != 0 || (family->is_gauge && values[1] == 0);
+        if (!is_shown || !write_labels(&labels, node, family, values)) {
             continue;
         }
         if (!has_header) {
@@ -190,7 +192,12 @@ static void put_sum_and_count(struct metrics *to, const struct hist_view *view)
     const char *end = view->family->fixed[0] == '\0' && span_is_empty(view->labels) ? " " : "} ";
     begin_sample(to, view->name, "_sum", view->family->fixed, view->labels);
     put_text(to->out, end);
-    put_seconds(to->out, hist_sum(view->hist));
+    if (view->family->are_counts) {
+        writer_put_u64(to->out, hist_sum(view->hist));
+        writer_put_byte(to->out, '\n');
+    } else {
+        put_seconds(to->out, hist_sum(view->hist));
+    }
     begin_sample(to, view->name, "_count", view->family->fixed, view->labels);
     put_text(to->out, end);
     writer_put_u64(to->out, hist_count(view->hist));
@@ -340,12 +347,6 @@ void metrics_write_prometheus(struct writer *out, const struct node *node, int64
     put_sample(&to, "node_num_shards", "", node->shards);
     put_header(&to, "node_uptime_seconds", "Since the node started.", "gauge");
     put_sample(&to, "node_uptime_seconds", "", up_ms > 0 ? (uint64_t)up_ms / 1000 : 0);
-    put_header(&to, "client_subscriptions_inflight", "Subscriptions of sessions.", "gauge");
-    put_sample(&to, "client_subscriptions_inflight", "client_name=\"\"," WITH_NAMESPACE,
-               node_sum(node, COUNTER_NUM_SUBSCRIPTIONS));
-    put_header(&to, "client_subscriptions_accepted", "Subscriptions that were made.", "counter");
-    put_sample(&to, "client_subscriptions_accepted", "client_name=\"\"," WITH_NAMESPACE,
-               node_sum(node, COUNTER_OF(ACTION, ACTION_ADD_SUBSCRIPTION, 0)));
     put_header(&to, "node_client_connection_limit", "Peers beyond client.connection_limit.",
                "counter");
     put_sample(&to, "node_client_connection_limit", "",

@@ -113,6 +113,8 @@ static void hub_forget(struct edge *edge, struct session *session,
     session->subscription_count--;
     actors_gauge_add(edge->actors, COUNTER_NUM_SUBSCRIPTIONS, -1);
     actors_count_action(edge->actors, ACTION_REMOVE_SUBSCRIPTION);
+    const uint32_t name = client_label_name(apps_label(edge->apps, session->app));
+    actors_gauge_add(edge->actors, COUNTER_OF(SUBSCRIPTIONS, name, 0), -1);
     grant_free(edge, subscription->grant);
     pool_put(edge->subscriptions, handle);
     if (channel->subscribers.count == 0) {
@@ -161,6 +163,9 @@ static struct subscription *hub_make(struct edge *edge, struct session *session,
     session->subscription_count++;
     actors_gauge_add(edge->actors, COUNTER_NUM_SUBSCRIPTIONS, 1);
     actors_count_action(edge->actors, ACTION_ADD_SUBSCRIPTION);
+    const uint32_t name = client_label_name(apps_label(edge->apps, session->app));
+    actors_count(edge->actors, COUNTER_OF(SUBSCRIBED, name, 0));
+    actors_gauge_add(edge->actors, COUNTER_OF(SUBSCRIPTIONS, name, 0), 1);
     if (request->expire_at_s != 0) {
         session->has_expiring_subscriptions = true;
         connection_schedule(edge, session->conn);

@@ -194,6 +194,9 @@ void streams_count_recovery(struct edge *edge, uint32_t flags, size_t publicatio
     if ((flags & SUBSCRIBE_RECOVER) != 0) {
         actors_count(edge->actors,
                      COUNTER_OF(RECOVERS, (flags & SUBSCRIBED_RECOVERED) != 0, publications > 0));
+        if ((flags & SUBSCRIBED_RECOVERED) != 0) {
+            hist_record(edge->shard->stats->hists[HIST_RECOVERED], publications);
+        }
     }
 }
 

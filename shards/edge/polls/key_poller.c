@@ -118,17 +118,21 @@ struct polled_channel *key_poller_find(const struct edge *edge, struct span chan
 
 static void channel_on_timer(struct timer *timer, void *context);
 
+/* In how many each key has its turn. */
+static uint64_t batches_of(const struct polled_channel *channel)
+{
+    const uint64_t batch = channel->options->refresh_batch_size;
+    return (map_count(channel->keys) + batch - 1) / batch;
+}
+
 /* The time between two batches, so that each key has its turn once in an interval. */
 static void channel_schedule(struct polled_channel *channel)
 {
     const struct shared_poll_options *options = channel->options;
     struct shard *shard = channel->poller->edge->shard;
-    const uint64_t keys = map_count(channel->keys);
-    const uint64_t batch = options->refresh_batch_size;
-    uint64_t in_ms = options->channel_shutdown_delay_ms;
-    if (keys > 0) {
-        in_ms = options->refresh_interval_ms / ((keys + batch - 1) / batch);
-    }
+    const uint64_t batches = batches_of(channel);
+    const uint64_t in_ms =
+        batches == 0 ? options->channel_shutdown_delay_ms : options->refresh_interval_ms / batches;
     timer_set(shard->timers, &channel->timer, shard->now_ms + (in_ms == 0 ? 1 : in_ms),
               channel_on_timer);
 }
@@ -151,6 +155,19 @@ static void channel_take_turn(struct polled_channel *channel)
     }
 }
 
+/* A cycle is as many turns as there are batches; metrics want its time. */
+static void channel_count_turn(struct polled_channel *channel)
+{
+    const uint64_t now_ns = channel->poller->edge->shard->now_ns;
+    if (channel->cycle_turns_left == 0) {
+        channel->cycle_turns_left = batches_of(channel);
+        channel->cycle_since_ns = now_ns;
+    }
+    channel->cycle_turns_left--;
+    channel->cycle_ends = channel->cycle_turns_left == 0;
+    channel->cycle_spread_ns = now_ns - channel->cycle_since_ns;
+}
+
 static void channel_on_timer(struct timer *timer, void *context)
 {
     struct polled_channel *channel = CONTAINER_OF(timer, struct polled_channel, timer);
@@ -159,6 +176,7 @@ static void channel_on_timer(struct timer *timer, void *context)
         channel_free(channel);
         return;
     }
+    channel_count_turn(channel);
     channel_take_turn(channel);
     key_poller_begin(channel);
     channel_schedule(channel);
@@ -450,6 +468,12 @@ static bool begin_poll(struct polled_channel *channel, struct key_poll *poll)
     hist_record(edge->shard->stats->hists[HIST_POLL_WAIT + poll->trigger],
                 edge->shard->now_ns - channel->due_since_ns);
     actors_count_many(edge->actors, COUNTER_OF(POLL_ITEMS, poll->trigger, POLL_POLLED), len);
+    hist_record(edge->shard->stats->hists[HIST_POLL_ASKED + key_poller_use(channel)], len);
+    if (channel->cycle_ends && list_is_empty(&channel->due)) {
+        channel->cycle_ends = false;
+        poll->cycle_since_ns = channel->cycle_since_ns;
+        poll->cycle_spread_ns = channel->cycle_spread_ns;
+    }
     return true;
 }
 
@@ -470,6 +494,7 @@ void key_poller_begin(struct polled_channel *channel)
         poll->channel = channel;
         poll->request = POOL_HANDLE_NONE;
         poll->started_ns = edge->shard->now_ns;
+        poll->cycle_since_ns = 0;
         poll->trigger = channel->trigger;
         list_init(&poll->keys);
         list_append(&channel->polls, &poll->link);

@@ -182,10 +182,10 @@ static void take_item(struct polled_channel *channel, const struct proxy_poll_it
 {
     struct polled_key *key = map_find(channel->keys, item->key.at, item->key.len);
     const struct polled_news news = {.data = item->data, .version = item->version};
+    counts->items++;
     if (key == NULL) {
         return;
     }
-    counts->items++;
     if (item->removed) {
         counts->removed++;
         key_poller_take_removal(key);
@@ -251,6 +251,20 @@ static void count_failure(struct edge *edge, const struct key_poll *poll, const 
         poll->channel->options->proxy->name, reason);
 }
 
+static void count_times(struct edge *edge, const struct key_poll *poll)
+{
+    struct hist *const *hists = edge->shard->stats->hists;
+    const uint64_t now_ns = edge->shard->now_ns;
+    const uint64_t taken_ns = now_ns - poll->started_ns;
+    hist_record(hists[HIST_POLL + poll->trigger], taken_ns);
+    hist_record(hists[HIST_PROXY + key_poller_use(poll->channel)], taken_ns);
+    if (poll->cycle_since_ns != 0) {
+        const uint64_t cycle_ns = now_ns - poll->cycle_since_ns;
+        hist_record(hists[HIST_POLL_CYCLE], cycle_ns);
+        hist_record(hists[HIST_POLL_CYCLE_WORK], cycle_ns - poll->cycle_spread_ns);
+    }
+}
+
 void key_poller_on_answer(struct edge *edge, uint32_t handle, const struct backend_answer *answer)
 {
     struct key_poller *poller = edge->key_poller;
@@ -260,9 +274,7 @@ void key_poller_on_answer(struct edge *edge, uint32_t handle, const struct backe
     }
     const char *fault = outcome_text(answer);
     struct counts counts = {0};
-    const uint64_t taken_ns = edge->shard->now_ns - poll->started_ns;
-    hist_record(edge->shard->stats->hists[HIST_POLL + poll->trigger], taken_ns);
-    hist_record(edge->shard->stats->hists[HIST_PROXY + key_poller_use(poll->channel)], taken_ns);
+    count_times(edge, poll);
     if (fault == NULL) {
         uint8_t *room = malloc(answer->body.len + 1);
         struct scratch scratch = scratch_of(room, room == NULL ? 0 : answer->body.len);
@@ -272,6 +284,9 @@ void key_poller_on_answer(struct edge *edge, uint32_t handle, const struct backe
     }
     if (fault != NULL) {
         count_failure(edge, poll, fault);
+    } else {
+        hist_record(edge->shard->stats->hists[HIST_POLL_ANSWERED + key_poller_use(poll->channel)],
+                    counts.items);
     }
     count_items(edge, poll->trigger, &counts);
     key_poller_end_poll(poll);

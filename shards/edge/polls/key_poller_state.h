@@ -30,6 +30,10 @@ struct polled_channel {
     struct timer timer;  /* The next batch is due, or (without keys) it is forgotten. */
     struct buf *epoch;   /* NULL: "". */
     uint64_t due_since_ns;
+    uint64_t cycle_since_ns;  /* The first turn of those in which each key has one; */
+    uint64_t cycle_spread_ns; /* from it to the last, */
+    uint64_t cycle_turns_left;
+    bool cycle_ends;             /* whose polls are not begun yet. */
     uint32_t shards[SHARDS_MAX]; /* How many of its keys each wants. */
     bool has_epoch;              /* Something has been said of it. */
     enum poll_trigger trigger;   /* Of what is due: something of it has just come, or not. */
@@ -54,6 +58,8 @@ struct key_poll {
     struct list link; /* In the channel. */
     struct list keys;
     uint64_t started_ns;
+    uint64_t cycle_since_ns; /* The last of a cycle; 0: it is not. */
+    uint64_t cycle_spread_ns;
     uint32_t handle;
     uint32_t request;
     enum poll_trigger trigger;

@@ -10,12 +10,14 @@
 struct app {
     uint32_t number;
     uint32_t count;
+    uint32_t label;
     size_t name_len;
     size_t len;
     uint8_t text[]; /* The length of the name in two bytes, name, version. */
 };
 
 struct apps {
+    const struct node_options *options;
     struct map *by_text;
     struct app **by_number; /* [APPS_MAX + 1]; made with the first. */
     uint32_t free_from;     /* No number below it is free. */
@@ -29,13 +31,14 @@ static struct map_key key_of_app(const void *object)
     return (struct map_key){app->text, app->len};
 }
 
-struct apps *apps_create(struct random *random)
+struct apps *apps_create(struct random *random, const struct node_options *options)
 {
     struct apps *apps = calloc(1, sizeof(*apps));
     if (apps == NULL) {
         return NULL;
     }
-    apps->free_from = 1;
+    apps->options = options;
+    apps->free_from = CLIENT_LABELS;
     apps->by_text = map_create(key_of_app, random);
     if (apps->by_text == NULL) {
         free(apps);
@@ -49,7 +52,7 @@ void apps_destroy(struct apps *apps)
     if (apps == NULL) {
         return;
     }
-    for (uint32_t i = 1; apps->by_number != NULL && i <= APPS_MAX; i++) {
+    for (uint32_t i = CLIENT_LABELS; apps->by_number != NULL && i <= APPS_MAX; i++) {
         free(apps->by_number[i]);
     }
     free(apps->by_number);
@@ -57,6 +60,7 @@ void apps_destroy(struct apps *apps)
     free(apps);
 }
 
+/* 0: there are too many, or memory is out. */
 static uint32_t add(struct apps *apps, const uint8_t *text, size_t len, size_t name_len)
 {
     if (apps->by_number == NULL) {
@@ -86,9 +90,10 @@ uint32_t apps_take(struct apps *apps, struct span name, struct span version)
 {
     uint8_t text[HEAD_LEN + APP_TEXT_LEN_MAX];
     const size_t len = HEAD_LEN + name.len + version.len;
-    if ((span_is_empty(name) && span_is_empty(version)) || name.len > APP_TEXT_LEN_MAX ||
-        version.len > APP_TEXT_LEN_MAX || len > sizeof(text)) {
-        return 0;
+    const uint32_t label = client_label_of(apps->options, name, version);
+    if (label == 0 || name.len > APP_TEXT_LEN_MAX || version.len > APP_TEXT_LEN_MAX ||
+        len > sizeof(text)) {
+        return label;
     }
     text[0] = (uint8_t)(name.len >> 8);
     text[1] = (uint8_t)(name.len & 0xff);
@@ -100,7 +105,12 @@ uint32_t apps_take(struct apps *apps, struct span name, struct span version)
     }
     struct app *app = map_find(apps->by_text, text, len);
     if (app == NULL) {
-        return add(apps, text, len, name.len);
+        const uint32_t number = add(apps, text, len, name.len);
+        if (number == 0) {
+            return label;
+        }
+        apps->by_number[number]->label = label;
+        return number;
     }
     app->count++;
     return app->number;
@@ -108,7 +118,7 @@ uint32_t apps_take(struct apps *apps, struct span name, struct span version)
 
 void apps_put(struct apps *apps, uint32_t number)
 {
-    if (number == 0 || --apps->by_number[number]->count > 0) {
+    if (number < CLIENT_LABELS || --apps->by_number[number]->count > 0) {
         return;
     }
     map_remove(apps->by_text, apps->by_number[number]);
@@ -121,10 +131,15 @@ void apps_get(const struct apps *apps, uint32_t number, struct span *name, struc
 {
     *name = SPAN_EMPTY;
     *version = SPAN_EMPTY;
-    if (number != 0) {
+    if (number >= CLIENT_LABELS) {
         const struct app *app = apps->by_number[number];
         *name = span_of(app->text + HEAD_LEN, app->name_len);
         *version =
             span_of(app->text + HEAD_LEN + app->name_len, app->len - HEAD_LEN - app->name_len);
     }
+}
+
+uint32_t apps_label(const struct apps *apps, uint32_t number)
+{
+    return number < CLIENT_LABELS ? number : apps->by_number[number]->label;
 }

@@ -121,9 +121,10 @@ void session_on_connected(struct edge *edge, struct session *session, uint32_t c
     }
     const enum transport transport = connection_transport(session->conn);
     const struct transport_shape *shape = &transport_shapes[transport];
-    actors_count(edge->actors, COUNTER_OF(ACCEPTED, transport, 0));
+    const uint32_t client = apps_label(edge->apps, session->app);
+    actors_count(edge->actors, COUNTER_OF(ACCEPTED, transport, client));
     actors_count_action(edge->actors, ACTION_ADD_CLIENT);
-    actors_gauge_add(edge->actors, COUNTER_OF(INFLIGHT, transport, 0), 1);
+    actors_gauge_add(edge->actors, COUNTER_OF(INFLIGHT, transport, client), 1);
     actors_gauge_add(edge->actors, COUNTER_NUM_CLIENTS, 1);
     if (span_is_empty(session_user(session))) {
         actors_gauge_add(edge->actors, COUNTER_NUM_ANONYMOUS, 1);
@@ -194,6 +195,19 @@ struct span session_name(const struct session *session, char text[CLIENT_ID_TEXT
     return span_of(text, CLIENT_ID_TEXT_LEN);
 }
 
+/* Nobody is connected by it any more. */
+static void session_count_end(struct edge *edge, struct session *session, enum transport transport)
+{
+    const uint32_t client = apps_label(edge->apps, session->app);
+    session->state = SESSION_REFUSED;
+    actors_gauge_add(edge->actors, COUNTER_NUM_CLIENTS, -1);
+    actors_count_action(edge->actors, ACTION_REMOVE_CLIENT);
+    actors_gauge_add(edge->actors, COUNTER_OF(INFLIGHT, transport, client), -1);
+    if (span_is_empty(session_user(session))) {
+        actors_gauge_add(edge->actors, COUNTER_NUM_ANONYMOUS, -1);
+    }
+}
+
 void session_close(struct edge *edge, struct session *session)
 {
     proxy_cancel(edge, session);
@@ -203,6 +217,9 @@ void session_close(struct edge *edge, struct session *session)
     if (transport_shapes[transport].is_emulated) {
         emulation_leave(edge, session);
     }
+    if (session->state == SESSION_CONNECTED) {
+        session_count_end(edge, session, transport);
+    }
     session->conn = NULL;
     map_catch_ups_end(edge, session);
     struct subscription *subscription;
@@ -211,14 +228,6 @@ void session_close(struct edge *edge, struct session *session)
     }
     if (session->awaits_directory && !edge->is_ending) {
         return; /* The directory may be about to register it: its answer ends the session. */
-    }
-    if (session->state == SESSION_CONNECTED) {
-        actors_gauge_add(edge->actors, COUNTER_NUM_CLIENTS, -1);
-        actors_count_action(edge->actors, ACTION_REMOVE_CLIENT);
-        actors_gauge_add(edge->actors, COUNTER_OF(INFLIGHT, transport, 0), -1);
-        if (span_is_empty(session_user(session))) {
-            actors_gauge_add(edge->actors, COUNTER_NUM_ANONYMOUS, -1);
-        }
     }
     session_leave_directory(edge, session);
     session_free(edge, session);

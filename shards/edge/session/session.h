@@ -70,7 +70,7 @@ struct session {
     uint32_t map_catch_ups;  /* The same of maps that it is on its way to follow. */
     uint32_t in_flight : 10; /* Commands that homes have not answered yet. */
     uint32_t state : 2;      /* enum session_state */
-    uint32_t app : APP_BITS; /* What its client is (apps.h); 0: it did not say. */
+    uint32_t app : APP_BITS; /* What its client is (apps.h). */
     bool owes_pong : 1;
     bool is_in_directory : 1;  /* USER_REMOVE is owed when it ends. */
     bool awaits_directory : 1; /* USER_ADDED is to come. */

@@ -62,7 +62,10 @@ struct connection {
     struct receive *receive; /* Unfinished input; NULL while there is none. */
     union {
         struct session *session; /* SESSION only. */
-        uint32_t call;           /* HTTP_CALL only. */
+        struct {
+            uint32_t call;      /* HTTP_CALL only. */
+            uint16_t requested; /* HTTP, from the head to the answer; see http_count_answer. */
+        };
     };
     union {
         struct websocket_decoder decoder;

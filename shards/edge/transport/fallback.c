@@ -110,6 +110,7 @@ static bool put_head(struct edge *edge, struct connection *conn,
     uint8_t cors_room[CORS_LEN_MAX];
     const enum transport transport = connection_transport(conn);
     struct writer head = writer_of(room, sizeof(room));
+    http_count_answer(edge, conn, 200);
     http1_write_status(&head, 200);
     (void)!http1_write_header(&head, SPAN_LITERAL("Content-Type"),
                               span_of_text(content_type_of(transport, connection_protocol(conn))));
@@ -165,7 +166,6 @@ static void open_stream(struct edge *edge, struct connection *conn,
         span_equal_ignore_case(type, SPAN_LITERAL("application/octet-stream"))) {
         conn->flags |= CONNECTION_PROTOBUF;
     }
-    conn->session = NULL;
     if (!make_fallback(edge, conn, transport) || !put_head(edge, conn, request) ||
         !make_session(edge, conn, request)) {
         actors_count(edge->actors, COUNTER_REFUSED_MEMORY);

@@ -11,6 +11,7 @@
 #include "shards/edge/transport/emulation.h"
 #include "shards/edge/health.h"
 #include "shards/edge/metrics.h"
+#include "shards/edge/transport/route.h"
 #include "shards/edge/transport/uni.h"
 #include "shards/edge/transport/upgrade.h"
 
@@ -18,6 +19,18 @@
 enum { RESPONSE_HEAD_MAX = 2048 };
 
 /* ---- responses ---- */
+
+static_assert(HTTP_PATHS * HTTP_METHODS < UINT16_MAX, "a request is a number, 0 is none");
+
+void http_count_answer(struct edge *edge, struct connection *conn, unsigned status)
+{
+    if (conn->requested != 0) {
+        const uint32_t path = (conn->requested - 1u) / HTTP_METHODS;
+        const enum http1_method method = (enum http1_method)((conn->requested - 1u) % HTTP_METHODS);
+        conn->requested = 0;
+        actors_count(edge->actors, COUNTER_OF(HTTP_REQUEST, path, http_answer_of(method, status)));
+    }
+}
 
 void http_end_keep_alive(struct connection *conn)
 {
@@ -29,6 +42,7 @@ void http_respond(struct edge *edge, struct connection *conn, const struct http_
     uint8_t room[RESPONSE_HEAD_MAX];
     struct writer head = writer_of(room, sizeof(room));
     const bool keeps = (conn->flags & CONNECTION_KEEP_ALIVE) != 0 && !edge->stop_seen;
+    http_count_answer(edge, conn, response->status);
     http1_write_status(&head, response->status);
     if (response->content_type != NULL) {
         (void)!http1_write_header(&head, SPAN_LITERAL("Content-Type"),
@@ -126,117 +140,6 @@ static void http_respond_file(struct edge *edge, struct connection *conn,
                      .body = span_of(file->bytes, file->len)});
 }
 
-/* ---- routing ---- */
-
-enum route {
-    ROUTE_NONE,
-    ROUTE_WEBSOCKET,
-    ROUTE_TRANSPORT,
-    ROUTE_EMULATION,
-    ROUTE_INIT,
-    ROUTE_ECHO,
-    ROUTE_API,
-    ROUTE_HEALTH,
-    ROUTE_METRICS,
-    ROUTE_SHARDS,
-    ROUTE_NODES,
-    ROUTE_WEB,
-};
-
-static bool path_is(struct span path, const char *wanted)
-{
-    return span_equal(path, span_of_text(wanted));
-}
-
-/* `<prefix>/<method>`; *method is what follows. */
-static bool path_is_api(const struct node_options *options, struct span path, struct span *method)
-{
-    const struct span prefix = span_of_text(options->http_api.handler_prefix);
-    if (options->http_api.disabled || !span_starts_with(path, prefix)) {
-        return false;
-    }
-    const struct span rest = span_skip(path, prefix.len);
-    if (!span_is_empty(rest) && rest.at[0] != '/') {
-        return false;
-    }
-    *method = span_skip(rest, 1);
-    return true;
-}
-
-static const struct web_file *find_web_file(const struct node_options *options, struct span path)
-{
-    for (size_t i = 0; i < options->web_files_len; i++) {
-        if (path_is(path, options->web_files[i].path)) {
-            return &options->web_files[i];
-        }
-    }
-    return NULL;
-}
-
-/* TRANSPORTS: it is that of none which is served. */
-static enum transport find_transport(const struct node_options *options, struct span path)
-{
-    for (uint32_t i = TRANSPORT_WEBSOCKET + 1; i < TRANSPORTS; i++) {
-        if (options->transports[i].enabled &&
-            path_is(path, options->transports[i].handler_prefix)) {
-            return (enum transport)i;
-        }
-    }
-    return TRANSPORTS;
-}
-
-static bool path_is_emulation(const struct node_options *options, struct span path)
-{
-    return (options->transports[TRANSPORT_HTTP_STREAM].enabled ||
-            options->transports[TRANSPORT_SSE].enabled) &&
-           path_is(path, options->emulation.handler_prefix);
-}
-
-static enum route route_of(const struct node_options *options, struct span path,
-                           struct span *api_method)
-{
-    if (!options->websocket.disabled && path_is(path, options->websocket.handler_prefix)) {
-        return ROUTE_WEBSOCKET;
-    }
-    if (path_is_emulation(options, path)) {
-        return ROUTE_EMULATION;
-    }
-    if (find_transport(options, path) != TRANSPORTS) {
-        return ROUTE_TRANSPORT;
-    }
-    if (options->init_enabled && path_is(path, options->init_handler_prefix)) {
-        return ROUTE_INIT;
-    }
-    if (options->echo.enabled && path_is(path, options->echo.path)) {
-        return ROUTE_ECHO;
-    }
-    if (path_is_api(options, path, api_method)) {
-        return ROUTE_API;
-    }
-    if (options->health_enabled && path_is(path, options->health_handler_prefix)) {
-        return ROUTE_HEALTH;
-    }
-    if (options->prometheus_enabled && path_is(path, options->prometheus_handler_prefix)) {
-        return ROUTE_METRICS;
-    }
-    if (options->web_files_len > 0 && path_is(path, "/demo/shards")) {
-        return ROUTE_SHARDS;
-    }
-    if (options->web_files_len > 0 && path_is(path, "/demo/nodes")) {
-        return ROUTE_NODES;
-    }
-    return find_web_file(options, path) == NULL ? ROUTE_NONE : ROUTE_WEB;
-}
-
-static const enum counter route_counters[] = {
-    [ROUTE_NONE] = COUNTER_HTTP_OTHER,    [ROUTE_WEBSOCKET] = COUNTER_HTTP_WEBSOCKET,
-    [ROUTE_ECHO] = COUNTER_HTTP_ECHO,     [ROUTE_API] = COUNTER_HTTP_API,
-    [ROUTE_HEALTH] = COUNTER_HTTP_HEALTH, [ROUTE_METRICS] = COUNTER_HTTP_METRICS,
-    [ROUTE_SHARDS] = COUNTER_HTTP_WEB,    [ROUTE_NODES] = COUNTER_HTTP_WEB,
-    [ROUTE_WEB] = COUNTER_HTTP_WEB,       [ROUTE_EMULATION] = COUNTER_HTTP_EMULATION,
-    [ROUTE_INIT] = COUNTER_HTTP_INIT,
-};
-
 void http_respond_method_not_allowed(struct edge *edge, struct connection *conn, const char *allow)
 {
     uint8_t room[64];
@@ -308,6 +211,8 @@ void http_take_kept_head(struct edge *edge, struct connection *conn, struct byte
     BUG_IF(http1_parse_request(span_of(head->at, head->len), &progress, request) != HTTP1_DONE);
 }
 
+/* ---- routing ---- */
+
 /* The head of an API call is judged before a byte of its body is taken. */
 static void http_begin_api(struct edge *edge, struct connection *conn,
                            const struct http1_request *request, struct span method_name)
@@ -367,8 +272,7 @@ static void http_begin_nodes(struct edge *edge, struct connection *conn)
 static void http_begin_transport(struct edge *edge, struct connection *conn,
                                  const struct http1_request *request)
 {
-    const enum transport transport = find_transport(edge->options, request->path);
-    actors_count(edge->actors, counter_of_transport(COUNTER_HTTP_WEBSOCKET, transport));
+    const enum transport transport = route_transport(edge->options, request->path);
     if (transport == TRANSPORT_UNI_WEBSOCKET) {
         uni_upgrade(edge, conn, request);
     } else {
@@ -393,11 +297,12 @@ static void http_route(struct edge *edge, struct connection *conn,
 {
     struct span api_method = SPAN_EMPTY;
     const enum route route = route_of(edge->options, request->path, &api_method);
+    const enum http_path path = route_path(edge->options, request, route, api_method);
+    conn->requested = (uint16_t)(1 + (uint32_t)path * HTTP_METHODS + (uint32_t)request->method);
     if (route == ROUTE_TRANSPORT) {
         http_begin_transport(edge, conn, request);
         return;
     }
-    actors_count(edge->actors, route_counters[route]);
     if (route == ROUTE_WEBSOCKET || route == ROUTE_ECHO) {
         upgrade_to_websocket(edge, conn, request,
                              route == ROUTE_ECHO ? CONNECTION_ECHO : CONNECTION_SESSION,
@@ -440,7 +345,7 @@ static void http_route(struct edge *edge, struct connection *conn,
     } else if (route == ROUTE_SHARDS) {
         http_respond_written(edge, conn, "application/json", write_shards, edge);
     } else {
-        http_respond_file(edge, conn, find_web_file(edge->options, request->path));
+        http_respond_file(edge, conn, route_web_file(edge->options, request->path));
     }
 }
 
@@ -469,6 +374,7 @@ uint8_t *http_take_head(struct edge *edge, struct connection *conn, uint8_t *at,
     *progress = (struct http1_progress){0};
     if (result != HTTP1_DONE) {
         actors_count(edge->actors, COUNTER_REFUSED_HEAD_INVALID);
+        conn->requested = 0;
         conn->flags |= CONNECTION_FAILED;
         conn->flags &= (uint16_t)~CONNECTION_IS_HEAD; /* That was the request before. */
         http_respond_error(edge, conn, http1_result_status(result), http1_result_text(result));

@@ -16,6 +16,9 @@ struct http_response {
     struct span body;
 };
 
+/* A request has its answer: metrics count it, once. */
+void http_count_answer(struct edge *edge, struct connection *conn, unsigned status);
+
 /* Queues a response; then the connection waits for the next request, or ends when it may not be
  * kept. */
 void http_respond(struct edge *edge, struct connection *conn, const struct http_response *response);

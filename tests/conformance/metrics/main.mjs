@@ -28,6 +28,7 @@ const METRICS = {
   node_broadcast_duration_seconds: ['histogram', `${NAMESPACE} type`],
   node_tags_filter_dropped_publications: ['counter', NAMESPACE],
   node_client_connection_limit: ['counter', ''],
+  node_incoming_http_requests_total: ['counter', 'method path status'],
   client_connections_inflight: ['gauge', CLIENT],
   client_connections_accepted: ['counter', CLIENT],
   client_subscriptions_inflight: ['gauge', `${NAMESPACE} client_name`],
@@ -38,6 +39,7 @@ const METRICS = {
   client_num_server_disconnects: ['counter', 'code'],
   client_num_server_unsubscribes: ['counter', `${NAMESPACE} code`],
   client_recover: ['counter', `${NAMESPACE} has_recovered_publications recovered`],
+  client_recovered_publications: ['histogram', NAMESPACE],
   client_ping_pong_duration_seconds: ['histogram', 'transport'],
   transport_messages_sent: ['counter', FRAME],
   transport_messages_sent_size: ['counter', FRAME],
@@ -52,6 +54,8 @@ const METRICS = {
   proxy_errors: ['counter', PROXY],
   proxy_inflight_requests: ['gauge', PROXY],
   broker_publish_suppressed_count: ['counter', `${NAMESPACE} reason`],
+  shared_poll_cycle_duration_seconds: ['histogram', NAMESPACE],
+  shared_poll_cycle_work_duration_seconds: ['histogram', NAMESPACE],
 };
 
 const PROCESS = {
@@ -69,6 +73,7 @@ const COMMAND_BOUNDS = ['0.0001', '0.00025', '0.0005', '0.001', '0.005', '0.01',
 function config_of(url) {
   return {
     metrics: { prefix: 'centrifugo' },
+    prometheus: { additional_client_names: ['shop'], instrument_http_handlers: true },
     client: { insecure: true, ping_interval: '1s', pong_timeout: '500ms',
       proxy: { refresh: { enabled: true, endpoint: `${url}/refresh` } } },
     http_stream: { enabled: true },
@@ -115,7 +120,8 @@ async function be_busy(context, node, backend) {
   backend.on('/other', { result: { data: {} } });
   const clients = [];
   for (const transport of ['websocket', 'http_stream', 'sse']) {
-    const client = await open_client(context, node, { transport });
+    const name = { websocket: 'js', http_stream: 'shop', sse: 'not registered' }[transport];
+    const client = await open_client(context, node, { transport, name, version: '1' });
     const subscription = await subscribed(client, 'news');
     clients.push({ client, subscription });
   }
@@ -163,6 +169,16 @@ function check_names(families) {
 
 const FIGURES = [
   ['client_connections_inflight', { transport: 'websocket' }, 1],
+  ['client_connections_inflight', { transport: 'websocket', client_name: 'js',
+    client_version: 'unregistered' }, 1],
+  ['client_connections_inflight', { transport: 'http_stream', client_name: 'shop' }, 1],
+  ['client_connections_inflight', { transport: 'sse', client_name: 'unregistered' }, 1],
+  ['client_subscriptions_inflight', { client_name: 'shop' }, 1],
+  ['client_subscriptions_accepted', { client_name: 'js' }, 2],
+  ['node_incoming_http_requests_total', { path: '/connection/websocket', method: 'GET',
+    status: '101' }, 2],
+  ['node_incoming_http_requests_total', { path: '/api/publish', method: 'POST',
+    status: '200' }, 1],
   ['client_connections_inflight', { transport: 'http_stream' }, 1],
   ['client_connections_inflight', { transport: 'sse' }, 1],
   ['client_connections_accepted', { transport: 'websocket' }, 2],

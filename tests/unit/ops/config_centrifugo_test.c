@@ -301,8 +301,6 @@ static void test_what_roost_has_not_is_refused_by_name(void **state)
         {{"opentelemetry.enabled", "true"}, "opentelemetry: "},
         {{"graphite.enabled", "true"}, "graphite: "},
         {{"prometheus.native_histograms", "true"}, "prometheus.native_histograms: "},
-        {{"prometheus.recovered_publications_histogram", "true"},
-         "prometheus.recovered_publications_histogram: "},
         {{"pid_file", "\"x\""}, "pid_file: "},
     };
 

@@ -33,7 +33,8 @@ static void test_yaml_sets_every_kind_of_key(void **state)
                   "    - name: raw.x-1_y\n"
                   "      publication_data_format: binary\n"
                   "http_api: {key: k, error_mode: transport}\n"
-                  "log: {level: warn}\n");
+                  "log: {level: warn}\n"
+                  "prometheus: {additional_client_names: [shop, my app]}\n");
     const struct node_options *options = &loaded->config.options;
 
     (void)state;
@@ -43,6 +44,8 @@ static void test_yaml_sets_every_kind_of_key(void **state)
     assert_int_equal(options->shards, 3);
     assert_int_equal(options->client.allowed_origins_len, 2);
     assert_string_equal(options->client.allowed_origins[1], "https://*.b.example");
+    assert_int_equal(options->additional_client_names_len, 2);
+    assert_string_equal(options->additional_client_names[1], "my app");
     assert_int_equal(options->client.ping_interval_ms, 60000);
     assert_int_equal(options->client.queue_max_size, 2 << 20);
     assert_string_equal(options->client.token.hmac_secret_key, "12345");
@@ -118,6 +121,9 @@ static void test_wrong_values_are_named(void **state)
     expect_report("http_server:\n  port: eighty\n",
                   "roost.yaml:2:9: http_server.port: found \"eighty\", expected a whole number "
                   "from 1 to 65535\n");
+    expect_report("prometheus: {additional_client_names: [shop, 'a\"b']}\n",
+                  "roost.yaml:1:39: prometheus.additional_client_names: found \"a\"b\", expected "
+                  "printable ASCII without quotes and backslashes\n");
     expect_report("client: {insecure: yes}\n",
                   "roost.yaml:1:20: client.insecure: found \"yes\", expected true or false\n");
     expect_report("client:\n  pong_timeout: 8\n", "roost.yaml:2:17: client.pong_timeout: found "

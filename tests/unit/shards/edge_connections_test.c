@@ -274,7 +274,10 @@ static void applications_are_kept_once(void **state)
     (void)state;
     struct random chance;
     random_init_seeded(&chance, 3);
-    struct apps *apps = apps_create(&chance);
+    static const char *const names[] = {"shop"};
+    const struct node_options options = {.additional_client_names = names,
+                                         .additional_client_names_len = 1};
+    struct apps *apps = apps_create(&chance, &options);
     struct span name;
     struct span version;
     assert_non_null(apps);
@@ -284,20 +287,36 @@ static void applications_are_kept_once(void **state)
     assert_int_not_equal(apps_take(apps, SPAN_LITERAL("js1"), SPAN_EMPTY), js);
     apps_get(apps, js, &name, &version);
     assert_true(span_equal(name, SPAN_LITERAL("js")) && span_equal(version, SPAN_LITERAL("1")));
-    uint32_t numbers[APPS_MAX];
-    for (uint32_t i = 0; i < APPS_MAX; i++) {
+    const uint32_t shop = apps_take(apps, SPAN_LITERAL("shop"), SPAN_LITERAL("1"));
+    assert_true(span_equal(client_name_text(&options, client_label_name(apps_label(apps, shop))),
+                           SPAN_LITERAL("shop")));
+    assert_int_equal(client_label_name(apps_label(apps, js)), CLIENT_NAME_KNOWN);
+    assert_true(client_label_has_version(apps_label(apps, js)));
+    enum { ROOM = APPS_MAX + 1 - CLIENT_LABELS };
+    uint32_t numbers[ROOM];
+    for (uint32_t i = 0; i < ROOM; i++) {
         char text[16];
         snprintf(text, sizeof(text), "app %u", i);
         numbers[i] = apps_take(apps, span_of_text(text), SPAN_EMPTY);
-        assert_int_equal(numbers[i] == 0, i >= APPS_MAX - 2);
+        assert_int_equal(numbers[i] < CLIENT_LABELS, i >= ROOM - 3);
+        assert_int_equal(client_label_name(apps_label(apps, numbers[i])), CLIENT_NAME_OTHER);
+        assert_false(client_label_has_version(apps_label(apps, numbers[i])));
     }
+    /* Of one that finds no room its label is known all the same. */
+    const uint32_t go = apps_take(apps, SPAN_LITERAL("go"), SPAN_LITERAL("9"));
+    assert_true(span_equal(client_name_text(&options, client_label_name(apps_label(apps, go))),
+                           SPAN_LITERAL("go")));
+    apps_get(apps, go, &name, &version);
+    assert_true(span_is_empty(name) && span_is_empty(version));
+    apps_put(apps, go);
     apps_put(apps, numbers[7]);
     assert_int_equal(apps_take(apps, SPAN_LITERAL("new"), SPAN_LITERAL("2")), numbers[7]);
     apps_put(apps, js);
     apps_get(apps, js, &name, &version); /* It has another. */
     assert_true(span_equal(name, SPAN_LITERAL("js")));
     static uint8_t long_name[APP_TEXT_LEN_MAX + 1];
-    assert_int_equal(apps_take(apps, span_of(long_name, sizeof(long_name)), SPAN_EMPTY), 0);
+    assert_int_equal(apps_take(apps, span_of(long_name, sizeof(long_name)), SPAN_EMPTY),
+                     2 * CLIENT_NAME_OTHER);
     apps_get(apps, 0, &name, &version);
     assert_true(span_is_empty(name) && span_is_empty(version));
     apps_destroy(apps);

@@ -21,6 +21,16 @@ static void open_rig(struct edge_rig *rig)
     edge_rig_start(rig);
 }
 
+static void open_rig_with_streams(struct edge_rig *rig)
+{
+    edge_rig_init(rig, 2);
+    rig->options.web_files = web_files;
+    rig->options.web_files_len = sizeof(web_files) / sizeof(web_files[0]);
+    rig->options.transports[TRANSPORT_HTTP_STREAM].enabled = true;
+    rig->options.transports[TRANSPORT_UNI_SSE].enabled = true;
+    edge_rig_start(rig);
+}
+
 /* ---- one request ---- */
 
 struct exchange {
@@ -35,25 +45,25 @@ struct exchange {
 #define NONE COUNTERS_LEN
 
 static const struct exchange exchanges[] = {
-    {"GET /health HTTP/1.1\r\n" HOST "\r\n", 200, "{}", true, COUNTER_HTTP_HEALTH},
-    {"GET /health?x=1 HTTP/1.1\r\n" HOST "\r\n", 200, "{}", true, COUNTER_HTTP_HEALTH},
+    {"GET /health HTTP/1.1\r\n" HOST "\r\n", 200, "{}", true, NONE},
+    {"GET /health?x=1 HTTP/1.1\r\n" HOST "\r\n", 200, "{}", true, NONE},
     {"GET /health HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n", 200, "{}", false, NONE},
     {"GET /health HTTP/1.0\r\n\r\n", 200, "{}", false, NONE},
     {"GET /health HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", 200, "{}", true, NONE},
-    {"GET / HTTP/1.1\r\n" HOST "\r\n", 200, "<p>hi", true, COUNTER_HTTP_WEB},
-    {"GET /empty.js HTTP/1.1\r\n" HOST "\r\n", 200, "", true, COUNTER_HTTP_WEB},
-    {"GET /metrics HTTP/1.1\r\n" HOST "\r\n", 200, NULL, true, COUNTER_HTTP_METRICS},
-    {"GET /demo/shards HTTP/1.1\r\n" HOST "\r\n", 200, NULL, true, COUNTER_HTTP_WEB},
+    {"GET / HTTP/1.1\r\n" HOST "\r\n", 200, "<p>hi", true, NONE},
+    {"GET /empty.js HTTP/1.1\r\n" HOST "\r\n", 200, "", true, NONE},
+    {"GET /metrics HTTP/1.1\r\n" HOST "\r\n", 200, NULL, true, NONE},
+    {"GET /demo/shards HTTP/1.1\r\n" HOST "\r\n", 200, NULL, true, NONE},
     {"GET /nowhere HTTP/1.1\r\n" HOST "\r\n", 404, "not found", true, COUNTER_REFUSED_NOT_FOUND},
     {"POST /nowhere HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc", 404, "not found", false,
-     COUNTER_HTTP_OTHER},
+     NONE},
     {"GET /health HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc", 200, "{}", false, NONE},
     {"GET /health/ HTTP/1.1\r\n" HOST "\r\n", 404, NULL, true, NONE},
-    {"GET /apix HTTP/1.1\r\n" HOST "\r\n", 404, NULL, true, COUNTER_HTTP_OTHER},
+    {"GET /apix HTTP/1.1\r\n" HOST "\r\n", 404, NULL, true, NONE},
     /* Methods. */
     {"POST /health HTTP/1.1\r\n" HOST "\r\n", 405, NULL, false, NONE},
     {"DELETE / HTTP/1.1\r\n" HOST "\r\n", 405, NULL, false, NONE},
-    {"GET /api/publish HTTP/1.1\r\n" HOST KEY "\r\n", 405, NULL, false, COUNTER_HTTP_API},
+    {"GET /api/publish HTTP/1.1\r\n" HOST KEY "\r\n", 405, NULL, false, NONE},
     /* The API's head is judged before its body. */
     {"POST /api/info HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\n", 401, "unauthorized", false,
      COUNTER_REFUSED_API_KEY},
@@ -127,7 +137,7 @@ static void assert_exchange(struct edge_rig *rig, const struct exchange *exchang
         assert_string_equal(connection, "close");
         peer_hear_end(peer);
     }
-    if (exchange->counts != NONE && exchange->counts != COUNTER_HTTP_HEALTH) {
+    if (exchange->counts != NONE) {
         assert_int_equal(edge_rig_count(rig, exchange->counts), before + 1);
     }
     peer_close(peer);
@@ -145,6 +155,73 @@ static void each_request_has_its_response_however_it_is_cut(void **state)
             assert_exchange(&rig, &exchanges[i], pieces[p]);
         }
     }
+    edge_rig_stop(&rig);
+}
+
+static uint64_t answered(const struct edge_rig *rig, uint32_t path, enum http1_method method,
+                         unsigned status)
+{
+    return edge_rig_count(rig, COUNTER_OF(HTTP_REQUEST, path, http_answer_of(method, status)));
+}
+
+#define LEN_0 "Content-Length: 0\r\n\r\n"
+#define UPGRADE \
+    "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" \
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+
+/* A peer's path is never a label, nor is its method. */
+static void answers_are_counted_by_path_method_and_status(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *request;
+        uint32_t path;
+        enum http1_method method;
+        unsigned status;
+    } cases[] = {
+        {"GET /health?x=1 HTTP/1.1\r\n" HOST "\r\n", HTTP_PATH_HEALTH, HTTP1_GET, 200},
+        {"HEAD /health HTTP/1.1\r\n" HOST "\r\n", HTTP_PATH_HEALTH, HTTP1_HEAD, 200},
+        {"BREW /health HTTP/1.1\r\n" HOST "\r\n", HTTP_PATH_HEALTH, HTTP1_OTHER, 405},
+        {"GET / HTTP/1.1\r\n" HOST "\r\n", HTTP_PATH_WEB, HTTP1_GET, 200},
+        {"GET /demo/shards HTTP/1.1\r\n" HOST "\r\n", HTTP_PATH_WEB, HTTP1_GET, 200},
+        {"GET /nowhere HTTP/1.1\r\n" HOST "\r\n", HTTP_PATH_OTHER, HTTP1_GET, 404},
+        {"GET /apix HTTP/1.1\r\n" HOST "\r\n", HTTP_PATH_OTHER, HTTP1_GET, 404},
+        {"POST /api/nothing HTTP/1.1\r\n" HOST KEY LEN_0, HTTP_PATH_OTHER, HTTP1_POST, 404},
+        {"POST /api HTTP/1.1\r\n" HOST LEN_0, HTTP_PATH_API + API_METHOD_COUNT, HTTP1_POST, 401},
+        {"PUT /api/publish HTTP/1.1\r\n" HOST KEY "\r\n", HTTP_PATH_API + API_METHOD_PUBLISH,
+         HTTP1_OTHER, 405},
+        {"POST /api/publish HTTP/1.1\r\n" HOST KEY "Content-Length: 25\r\n\r\n" PUBLISH_BODY,
+         HTTP_PATH_API + API_METHOD_PUBLISH, HTTP1_POST, 200},
+        {"GET /connection/websocket HTTP/1.1\r\n" HOST "\r\n",
+         HTTP_PATH_TRANSPORT + TRANSPORT_WEBSOCKET, HTTP1_GET, 400},
+        {"GET /connection/websocket HTTP/1.1\r\n" HOST UPGRADE,
+         HTTP_PATH_TRANSPORT + TRANSPORT_WEBSOCKET, HTTP1_GET, 101},
+        {"GET /connection/uni_sse HTTP/1.1\r\n" HOST "\r\n",
+         HTTP_PATH_TRANSPORT + TRANSPORT_UNI_SSE, HTTP1_GET, 200},
+        {"POST /emulation HTTP/1.1\r\n" HOST LEN_0, HTTP_PATH_EMULATION, HTTP1_POST, 400},
+    };
+    static struct edge_rig rig;
+    open_rig_with_streams(&rig);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const uint64_t all =
+            node_sum_range(rig.node, COUNTER_HTTP_REQUEST, COUNTER_HTTP_REQUEST_LAST);
+        const uint64_t before = answered(&rig, cases[i].path, cases[i].method, cases[i].status);
+        struct peer *peer = peer_open(&rig);
+        peer_send(peer, cases[i].request);
+        peer_close(peer);
+        edge_rig_settle(&rig);
+        assert_int_equal(answered(&rig, cases[i].path, cases[i].method, cases[i].status),
+                         before + 1);
+        assert_int_equal(node_sum_range(rig.node, COUNTER_HTTP_REQUEST, COUNTER_HTTP_REQUEST_LAST),
+                         all + 1);
+    }
+    /* What is no request is none, also after one. */
+    const uint64_t all = node_sum_range(rig.node, COUNTER_HTTP_REQUEST, COUNTER_HTTP_REQUEST_LAST);
+    struct peer *peer = peer_open(&rig);
+    peer_send(peer, "GET /health HTTP/1.1\r\n" HOST "\r\n");
+    peer_send(peer, "nonsense\r\n\r\n");
+    assert_int_equal(node_sum_range(rig.node, COUNTER_HTTP_REQUEST, COUNTER_HTTP_REQUEST_LAST),
+                     all + 1);
     edge_rig_stop(&rig);
 }
 
@@ -257,10 +334,10 @@ static void a_pipeline_waits_for_its_reader(void **state)
         peer_send(peer, "GET /metrics HTTP/1.1\r\n" HOST "\r\n");
     }
     edge_rig_advance(&rig, 1000);
-    assert_true(edge_rig_count(&rig, COUNTER_HTTP_METRICS) <= 2);
+    assert_true(answered(&rig, HTTP_PATH_METRICS, HTTP1_GET, 200) <= 2);
     peer_pause(peer, false);
     edge_rig_advance(&rig, 1000);
-    assert_int_equal(edge_rig_count(&rig, COUNTER_HTTP_METRICS), 40);
+    assert_int_equal(answered(&rig, HTTP_PATH_METRICS, HTTP1_GET, 200), 40);
     for (int i = 0; i < 40; i++) {
         peer_hear_response(peer, 200, NULL);
     }
@@ -372,6 +449,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_request_has_its_response_however_it_is_cut),
+        cmocka_unit_test(answers_are_counted_by_path_method_and_status),
         cmocka_unit_test(a_405_tells_what_is_allowed),
         cmocka_unit_test(head_has_the_headers_of_get_and_no_body),
         cmocka_unit_test(the_pages_come_with_their_policy),

@@ -95,6 +95,8 @@ void edge_rig_assert_empty(const struct edge_rig *rig)
         }
     }
     assert_int_equal(node_sum_range(rig->node, COUNTER_INFLIGHT, COUNTER_INFLIGHT_LAST), 0);
+    assert_int_equal(node_sum_range(rig->node, COUNTER_SUBSCRIPTIONS, COUNTER_SUBSCRIPTIONS_LAST),
+                     0);
     assert_int_equal(node_sum_range(rig->node, COUNTER_PROXY_INFLIGHT, COUNTER_PROXY_INFLIGHT_LAST),
                      0);
     assert_int_equal(sim_node_connections(rig->sim, rig->number), 0);

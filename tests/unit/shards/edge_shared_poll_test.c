@@ -116,6 +116,19 @@ static void keys_are_asked_for_again_in_each_interval(void **state)
     poll_rig_stop(&poll);
 }
 
+/* Of all shards: how many were recorded, and their sum. */
+static uint64_t recorded(uint32_t hist, uint64_t *sum)
+{
+    uint64_t count = 0;
+    *sum = 0;
+    for (uint32_t shard = 0; shard < poll.rig.options.shards; shard++) {
+        const struct hist *of_shard = node_stats(poll.rig.node, shard)->hists[hist];
+        count += hist_count(of_shard);
+        *sum += hist_sum(of_shard);
+    }
+    return count;
+}
+
 static void batches_are_spread_over_the_interval(void **state)
 {
     (void)state;
@@ -135,7 +148,18 @@ static void batches_are_spread_over_the_interval(void **state)
     edge_rig_advance(&poll.rig, 5000);
     poll_answer(&poll, ASKED("poll:a", KEY("c") "," KEY("a")), "");
     edge_rig_advance(&poll.rig, 5000);
-    poll_answer(&poll, ASKED("poll:a", KEY("b") "," KEY("c")), "");
+    poll_answer(&poll, ASKED("poll:a", KEY("b") "," KEY("c")),
+                "\"items\":[" ITEM("x", "1", "1") "]");
+    /* Two turns are a cycle: half an interval, nearly all of it because they are spread. */
+    uint64_t sum;
+    assert_int_equal(recorded(HIST_POLL_CYCLE, &sum), 1);
+    assert_true(sum >= 5 * CLOCK_NS_A_S && sum < 6 * CLOCK_NS_A_S);
+    assert_int_equal(recorded(HIST_POLL_CYCLE_WORK, &sum), 1);
+    assert_true(sum < CLOCK_NS_A_S);
+    assert_int_equal(recorded(HIST_POLL_ASKED, &sum), 5);
+    assert_int_equal(sum, 2 + 1 + 2 + 2 + 2);
+    assert_int_equal(recorded(HIST_POLL_ANSWERED, &sum), 5);
+    assert_int_equal(sum, 1);
     poll_rig_stop(&poll);
 }
 
