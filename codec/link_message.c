@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Decodes by tables of fields, encodes field by field in the order of their numbers. */
+/* Lists of fields: each is the table that a message is decoded by, and the code that encodes it. */
 #include "codec/link_message.h"
 
 #include <assert.h>
 
-enum { FIELD_COMMAND = 22 };
 enum { ITEM_IDENTITY = 1, ITEM_ENTRY = 2, ITEM_CHANNEL = 3, ITEM_TOLD = 4, ITEM_REVOCATION = 5 };
-enum { ENTRY_IDENTITY = 8 };
 
 const char *link_message_result_text(enum link_message_result result)
 {
@@ -18,52 +16,80 @@ const char *link_message_result_text(enum link_message_result result)
     return (unsigned)result < LINK_MESSAGE_RESULT_COUNT ? texts[result] : "unknown";
 }
 
+/* ---- one list for both ways ---- */
+
+/* Lists are of FIELD(type, number, kind, member) and of PART(type, number, has_it, name): a message
+ * in the message, whose own list is of the same struct. They are in the order of their numbers, in
+ * which they are encoded. A field that one of the two ways does not know cannot be. */
+#define SLOT(type, number, kind, member) PROTOBUF_FIELD(type, number, kind, member),
+#define SLOT_OF_PART(type, number, has_it, name) \
+    PROTOBUF_FIELD_OF_NESTED(type, number, has_it, &name##_fields),
+
+#define PUT_BYTES protobuf_put_bytes
+#define PUT_BOOL protobuf_put_bool
+#define PUT_U32 protobuf_put_u64
+#define PUT_U64 protobuf_put_u64
+#define PUT_S64 protobuf_put_s64
+#define PUT(type, number, kind, member) PUT_##kind(out, number, it->member);
+#define PUT_PART(type, number, has_it, name) \
+    if (it->has_it) { \
+        protobuf_put_message(out, number, encode_##name, it); \
+    }
+
+/* <name>_fields and encode_<name>(). */
+#define BOTH_WAYS(name, type, list) \
+    static const struct protobuf_slot name##_slots[] = {list(SLOT, SLOT_OF_PART)}; \
+    static const struct protobuf_fields name##_fields = PROTOBUF_FIELDS(name##_slots); \
+    static void encode_##name(struct writer *out, const void *value) \
+    { \
+        const struct type *it = value; \
+        list(PUT, PUT_PART) \
+    }
+
 /* ---- heads ---- */
 
-static const struct protobuf_slot command_slots[] = {
-    PROTOBUF_FIELD(link_message, 1, U32, command.kind),
-    PROTOBUF_FIELD(link_message, 2, U32, command.code),
-    PROTOBUF_FIELD(link_message, 3, BYTES, command.user),
-    PROTOBUF_FIELD(link_message, 4, BYTES, command.client),
-    PROTOBUF_FIELD(link_message, 5, BYTES, command.session),
-    PROTOBUF_FIELD(link_message, 6, BYTES, command.channel),
-    PROTOBUF_FIELD(link_message, 7, BYTES, command.reason),
-    PROTOBUF_FIELD(link_message, 8, BYTES, command.whitelist),
-    PROTOBUF_FIELD(link_message, 9, BYTES, command.detail),
-};
-static const struct protobuf_fields command_fields = PROTOBUF_FIELDS(command_slots);
+#define COMMAND_FIELDS(FIELD, PART) \
+    FIELD(link_message, 1, U32, command.kind) \
+    FIELD(link_message, 2, U32, command.code) \
+    FIELD(link_message, 3, BYTES, command.user) \
+    FIELD(link_message, 4, BYTES, command.client) \
+    FIELD(link_message, 5, BYTES, command.session) \
+    FIELD(link_message, 6, BYTES, command.channel) \
+    FIELD(link_message, 7, BYTES, command.reason) \
+    FIELD(link_message, 8, BYTES, command.whitelist) \
+    FIELD(link_message, 9, BYTES, command.detail)
+BOTH_WAYS(command, link_message, COMMAND_FIELDS)
 
 static_assert(sizeof(enum link_message_kind) == sizeof(uint32_t), "a kind is read as a number");
 
-static const struct protobuf_slot message_slots[] = {
-    PROTOBUF_FIELD(link_message, 1, U32, kind),
-    PROTOBUF_FIELD(link_message, 2, U32, cookie),
-    PROTOBUF_FIELD(link_message, 3, U32, handle),
-    PROTOBUF_FIELD(link_message, 4, U32, flags),
-    PROTOBUF_FIELD(link_message, 5, U32, error),
-    PROTOBUF_FIELD(link_message, 6, BYTES, name),
-    PROTOBUF_FIELD(link_message, 7, U64, epoch),
-    PROTOBUF_FIELD(link_message, 8, U64, offset),
-    PROTOBUF_FIELD(link_message, 9, U64, sequence),
-    PROTOBUF_FIELD(link_message, 10, U32, limit),
-    PROTOBUF_FIELD(link_message, 11, U32, bytes_max),
-    PROTOBUF_FIELD(link_message, 12, U32, meta_ttl_s),
-    PROTOBUF_FIELD(link_message, 13, U32, history_size),
-    PROTOBUF_FIELD(link_message, 14, U32, history_ttl_s),
-    PROTOBUF_FIELD(link_message, 15, U32, clients),
-    PROTOBUF_FIELD(link_message, 16, U32, users),
-    PROTOBUF_FIELD(link_message, 17, U32, shard),
-    PROTOBUF_FIELD(link_message, 18, U32, hops),
-    PROTOBUF_FIELD(link_message, 19, U32, what),
-    PROTOBUF_FIELD(link_message, 21, U64, age_us),
-    PROTOBUF_FIELD_OF_NESTED(link_message, FIELD_COMMAND, has_command, &command_fields),
-    PROTOBUF_FIELD(link_message, 24, U64, version),
-    PROTOBUF_FIELD(link_message, 25, U64, version_epoch),
-    PROTOBUF_FIELD(link_message, 26, U32, key_ttl_ms),
-    PROTOBUF_FIELD(link_message, 27, U32, stream_ttl_s),
-    PROTOBUF_FIELD(link_message, 28, BYTES, cursor),
-};
-static const struct protobuf_fields message_fields = PROTOBUF_FIELDS(message_slots);
+#define MESSAGE_FIELDS(FIELD, PART) \
+    FIELD(link_message, 1, U32, kind) \
+    FIELD(link_message, 2, U32, cookie) \
+    FIELD(link_message, 3, U32, handle) \
+    FIELD(link_message, 4, U32, flags) \
+    FIELD(link_message, 5, U32, error) \
+    FIELD(link_message, 6, BYTES, name) \
+    FIELD(link_message, 7, U64, epoch) \
+    FIELD(link_message, 8, U64, offset) \
+    FIELD(link_message, 9, U64, sequence) \
+    FIELD(link_message, 10, U32, limit) \
+    FIELD(link_message, 11, U32, bytes_max) \
+    FIELD(link_message, 12, U32, meta_ttl_s) \
+    FIELD(link_message, 13, U32, history_size) \
+    FIELD(link_message, 14, U32, history_ttl_s) \
+    FIELD(link_message, 15, U32, clients) \
+    FIELD(link_message, 16, U32, users) \
+    FIELD(link_message, 17, U32, shard) \
+    FIELD(link_message, 18, U32, hops) \
+    FIELD(link_message, 19, U32, what) \
+    FIELD(link_message, 21, U64, age_us) \
+    PART(link_message, 22, has_command, command) \
+    FIELD(link_message, 24, U64, version) \
+    FIELD(link_message, 25, U64, version_epoch) \
+    FIELD(link_message, 26, U32, key_ttl_ms) \
+    FIELD(link_message, 27, U32, stream_ttl_s) \
+    FIELD(link_message, 28, BYTES, cursor)
+BOTH_WAYS(message, link_message, MESSAGE_FIELDS)
 
 /* What a kind cannot do without. */
 enum need { NEED_NAME = 1, NEED_COMMAND = 2, NEED_PAYLOAD = 4 };
@@ -126,120 +152,66 @@ enum link_message_result link_message_decode(struct span message, struct link_me
     return check_message(out, payload->len);
 }
 
-static void encode_command(struct writer *out, const void *value)
-{
-    const struct link_command *command = value;
-    protobuf_put_u64(out, 1, command->kind);
-    protobuf_put_u64(out, 2, command->code);
-    protobuf_put_bytes(out, 3, command->user);
-    protobuf_put_bytes(out, 4, command->client);
-    protobuf_put_bytes(out, 5, command->session);
-    protobuf_put_bytes(out, 6, command->channel);
-    protobuf_put_bytes(out, 7, command->reason);
-    protobuf_put_bytes(out, 8, command->whitelist);
-    protobuf_put_bytes(out, 9, command->detail);
-}
-
-static void encode_head(struct writer *out, const void *value)
-{
-    const struct link_message *message = value;
-    protobuf_put_u64(out, 1, message->kind);
-    protobuf_put_u64(out, 2, message->cookie);
-    protobuf_put_u64(out, 3, message->handle);
-    protobuf_put_u64(out, 4, message->flags);
-    protobuf_put_u64(out, 5, message->error);
-    protobuf_put_bytes(out, 6, message->name);
-    protobuf_put_u64(out, 7, message->epoch);
-    protobuf_put_u64(out, 8, message->offset);
-    protobuf_put_u64(out, 9, message->sequence);
-    protobuf_put_u64(out, 10, message->limit);
-    protobuf_put_u64(out, 11, message->bytes_max);
-    protobuf_put_u64(out, 12, message->meta_ttl_s);
-    protobuf_put_u64(out, 13, message->history_size);
-    protobuf_put_u64(out, 14, message->history_ttl_s);
-    protobuf_put_u64(out, 15, message->clients);
-    protobuf_put_u64(out, 16, message->users);
-    protobuf_put_u64(out, 17, message->shard);
-    protobuf_put_u64(out, 18, message->hops);
-    protobuf_put_u64(out, 19, message->what);
-    protobuf_put_u64(out, 21, message->age_us);
-    if (message->has_command) {
-        protobuf_put_message(out, FIELD_COMMAND, encode_command, &message->command);
-    }
-    protobuf_put_u64(out, 24, message->version);
-    protobuf_put_u64(out, 25, message->version_epoch);
-    protobuf_put_u64(out, 26, message->key_ttl_ms);
-    protobuf_put_u64(out, 27, message->stream_ttl_s);
-    protobuf_put_bytes(out, 28, message->cursor);
-}
-
 void link_message_encode(struct writer *out, const struct link_message *message)
 {
-    protobuf_put_delimited(out, encode_head, message);
+    protobuf_put_delimited(out, encode_message, message);
 }
 
 /* ---- items of payloads ---- */
 
-static const struct protobuf_slot identity_slots[] = {
-    PROTOBUF_FIELD(link_identity, 1, BYTES, client),
-    PROTOBUF_FIELD(link_identity, 2, BYTES, user),
-    PROTOBUF_FIELD(link_identity, 3, BYTES, conn_info),
-    PROTOBUF_FIELD(link_identity, 4, BYTES, chan_info),
-};
-static const struct protobuf_fields identity_fields = PROTOBUF_FIELDS(identity_slots);
+#define IDENTITY_FIELDS_AT(FIELD, type, at) \
+    FIELD(type, 1, BYTES, at client) \
+    FIELD(type, 2, BYTES, at user) \
+    FIELD(type, 3, BYTES, at conn_info) \
+    FIELD(type, 4, BYTES, at chan_info)
+#define IDENTITY_FIELDS(FIELD, PART) IDENTITY_FIELDS_AT(FIELD, link_identity, )
+BOTH_WAYS(identity, link_identity, IDENTITY_FIELDS)
 
-static const struct protobuf_slot entry_identity_slots[] = {
-    PROTOBUF_FIELD(link_entry, 1, BYTES, identity.client),
-    PROTOBUF_FIELD(link_entry, 2, BYTES, identity.user),
-    PROTOBUF_FIELD(link_entry, 3, BYTES, identity.conn_info),
-    PROTOBUF_FIELD(link_entry, 4, BYTES, identity.chan_info),
-};
-static const struct protobuf_fields entry_identity_fields = PROTOBUF_FIELDS(entry_identity_slots);
+#define ENTRY_IDENTITY_FIELDS(FIELD, PART) IDENTITY_FIELDS_AT(FIELD, link_entry, identity.)
+BOTH_WAYS(entry_identity, link_entry, ENTRY_IDENTITY_FIELDS)
 
-static const struct protobuf_slot entry_slots[] = {
-    PROTOBUF_FIELD(link_entry, 1, BYTES, channel),
-    PROTOBUF_FIELD(link_entry, 2, BYTES, data),
-    PROTOBUF_FIELD(link_entry, 3, BYTES, tags),
-    PROTOBUF_FIELD(link_entry, 4, BYTES, idempotency_key),
-    PROTOBUF_FIELD(link_entry, 5, BYTES, version_epoch),
-    PROTOBUF_FIELD(link_entry, 6, U64, version),
-    PROTOBUF_FIELD(link_entry, 7, U64, offset),
-    PROTOBUF_FIELD(link_entry, 9, BOOL, is_binary),
-    PROTOBUF_FIELD(link_entry, 10, BOOL, wants_delta),
-    PROTOBUF_FIELD(link_entry, 11, BYTES, key),
-    PROTOBUF_FIELD(link_entry, 12, BOOL, is_removed),
-    PROTOBUF_FIELD(link_entry, 13, S64, score),
-    PROTOBUF_FIELD(link_entry, 14, U32, key_mode),
-    PROTOBUF_FIELD(link_entry, 15, U64, time_ms),
-    PROTOBUF_FIELD(link_entry, 16, U64, ttl_ms),
-    PROTOBUF_FIELD(link_entry, 17, BOOL, is_passed_on),
-    PROTOBUF_FIELD_OF_NESTED(link_entry, ENTRY_IDENTITY, has_identity, &entry_identity_fields),
-};
-static const struct protobuf_fields entry_fields = PROTOBUF_FIELDS(entry_slots);
+#define ENTRY_FIELDS(FIELD, PART) \
+    FIELD(link_entry, 1, BYTES, channel) \
+    FIELD(link_entry, 2, BYTES, data) \
+    FIELD(link_entry, 3, BYTES, tags) \
+    FIELD(link_entry, 4, BYTES, idempotency_key) \
+    FIELD(link_entry, 5, BYTES, version_epoch) \
+    FIELD(link_entry, 6, U64, version) \
+    FIELD(link_entry, 7, U64, offset) \
+    PART(link_entry, 8, has_identity, entry_identity) \
+    FIELD(link_entry, 9, BOOL, is_binary) \
+    FIELD(link_entry, 10, BOOL, wants_delta) \
+    FIELD(link_entry, 11, BYTES, key) \
+    FIELD(link_entry, 12, BOOL, is_removed) \
+    FIELD(link_entry, 13, S64, score) \
+    FIELD(link_entry, 14, U32, key_mode) \
+    FIELD(link_entry, 15, U64, time_ms) \
+    FIELD(link_entry, 16, U64, ttl_ms) \
+    FIELD(link_entry, 17, BOOL, is_passed_on)
+BOTH_WAYS(entry, link_entry, ENTRY_FIELDS)
 
-static const struct protobuf_slot channel_slots[] = {
-    PROTOBUF_FIELD(link_channel, 1, BYTES, name),
-    PROTOBUF_FIELD(link_channel, 2, U32, clients),
-};
-static const struct protobuf_fields channel_fields = PROTOBUF_FIELDS(channel_slots);
+#define CHANNEL_FIELDS(FIELD, PART) \
+    FIELD(link_channel, 1, BYTES, name) \
+    FIELD(link_channel, 2, U32, clients)
+BOTH_WAYS(channel, link_channel, CHANNEL_FIELDS)
 
-static const struct protobuf_slot told_slots[] = {
-    PROTOBUF_FIELD(link_told, 1, BYTES, publication), PROTOBUF_FIELD(link_told, 2, U64, offset),
-    PROTOBUF_FIELD(link_told, 3, U64, epoch),         PROTOBUF_FIELD(link_told, 4, U32, what),
-    PROTOBUF_FIELD(link_told, 5, U32, flags),
-};
-static const struct protobuf_fields told_fields = PROTOBUF_FIELDS(told_slots);
+#define TOLD_FIELDS(FIELD, PART) \
+    FIELD(link_told, 1, BYTES, publication) \
+    FIELD(link_told, 2, U64, offset) \
+    FIELD(link_told, 3, U64, epoch) \
+    FIELD(link_told, 4, U32, what) \
+    FIELD(link_told, 5, U32, flags)
+BOTH_WAYS(told, link_told, TOLD_FIELDS)
 
-static const struct protobuf_slot revocation_slots[] = {
-    PROTOBUF_FIELD(link_revocation, 1, U32, kind),
-    PROTOBUF_FIELD(link_revocation, 2, BYTES, name),
-    PROTOBUF_FIELD(link_revocation, 3, BYTES, channel),
-    PROTOBUF_FIELD(link_revocation, 4, U64, issued_before_s),
-    PROTOBUF_FIELD(link_revocation, 5, U64, expire_at_s),
-    PROTOBUF_FIELD(link_revocation, 6, U64, changed_ms),
-    PROTOBUF_FIELD(link_revocation, 7, BOOL, is_lifted),
-};
-static const struct protobuf_fields revocation_fields = PROTOBUF_FIELDS(revocation_slots);
+#define REVOCATION_FIELDS(FIELD, PART) \
+    FIELD(link_revocation, 1, U32, kind) \
+    FIELD(link_revocation, 2, BYTES, name) \
+    FIELD(link_revocation, 3, BYTES, channel) \
+    FIELD(link_revocation, 4, U64, issued_before_s) \
+    FIELD(link_revocation, 5, U64, expire_at_s) \
+    FIELD(link_revocation, 6, U64, changed_ms) \
+    FIELD(link_revocation, 7, BOOL, is_lifted)
+BOTH_WAYS(revocation, link_revocation, REVOCATION_FIELDS)
 
 static enum link_message_result next_item(struct span *rest, uint32_t number,
                                           const struct protobuf_fields *fields, void *out)
@@ -314,46 +286,6 @@ enum link_message_result link_next_revocation(struct span *rest, struct link_rev
     return result == LINK_MESSAGE_OK ? check_name(out->name) : result;
 }
 
-static void encode_identity(struct writer *out, const void *value)
-{
-    const struct link_identity *identity = value;
-    protobuf_put_bytes(out, 1, identity->client);
-    protobuf_put_bytes(out, 2, identity->user);
-    protobuf_put_bytes(out, 3, identity->conn_info);
-    protobuf_put_bytes(out, 4, identity->chan_info);
-}
-
-static void encode_entry(struct writer *out, const void *value)
-{
-    const struct link_entry *entry = value;
-    protobuf_put_bytes(out, 1, entry->channel);
-    protobuf_put_bytes(out, 2, entry->data);
-    protobuf_put_bytes(out, 3, entry->tags);
-    protobuf_put_bytes(out, 4, entry->idempotency_key);
-    protobuf_put_bytes(out, 5, entry->version_epoch);
-    protobuf_put_u64(out, 6, entry->version);
-    protobuf_put_u64(out, 7, entry->offset);
-    if (entry->has_identity) {
-        protobuf_put_message(out, ENTRY_IDENTITY, encode_identity, &entry->identity);
-    }
-    protobuf_put_bool(out, 9, entry->is_binary);
-    protobuf_put_bool(out, 10, entry->wants_delta);
-    protobuf_put_bytes(out, 11, entry->key);
-    protobuf_put_bool(out, 12, entry->is_removed);
-    protobuf_put_s64(out, 13, entry->score);
-    protobuf_put_u64(out, 14, entry->key_mode);
-    protobuf_put_u64(out, 15, entry->time_ms);
-    protobuf_put_u64(out, 16, entry->ttl_ms);
-    protobuf_put_bool(out, 17, entry->is_passed_on);
-}
-
-static void encode_channel(struct writer *out, const void *value)
-{
-    const struct link_channel *channel = value;
-    protobuf_put_bytes(out, 1, channel->name);
-    protobuf_put_u64(out, 2, channel->clients);
-}
-
 void link_put_identity(struct writer *out, const struct link_identity *identity)
 {
     protobuf_put_message(out, ITEM_IDENTITY, encode_identity, identity);
@@ -374,31 +306,9 @@ void link_put_publication(struct writer *out, const struct link_entry *publicati
     encode_entry(out, publication);
 }
 
-static void encode_told(struct writer *out, const void *value)
-{
-    const struct link_told *told = value;
-    protobuf_put_bytes(out, 1, told->publication);
-    protobuf_put_u64(out, 2, told->offset);
-    protobuf_put_u64(out, 3, told->epoch);
-    protobuf_put_u64(out, 4, told->what);
-    protobuf_put_u64(out, 5, told->flags);
-}
-
 void link_put_told(struct writer *out, const struct link_told *told)
 {
     protobuf_put_message(out, ITEM_TOLD, encode_told, told);
-}
-
-static void encode_revocation(struct writer *out, const void *value)
-{
-    const struct link_revocation *revocation = value;
-    protobuf_put_u64(out, 1, revocation->kind);
-    protobuf_put_bytes(out, 2, revocation->name);
-    protobuf_put_bytes(out, 3, revocation->channel);
-    protobuf_put_u64(out, 4, revocation->issued_before_s);
-    protobuf_put_u64(out, 5, revocation->expire_at_s);
-    protobuf_put_u64(out, 6, revocation->changed_ms);
-    protobuf_put_bool(out, 7, revocation->is_lifted);
 }
 
 void link_put_revocation(struct writer *out, const struct link_revocation *revocation)
