@@ -39,12 +39,12 @@ const char *link_message_result_text(enum link_message_result result)
 /* <name>_fields and encode_<name>(). */
 #define BOTH_WAYS(name, type, list) \
     static const struct protobuf_slot name##_slots[] = {list(SLOT, SLOT_OF_PART)}; \
-    static const struct protobuf_fields name##_fields = PROTOBUF_FIELDS(name##_slots); \
     static void encode_##name(struct writer *out, const void *value) \
     { \
         const struct type *it = value; \
         list(PUT, PUT_PART) \
-    }
+    } \
+    static const struct protobuf_fields name##_fields = PROTOBUF_FIELDS(name##_slots)
 
 /* ---- heads ---- */
 
@@ -58,7 +58,7 @@ const char *link_message_result_text(enum link_message_result result)
     FIELD(link_message, 7, BYTES, command.reason) \
     FIELD(link_message, 8, BYTES, command.whitelist) \
     FIELD(link_message, 9, BYTES, command.detail)
-BOTH_WAYS(command, link_message, COMMAND_FIELDS)
+BOTH_WAYS(command, link_message, COMMAND_FIELDS);
 
 static_assert(sizeof(enum link_message_kind) == sizeof(uint32_t), "a kind is read as a number");
 
@@ -89,7 +89,7 @@ static_assert(sizeof(enum link_message_kind) == sizeof(uint32_t), "a kind is rea
     FIELD(link_message, 26, U32, key_ttl_ms) \
     FIELD(link_message, 27, U32, stream_ttl_s) \
     FIELD(link_message, 28, BYTES, cursor)
-BOTH_WAYS(message, link_message, MESSAGE_FIELDS)
+BOTH_WAYS(message, link_message, MESSAGE_FIELDS);
 
 /* What a kind cannot do without. */
 enum need { NEED_NAME = 1, NEED_COMMAND = 2, NEED_PAYLOAD = 4 };
@@ -165,10 +165,10 @@ void link_message_encode(struct writer *out, const struct link_message *message)
     FIELD(type, 3, BYTES, at conn_info) \
     FIELD(type, 4, BYTES, at chan_info)
 #define IDENTITY_FIELDS(FIELD, PART) IDENTITY_FIELDS_AT(FIELD, link_identity, )
-BOTH_WAYS(identity, link_identity, IDENTITY_FIELDS)
+BOTH_WAYS(identity, link_identity, IDENTITY_FIELDS);
 
 #define ENTRY_IDENTITY_FIELDS(FIELD, PART) IDENTITY_FIELDS_AT(FIELD, link_entry, identity.)
-BOTH_WAYS(entry_identity, link_entry, ENTRY_IDENTITY_FIELDS)
+BOTH_WAYS(entry_identity, link_entry, ENTRY_IDENTITY_FIELDS);
 
 #define ENTRY_FIELDS(FIELD, PART) \
     FIELD(link_entry, 1, BYTES, channel) \
@@ -188,12 +188,12 @@ BOTH_WAYS(entry_identity, link_entry, ENTRY_IDENTITY_FIELDS)
     FIELD(link_entry, 15, U64, time_ms) \
     FIELD(link_entry, 16, U64, ttl_ms) \
     FIELD(link_entry, 17, BOOL, is_passed_on)
-BOTH_WAYS(entry, link_entry, ENTRY_FIELDS)
+BOTH_WAYS(entry, link_entry, ENTRY_FIELDS);
 
 #define CHANNEL_FIELDS(FIELD, PART) \
     FIELD(link_channel, 1, BYTES, name) \
     FIELD(link_channel, 2, U32, clients)
-BOTH_WAYS(channel, link_channel, CHANNEL_FIELDS)
+BOTH_WAYS(channel, link_channel, CHANNEL_FIELDS);
 
 #define TOLD_FIELDS(FIELD, PART) \
     FIELD(link_told, 1, BYTES, publication) \
@@ -201,7 +201,7 @@ BOTH_WAYS(channel, link_channel, CHANNEL_FIELDS)
     FIELD(link_told, 3, U64, epoch) \
     FIELD(link_told, 4, U32, what) \
     FIELD(link_told, 5, U32, flags)
-BOTH_WAYS(told, link_told, TOLD_FIELDS)
+BOTH_WAYS(told, link_told, TOLD_FIELDS);
 
 #define REVOCATION_FIELDS(FIELD, PART) \
     FIELD(link_revocation, 1, U32, kind) \
@@ -211,7 +211,7 @@ BOTH_WAYS(told, link_told, TOLD_FIELDS)
     FIELD(link_revocation, 5, U64, expire_at_s) \
     FIELD(link_revocation, 6, U64, changed_ms) \
     FIELD(link_revocation, 7, BOOL, is_lifted)
-BOTH_WAYS(revocation, link_revocation, REVOCATION_FIELDS)
+BOTH_WAYS(revocation, link_revocation, REVOCATION_FIELDS);
 
 static enum link_message_result next_item(struct span *rest, uint32_t number,
                                           const struct protobuf_fields *fields, void *out)
