@@ -10,8 +10,8 @@ export const SESSIONS = 3;
 
 const PUBLISH_PAUSE_MS = 40;
 const PUBLISH_MS_MAX = 3000;
-const DIAL_MS_MAX = 2000;
-const ARRIVE_MS_MAX = 25_000;
+const DIAL_MS_MAX = 5000;
+const ARRIVE_MS_MAX = 60_000;
 
 // One npm client, which belongs on one node and goes to the next ones when that is not there.
 export class Member {

@@ -9,10 +9,10 @@ import { Machines } from './machines.mjs';
 import { Truth } from './model.mjs';
 import { Network } from './network.mjs';
 
-const MS_MAX = 120_000;
+const MS_MAX = 400_000;
 const STOPPED_MS = 30_000;
 // A home keeps a vanished node's presence for a minute, since the node may come back.
-const FORGOTTEN_MS_MAX = 75_000;
+const FORGOTTEN_MS_MAX = 120_000;
 const RIGHTS = {
   allow_subscribe_for_client: true,
   allow_publish_for_client: true,
@@ -22,8 +22,8 @@ const HISTORY = { history_size: 2000, history_ttl: '300s' };
 const CONFIG = {
   client: {
     token: { hmac_secret_key: TOKEN_KEY },
-    ping_interval: '2s',
-    pong_timeout: '1s',
+    ping_interval: '5s',
+    pong_timeout: '4s',
   },
   channel: {
     without_namespace: RIGHTS,

@@ -18,6 +18,7 @@ static const char usage[] =
     "  --starved M      100 nodes, 10 of them starved, for M simulated minutes, with and without\n"
     "                   Lifeguard\n"
     "  --detection N    N deaths in a cluster of 100\n"
+    "  --one-sided N    N times a node that nobody hears, and one that hears nobody\n"
     "  --scale          10, 100 and 1,000 nodes: convergence, bytes, processor time\n"
     "Exit: 0 all held; 3 a promise was broken; 5 a seed did not replay; 2 wrong arguments.\n";
 
@@ -49,8 +50,8 @@ static int run_short(void)
     if (run_seeds(1, 60) != 0) {
         return EXIT_BROKEN;
     }
-    const bool has_held = scenario_detection(100, 5, 1) && run_starved(10) &&
-                          scenario_scale(10, 1) && scenario_scale(100, 1);
+    const bool has_held = scenario_detection(100, 5, 1) && scenario_one_sided(20, 1) &&
+                          run_starved(10) && scenario_scale(10, 1) && scenario_scale(100, 1);
     return has_held ? 0 : EXIT_BROKEN;
 }
 
@@ -79,6 +80,9 @@ int main(int count, char **values)
     }
     if (count == 3 && strcmp(values[1], "--detection") == 0) {
         return scenario_detection(100, (uint32_t)strtoul(values[2], NULL, 10), 1) ? 0 : EXIT_BROKEN;
+    }
+    if (count == 3 && strcmp(values[1], "--one-sided") == 0) {
+        return scenario_one_sided((uint32_t)strtoul(values[2], NULL, 10), 1) ? 0 : EXIT_BROKEN;
     }
     (void)fputs(usage, stderr);
     return EXIT_USAGE;

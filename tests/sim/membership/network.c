@@ -533,6 +533,12 @@ static bool is_none_doubted(const struct node *node)
     return true;
 }
 
+bool network_is_alone(const struct network *network, uint32_t index)
+{
+    const struct node *node = &network->nodes[index];
+    return live_at(node) == 1 && is_none_doubted(node);
+}
+
 bool network_is_converged(const struct network *network)
 {
     const uint32_t up = network_up(network);

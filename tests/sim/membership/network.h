@@ -101,5 +101,7 @@ bool network_is_converged(const struct network *network);
 uint32_t network_count(const struct network *network, const struct gossip_uid *uid,
                        enum gossip_status status);
 uint32_t network_up(const struct network *network);
+/* That node holds all others for dead or gone. */
+bool network_is_alone(const struct network *network, uint32_t index);
 
 #endif

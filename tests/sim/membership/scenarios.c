@@ -13,6 +13,7 @@ enum {
     STEP_MS = 100,
     CONVERGE_MS_MAX = 300 * 1000,
     DEAD_KNOWN_MS_MAX = 10 * 1000,
+    ALONE_KNOWN_MS_MAX = 90 * 1000,
     BYTES_A_MEMBER_MAX = 2048,
 };
 
@@ -216,6 +217,69 @@ bool scenario_detection(uint32_t nodes, uint32_t trials, uint64_t seed)
            "alarms_of_others=%" PRIu64 "\n",
            has_held ? "held" : "FAILED", nodes, trials, (double)sum_ms / trials / 1000,
            (double)longest_ms / 1000, DEAD_KNOWN_MS_MAX / 1000.0, network.tally.dead_healthy);
+    network_destroy(&network);
+    return has_held;
+}
+
+/* Sides of the scenario below. */
+enum { HEARING_ALL, UNHEARD, DEAF };
+
+static void cut_one_sided(struct network *network)
+{
+    network->side[3] = UNHEARD;
+    network->side[4] = DEAF;
+    for (uint32_t side = 0; side < 3; side++) {
+        network->cut[UNHEARD][side] = side != UNHEARD;
+        network->cut[side][DEAF] = side != DEAF;
+    }
+}
+
+/* When both of them see themselves alone; UINT64_MAX: never. */
+static uint64_t run_until_alone(struct network *network, uint64_t alone_ms[2])
+{
+    const uint64_t start_ms = network->now_ms;
+    alone_ms[0] = alone_ms[1] = UINT64_MAX;
+    while (network->now_ms < start_ms + CONVERGE_MS_MAX) {
+        network_run_until(network, network->now_ms + STEP_MS);
+        for (uint32_t i = 0; i < 2; i++) {
+            if (alone_ms[i] == UINT64_MAX && network_is_alone(network, 3 + i)) {
+                alone_ms[i] = network->now_ms - start_ms;
+            }
+        }
+        if (alone_ms[0] != UINT64_MAX && alone_ms[1] != UINT64_MAX) {
+            return alone_ms[0] > alone_ms[1] ? alone_ms[0] : alone_ms[1];
+        }
+    }
+    return UINT64_MAX;
+}
+
+bool scenario_one_sided(uint32_t trials, uint64_t seed)
+{
+    enum { NODES = 5 };
+    const struct membership_config config = membership_config_default();
+    struct network network;
+    network_create(&network, NODES, seed, &config);
+    start_all(&network);
+    bool has_held = run_until_converged(&network, CONVERGE_MS_MAX) != UINT64_MAX;
+    uint64_t sums_ms[2] = {0, 0};
+    uint64_t longest_ms = 0;
+    for (uint32_t trial = 0; trial < trials && has_held; trial++) {
+        network_run_until(&network, network.now_ms + draw(&network, 5000));
+        cut_one_sided(&network);
+        uint64_t alone_ms[2];
+        const uint64_t took_ms = run_until_alone(&network, alone_ms);
+        sums_ms[0] += alone_ms[0];
+        sums_ms[1] += alone_ms[1];
+        longest_ms = took_ms > longest_ms ? took_ms : longest_ms;
+        heal(&network);
+        has_held = run_until_converged(&network, CONVERGE_MS_MAX) != UINT64_MAX;
+    }
+    has_held = has_held && longest_ms <= ALONE_KNOWN_MS_MAX && network.broken == NULL;
+    printf("one-sided: %s nodes=%d cuts=%u unheard_mean_s=%.1f deaf_mean_s=%.1f longest_s=%.1f "
+           "(at most %.0f)\n",
+           has_held ? "held" : "FAILED", NODES, trials, (double)sums_ms[0] / trials / 1000,
+           (double)sums_ms[1] / trials / 1000, (double)longest_ms / 1000,
+           ALONE_KNOWN_MS_MAX / 1000.0);
     network_destroy(&network);
     return has_held;
 }
