@@ -73,8 +73,8 @@ struct counters {
     uint64_t damaged; /* payloads that we never sent */
     uint64_t pings;
     uint64_t reconnects;
-    uint64_t behind;  /* drain: what is still owed */
-    uint64_t drained; /* drain: how often `behind` was counted */
+    uint64_t behind;     /* drain: what is still owed */
+    uint64_t counted_ns; /* drain: when the last count of `behind` began */
 };
 
 enum { COUNTERS_LEN = sizeof(struct counters) / sizeof(uint64_t) };

@@ -15,7 +15,6 @@
 #define NS_A_S 1000000000ull
 #define TICK_NS 2000000ull
 #define STALL_NS (20 * NS_A_S)
-#define DRAIN_NS (5 * NS_A_S) /* without anything coming */
 #define SETTLE_NS \
     300000000ull /* so that what the server does afterwards is counted to its cause \
                   */
@@ -40,6 +39,8 @@ struct load {
     struct sample before;
     struct sample after;
     uint64_t changed_ns; /* when something last came */
+    uint64_t begun_ns;   /* the stage */
+    uint64_t silent_ns;  /* drain: since when nobody publishes; 0: not known */
     uint64_t changed_sum;
 };
 
@@ -147,15 +148,22 @@ static bool connect_has_ended(struct load *load, const struct stage *stage,
     return now->opened >= wanted && now->handshakes == 0;
 }
 
-static bool drain_has_ended(struct load *load, const struct counters *now)
+/* Who counts before all have stopped to publish counts too little: only what was counted wholly
+ * after that is believed. */
+static bool drain_has_ended(struct load *load)
 {
+    uint64_t behind = 0;
+    uint64_t oldest_ns = UINT64_MAX;
     for (uint32_t i = 0; i < load->engine.workers_len; i++) {
-        const uint64_t *counted = &load->engine.workers[i].counters.drained;
-        if (__atomic_load_n(counted, __ATOMIC_RELAXED) == 0) {
-            return false;
-        }
+        const struct counters *counters = &load->engine.workers[i].counters;
+        const uint64_t counted_ns = __atomic_load_n(&counters->counted_ns, __ATOMIC_ACQUIRE);
+        behind += __atomic_load_n(&counters->behind, __ATOMIC_RELAXED);
+        oldest_ns = counted_ns < oldest_ns ? counted_ns : oldest_ns;
     }
-    return now->behind == 0;
+    if (load->silent_ns == 0 && oldest_ns > load->begun_ns) {
+        load->silent_ns = engine_now_ns();
+    }
+    return load->silent_ns != 0 && oldest_ns > load->silent_ns && behind == 0;
 }
 
 static bool stage_has_ended(struct load *load, const struct stage *stage, uint64_t elapsed_ns,
@@ -168,7 +176,7 @@ static bool stage_has_ended(struct load *load, const struct stage *stage, uint64
     case STAGE_RUN:
         return stage->messages != 0 ? came >= stage->messages : elapsed_ns >= stage->duration_ns;
     case STAGE_DRAIN:
-        return drain_has_ended(load, now) || engine_now_ns() - load->changed_ns > DRAIN_NS;
+        return drain_has_ended(load);
     case STAGE_CLOSE:
         return now->ready + now->handshakes == 0 && elapsed_ns >= stage->duration_ns;
     case STAGE_STOP:
@@ -183,8 +191,7 @@ static bool load_has_stalled(struct load *load, const struct stage *stage,
 {
     const uint64_t sum = now->joined + now->refused + now->received + now->lost;
     const uint64_t time = engine_now_ns();
-    const bool must_move =
-        stage->kind == STAGE_CONNECT || stage->messages != 0 || stage->kind == STAGE_CLOSE;
+    const bool must_move = stage->kind != STAGE_RUN || stage->messages != 0;
     if (sum != load->changed_sum || !must_move) {
         load->changed_sum = sum;
         load->changed_ns = time;
@@ -212,6 +219,8 @@ static void load_stage(struct load *load, uint32_t index)
     const uint64_t start = engine_now_ns();
     load_sample(load, &load->before);
     load->changed_ns = start;
+    load->begun_ns = start;
+    load->silent_ns = 0;
     if (index > 0 || stage->kind != STAGE_CONNECT) {
         engine_enter(&load->engine, index);
     }

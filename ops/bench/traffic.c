@@ -320,6 +320,7 @@ void traffic_begin(struct worker *worker)
 void traffic_count_behind(struct worker *worker)
 {
     const struct engine *engine = worker->engine;
+    const uint64_t counted_ns = engine_now_ns();
     uint64_t behind = 0;
     for (uint32_t i = 0; i < worker->opened; i++) {
         const struct conn *conn = &worker->conns[i];
@@ -334,5 +335,5 @@ void traffic_count_behind(struct worker *worker)
         behind += sent - conn->order.next;
     }
     __atomic_store_n(&worker->counters.behind, behind, __ATOMIC_RELAXED);
-    counter_add(&worker->counters.drained, 1);
+    __atomic_store_n(&worker->counters.counted_ns, counted_ns, __ATOMIC_RELEASE);
 }
