@@ -21,11 +21,21 @@ _COPTS = [
     "-Werror",
 ]
 
+# Objects that can be optimised as one program when they are linked, and linked as they are as well.
+_OPTIMISED = select({
+    "//bazel:whole_program": [
+        "-O3",
+        "-flto",
+        "-ffat-lto-objects",
+    ],
+    "//conditions:default": [],
+})
+
 # Linked statically with each other: no test pays for a shared library of each layer, and each layer is compiled once.
 def roost_cc_library(name, copts = [], **kwargs):
     native.cc_library(
         name = name,
-        copts = _COPTS + copts,
+        copts = _COPTS + _OPTIMISED + copts,
         linkstatic = True,
         **kwargs
     )
@@ -33,15 +43,28 @@ def roost_cc_library(name, copts = [], **kwargs):
 def roost_cc_binary(name, copts = [], **kwargs):
     native.cc_binary(
         name = name,
-        copts = _COPTS + copts,
+        copts = _COPTS + _OPTIMISED + copts,
+        linkopts = select({
+            # gold does not look into libgcc again for what the optimiser asks for: __builtin_cpu_supports needs this.
+            "//bazel:whole_program": [
+                "-flto=auto",
+                "-Wl,-u,__cpu_model",
+            ],
+            "//conditions:default": [],
+        }),
         linkstatic = True,
         **kwargs
     )
 
-def roost_cc_test(name, copts = [], data = [], size = "small", **kwargs):
+def roost_cc_test(name, copts = [], data = [], linkopts = [], size = "small", **kwargs):
     native.cc_test(
         name = name,
         copts = _COPTS + copts,
+        # There are hundreds of tests: none waits for an optimiser.
+        linkopts = select({
+            "//bazel:whole_program": ["-fno-lto"],
+            "//conditions:default": [],
+        }) + linkopts,
         # Read under --config=tsan.
         data = data + ["//bazel:tsan.supp"],
         linkstatic = True,
