@@ -128,6 +128,7 @@ static void write_channels(struct edge *edge, struct json_writer *json,
         if (at->state == SUBSCRIPTION_ACTIVE) {
             json_write_key_text(json, span_of_buf(at->channel->name));
             json_write_object_begin(json);
+            json_write_field_u64(json, SPAN_LITERAL("source"), at->source);
             write_info(json, hub_grant_of(edge, at));
             json_write_object_end(json);
         }
@@ -176,6 +177,14 @@ static void write_state(struct edge *edge, struct json_writer *json, const struc
     json_write_object_end(json);
 }
 
+/* Of its last ping; -1: none was answered, or one is not yet. */
+static int64_t latency_ms_of(const struct session *session)
+{
+    return session->owes_pong || session->ping_sent_us == 0
+               ? -1
+               : (int64_t)(session->ping_sent_us / 1000);
+}
+
 /* A member of the result: "<client>":{...}, behind its place. */
 static void write_row(struct edge *edge, struct writer *out, const struct session *session)
 {
@@ -202,6 +211,8 @@ static void write_row(struct edge *edge, struct writer *out, const struct sessio
         json_write_field_i64(&json, SPAN_LITERAL("connected_at_ms"),
                              session->account->connected_ms);
     }
+    JSON_WRITE_KEY(&json, "ping_pong_latency_ms");
+    json_write_i64(&json, latency_ms_of(session));
     json_write_object_end(&json);
 }
 

@@ -40,6 +40,8 @@ enum proxy_step proxy_connect(struct edge *edge, struct session *session,
     }
     *who = answer.has_result ? auth_connect_by_proxy(edge, session, &answer)
                              : auth_connect(edge, session, connect, session_user(session), scratch);
+    who->subs_source =
+        answer.has_result ? SUBSCRIPTION_BY_CONNECT_PROXY : SUBSCRIPTION_BY_CONNECTION_TOKEN;
     return PROXY_GRANTED;
 }
 

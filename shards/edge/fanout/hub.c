@@ -139,7 +139,8 @@ static struct subscription *hub_make(struct edge *edge, struct session *session,
     subscription->has_delta = request->has_delta && !request->is_tracking;
     subscription->is_server_side = request->is_server_side;
     subscription->is_filtered = request->filter != NULL;
-    subscription->index = channel->subscribers.count & ((1u << 24) - 1);
+    subscription->index = channel->subscribers.count & ((1u << 20) - 1);
+    subscription->source = (unsigned)request->source & 0xfu;
     bool is_made = grant_make(edge, subscription, session, request);
     const bool is_tailored = is_made && tailored_add(edge, subscription);
     is_made = is_tailored &&

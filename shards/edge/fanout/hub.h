@@ -8,6 +8,7 @@
 #ifndef ROOST_SHARDS_EDGE_FANOUT_HUB_H
 #define ROOST_SHARDS_EDGE_FANOUT_HUB_H
 
+#include "shards/edge/session/permissions.h"
 #include "shards/edge/session/session.h"
 #include "shards/edge/fanout/subscribers.h"
 
@@ -38,7 +39,8 @@ struct subscription {
     uint32_t next;           /* Of the session; POOL_HANDLE_NONE: the last. */
     uint32_t grant;          /* POOL_HANDLE_NONE: none. */
     uint32_t command_id;     /* Of the subscribe command, until it is answered. */
-    uint32_t index : 24;     /* In channel->subscribers. */
+    uint32_t index : 20;     /* In channel->subscribers. */
+    uint32_t source : 4;     /* enum subscription_source */
     uint32_t state : 2;      /* enum subscription_state */
     uint32_t push_join_leave : 1;
     uint32_t is_awaited : 1;     /* The session's input waits for the answer. */
@@ -47,7 +49,7 @@ struct subscription {
     uint32_t is_filtered : 1;    /* Its grant has a filter. */
     uint32_t is_server_side : 1; /* The server made it (server_subs.h). */
 };
-static_assert(CONNECTIONS_A_SHARD_MAX <= 1 << 24, "a channel has a client once");
+static_assert(CONNECTIONS_A_SHARD_MAX <= 1 << 20, "a channel has a client once");
 
 static_assert(sizeof(struct subscription) == 32, "the table's pointer to it is the rest of 48");
 
@@ -112,6 +114,7 @@ struct hub_subscribe {
     bool push_join_leave;
     bool has_delta;
     bool is_server_side;
+    enum subscription_source source;
     bool is_tracking;             /* Of a shared poll: see tracking.h. */
     uint32_t emits;               /* hub_emits_of() */
     struct shared_filter *filter; /* Taken over, whatever comes of it; NULL: none. */

@@ -112,6 +112,7 @@ struct map_catch_up *map_catch_up_create(struct edge *edge, struct session *sess
         .next = session->map_catch_ups,
         .handle = handle,
         .emits = granted->emits,
+        .source = (uint8_t)granted->source,
         .push_join_leave = granted->push_join_leave,
     };
     actors_gauge_add(edge->actors, COUNTER_MAP_CATCH_UPS, 1);

@@ -32,7 +32,8 @@ struct map_catch_up {
     uint32_t emits;
     uint32_t command_id; /* Of the command under way; so are the following. */
     uint32_t limit;
-    uint8_t step; /* enum map_step */
+    uint8_t step;   /* enum map_step */
+    uint8_t source; /* enum subscription_source */
     bool push_join_leave;
     bool has_position; /* The first page has come, or the client has brought one. */
     bool has_top;

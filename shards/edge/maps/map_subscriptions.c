@@ -103,6 +103,7 @@ static uint32_t go_live(struct edge *edge, struct map_catch_up *catch_up)
         .push_join_leave = catch_up->push_join_leave,
         .has_delta = catch_up->has_delta,
         .emits = catch_up->emits,
+        .source = (enum subscription_source)catch_up->source,
         .filter = catch_up->filter,
         .stream_flags =
             SUBSCRIBE_POSITIONED | SUBSCRIBE_RECOVERABLE |

@@ -6,6 +6,7 @@
 #include "codec/jwt.h"
 #include "codec/jwt_subs.h"
 #include "codec/proxy.h"
+#include "shards/edge/session/permissions.h"
 #include "shards/edge/session/session.h"
 
 struct auth_result {
@@ -18,6 +19,7 @@ struct auth_result {
     /* Subscriptions that the server makes: an array of channels, an object (jwt_subs.h). */
     struct span channels_raw;
     struct span subs_raw;
+    enum subscription_source subs_source; /* proxy_connect() sets it. */
     struct span meta; /* Of a token; one of a backend is the session's already. */
     struct revocable token;
 };
@@ -45,6 +47,7 @@ struct auth_subscription {
     int64_t expire_at_s;
     struct revocable token;
     struct jwt_override override;
+    enum subscription_source source; /* Its caller sets it. */
 };
 struct auth_subscription auth_subscribe(struct edge *edge, struct span token, struct span channel,
                                         struct session *session, struct scratch *scratch);

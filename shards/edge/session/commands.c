@@ -98,6 +98,7 @@ static void take_pong(struct edge *edge, struct session *session)
     session_set_ping_due(edge, session, taken_ms < interval_ms ? interval_ms - taken_ms : 0);
     const enum transport transport = connection_transport(session->conn);
     hist_record(edge->shard->stats->hists[HIST_PING_PONG + transport], (uint64_t)taken_us * 1000);
+    session->ping_sent_us = taken_us == 0 ? 1 : taken_us;
 }
 
 static struct verdict on_pong(struct edge *edge, struct session *session)

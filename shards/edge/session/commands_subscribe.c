@@ -36,15 +36,20 @@ static struct verdict judge_subscriber(struct edge *edge, struct session *sessio
     struct auth_subscription *grant = &candidate->grant;
     if (!span_is_empty(command->subscribe.token)) {
         *grant = auth_subscribe(edge, command->subscribe.token, channel, session, scratch);
+        grant->source = SUBSCRIPTION_BY_TOKEN;
     } else if (permissions_asks_subscribe_proxy(options, channel_options, channel)) {
         const enum proxy_step step =
             proxy_subscribe(edge, session, channel_options->subscribe_proxy, command, grant);
         if (step != PROXY_GRANTED) {
             return verdict_of_proxy(step);
         }
-    } else if (!permissions_may_subscribe(options, channel_options, channel,
-                                          command_client_of(edge, session, channel))) {
-        return VERDICT_ERROR(PERMISSION_DENIED);
+        grant->source = SUBSCRIPTION_BY_PROXY;
+    } else {
+        grant->source = permissions_may_subscribe(options, channel_options, channel,
+                                                  command_client_of(edge, session, channel));
+        if (grant->source == SUBSCRIPTION_BY_NOTHING) {
+            return VERDICT_ERROR(PERMISSION_DENIED);
+        }
     }
     return (struct verdict){.error = grant->error,
                             .disconnect = grant->disconnect,
@@ -83,6 +88,7 @@ static struct verdict subscribe(struct edge *edge, struct session *session,
         .data = grant->data,
         .expire_at_s = grant->expire_at_s,
         .token = grant->token,
+        .source = grant->source,
         .command_id = command->id,
         .emits = hub_emits_of(&effective),
         .push_join_leave = effective.join_leave && (effective.force_push_join_leave ||

@@ -101,25 +101,29 @@ bool permissions_asks_subscribe_proxy(const struct node_options *options,
              index_of(channel, span_of_text(options->channel_user_boundary)) < channel.len);
 }
 
-bool permissions_may_subscribe(const struct node_options *options,
-                               const struct channel_options *channel_options, struct span channel,
-                               struct permissions_client client)
+enum subscription_source permissions_may_subscribe(const struct node_options *options,
+                                                   const struct channel_options *channel_options,
+                                                   struct span channel,
+                                                   struct permissions_client client)
 {
+    const enum subscription_source otherwise =
+        options->client.insecure ? SUBSCRIPTION_BY_INSECURE : SUBSCRIPTION_BY_NOTHING;
     if (permissions_is_private(options, channel)) {
-        return false;
+        return SUBSCRIPTION_BY_NOTHING;
     }
     const struct span boundary = span_of_text(options->channel_user_boundary);
     const size_t users_at = index_of(channel, boundary);
     if (users_at < channel.len && channel_options->allow_user_limited_channels) {
         const struct span users = span_skip(channel, users_at + boundary.len);
-        return (!span_is_empty(client.user) && is_in_user_list(options, users, client.user)) ||
-               options->client.insecure;
+        return !span_is_empty(client.user) && is_in_user_list(options, users, client.user)
+                   ? SUBSCRIPTION_BY_USER_LIST
+                   : otherwise;
     }
     if (channel_options->allow_subscribe_for_client &&
         (!span_is_empty(client.user) || channel_options->allow_subscribe_for_anonymous)) {
-        return true;
+        return SUBSCRIPTION_BY_PERMISSION;
     }
-    return options->client.insecure;
+    return otherwise;
 }
 
 /* What publishing, presence and history ask: a client of a kind that is let in, and anonymous ones

@@ -18,6 +18,21 @@ bool permissions_is_channel_name(const struct node_options *options, struct span
 /* A name that may only be subscribed to with a token. */
 bool permissions_is_private(const struct node_options *options, struct span channel);
 
+/* Why a client is subscribed, with Centrifugo's numbers, as the server API tells them. */
+enum subscription_source {
+    SUBSCRIPTION_BY_NOTHING,
+    SUBSCRIPTION_BY_CONNECTION_TOKEN,
+    SUBSCRIPTION_BY_CONNECT_PROXY,
+    SUBSCRIPTION_BY_TOKEN,
+    SUBSCRIPTION_BY_PROXY,
+    SUBSCRIPTION_BY_USER_LIST,  /* In the channel's name. */
+    SUBSCRIPTION_BY_PERMISSION, /* allow_subscribe_for_client, or that for wildcards. */
+    SUBSCRIPTION_BY_INSECURE,
+    SUBSCRIPTION_BY_CONNECT, /* It had asked for it in its connect command. */
+    SUBSCRIPTION_AS_PERSONAL,
+    SUBSCRIPTION_BY_API,
+};
+
 /* Who asks. */
 struct permissions_client {
     struct span user; /* Empty: anonymous. */
@@ -29,9 +44,11 @@ bool permissions_asks_subscribe_proxy(const struct node_options *options,
                                       const struct channel_options *channel_options,
                                       struct span channel);
 
-bool permissions_may_subscribe(const struct node_options *options,
-                               const struct channel_options *channel_options, struct span channel,
-                               struct permissions_client client);
+/* SUBSCRIPTION_BY_NOTHING: it may not. */
+enum subscription_source permissions_may_subscribe(const struct node_options *options,
+                                                   const struct channel_options *channel_options,
+                                                   struct span channel,
+                                                   struct permissions_client client);
 bool permissions_may_publish(const struct node_options *options,
                              const struct channel_options *channel_options,
                              struct permissions_client client);

@@ -19,6 +19,7 @@
 struct wish {
     struct jwt_sub sub;
     const struct channel_options *options;
+    enum subscription_source source;
     struct client_subscribe_request since; /* What the client says of it. */
 };
 
@@ -26,7 +27,8 @@ struct wishes {
     const struct node_options *options;
     struct wish *items;
     uint32_t len;
-    uint32_t disconnect; /* Why it cannot be; 0: it can. */
+    enum subscription_source source; /* Of what is added now. */
+    uint32_t disconnect;             /* Why it cannot be; 0: it can. */
 };
 
 static struct wish *find_wish(const struct wishes *wishes, struct span channel)
@@ -55,7 +57,7 @@ static void add_wish(struct wishes *wishes, const struct jwt_sub *sub)
         }
         wish = &wishes->items[wishes->len++];
     }
-    *wish = (struct wish){.sub = *sub, .options = options};
+    *wish = (struct wish){.sub = *sub, .options = options, .source = wishes->source};
 }
 
 static void wish_personal_channel(struct wishes *wishes, const struct session *session,
@@ -77,6 +79,7 @@ static void wish_personal_channel(struct wishes *wishes, const struct session *s
         wishes->disconnect = CLIENT_DISCONNECT_INTERNAL;
         return;
     }
+    wishes->source = SUBSCRIPTION_AS_PERSONAL;
     add_wish(wishes,
              &(struct jwt_sub){.channel = scratch_take(scratch, writer_written_len(&name))});
 }
@@ -111,6 +114,7 @@ static enum json_result wish_of_subs(struct wishes *wishes, struct span subs,
 static void wish_of_token(struct wishes *wishes, const struct auth_result *who,
                           struct scratch *scratch)
 {
+    wishes->source = who->subs_source;
     enum json_result result = wish_of_channels(wishes, who->channels_raw, scratch);
     if (result == JSON_DONE) {
         result = wish_of_subs(wishes, who->subs_raw, scratch);
@@ -129,6 +133,7 @@ static void wish_of_client(struct wishes *wishes, const struct session *session,
     const struct permissions_client client = {.user = session_user(session)};
     struct json_walk walk;
     struct client_subscribe_request since = {0};
+    wishes->source = SUBSCRIPTION_BY_CONNECT;
     client_json_subs_begin(&walk, request->subs);
     while (wishes->disconnect == 0 && client_json_subs_next(&walk, scratch, &since) == JSON_OK) {
         const struct channel_options *options =
@@ -229,6 +234,7 @@ static uint32_t make(struct edge *edge, struct session *session, const struct wi
         .expire_at_s = wish->sub.expire_at_s,
         .command_id = index,
         .is_server_side = true,
+        .source = wish->source,
         .emits = hub_emits_of(&effective),
         .push_join_leave = effective.join_leave && effective.force_push_join_leave,
         .stream_flags =
@@ -383,6 +389,7 @@ void server_subs_add(struct edge *edge, struct session *session,
                 .data = request->data,
                 .expire_at_s = request->expire_at_s},
         .options = permissions_find_channel(options, request->channel),
+        .source = SUBSCRIPTION_BY_API,
         .since = {.recover = request->recover_since_present,
                   .offset = request->recover_since_offset,
                   .epoch = request->recover_since_epoch},

@@ -442,6 +442,7 @@ static void session_ping(struct edge *edge, struct session *session)
     if (session->owes_pong) {
         session_set_due(edge, session, options->pong_timeout_ms);
     } else {
+        session->ping_sent_us = 0;
         session_set_ping_due(edge, session, options->ping_interval_ms);
     }
 }

@@ -64,7 +64,7 @@ struct session {
     uint32_t subscription_count;
     uint32_t handle;
     uint32_t ping_due_ms;  /* Low bits: the next ping; or the deadline of a pong, or of connect. */
-    uint32_t ping_sent_us; /* Low bits. */
+    uint32_t ping_sent_us; /* Low bits; after its pong: how long that took, 0: no pong has come. */
     uint8_t client_id[CLIENT_ID_LEN];
     uint32_t proxy_calls;    /* The newest of its requests to backends; they hang on each other. */
     uint32_t map_catch_ups;  /* The same of maps that it is on its way to follow. */

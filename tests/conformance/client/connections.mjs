@@ -46,7 +46,8 @@ function add_rows(report, node) {
       { token: make_token({ sub: user, channel: closed, jti: 's', iat: 77, info: { role: 'x' } }) });
     const rows = await list(node, { user });
     check_equal([...rows.keys()], [client.id], 'the client');
-    const { connected_at_ms: connected_at, ...row } = rows.get(client.id);
+    const { connected_at_ms: connected_at, ping_pong_latency_ms: latency, ...row } =
+      rows.get(client.id);
     check_equal(row, {
       app_name: 'listed',
       app_version: '1.2.3',
@@ -54,12 +55,13 @@ function add_rows(report, node) {
       protocol: context.protocol,
       user,
       state: {
-        channels: { [open]: {}, [closed]: { info: { role: 'x' } } },
+        channels: { [open]: { source: 6 }, [closed]: { source: 3, info: { role: 'x' } } },
         connection_token: { uid: jti, issued_at: 1234 },
         subscription_tokens: { [closed]: { uid: 's', issued_at: 77 } },
         meta: { plan: 'free' },
       },
     }, 'the row');
+    check(Number.isInteger(latency) && latency >= -1, `a latency of ${latency}`);
     // The node reads its clock once a turn, and in milliseconds.
     check(connected_at >= before - 1000 && connected_at <= Date.now() + 1000, 'the time');
   });

@@ -84,12 +84,79 @@ static void all_is_told_of_a_connection(void **state)
     snprintf(expected, sizeof(expected),
              "{\"result\":{\"connections\":{\"%s\":{\"app_name\":\"app\",\"app_version\":\"1.2\","
              "\"transport\":\"websocket\",\"protocol\":\"%s\",\"user\":\"ann\",\"state\":"
-             "{\"channels\":{\"b\":{\"info\":{\"b\":2}},\"a\":{}},\"connection_token\":"
+             "{\"channels\":{\"b\":{\"source\":3,\"info\":{\"b\":2}},\"a\":{\"source\":7}},"
+             "\"connection_token\":"
              "{\"uid\":\"t-1\",\"issued_at\":99},\"subscription_tokens\":{\"b\":{\"uid\":\"s-1\","
-             "\"issued_at\":98}},\"meta\":{\"a\":1}},\"connected_at_ms\":%lld}}}}",
+             "\"issued_at\":98}},\"meta\":{\"a\":1}},\"connected_at_ms\":%lld,\"ping_pong_latency_"
+             "ms\":-1}}}}",
              peer->client, edge_rig_protocol == CLIENT_PROTOBUF ? "protobuf" : "json",
              (long long)edge_rig_now_ms(&rig));
     assert_list("{\"user\":\"ann\"}", expected);
+    edge_rig_stop(&rig);
+}
+
+/* Why it is in each of its channels, with the numbers that Centrifugo has for that. */
+static void channels_tell_why_the_client_has_them(void **state)
+{
+    (void)state;
+    prepare();
+    rig.options.client.insecure = false;
+    rig.options.client.personal_channel.enabled = true;
+    rig.options.without_namespace.allow_subscribe_for_client = true;
+    rig.options.without_namespace.allow_user_limited_channels = true;
+    edge_rig_start(&rig);
+    struct peer *peer =
+        connect_with(1, "{\"sub\":\"ann\",\"channels\":[\"t\"]}", ",\"subs\":{\"c\":{},\"$c\":{}}");
+    peer_subscribe(peer, "p");
+    peer_subscribe(peer, "l#ann");
+    peer_say(peer, "{\"id\":3,\"subscribe\":{\"channel\":\"$s\",\"token\":\"%s\"}}",
+             token_of(secret, "{\"sub\":\"ann\",\"channel\":\"$s\"}"));
+    peer_hear_frame(peer, 0x81);
+    struct peer *backend = peer_open(&rig);
+    peer_send(backend, "POST /api/subscribe HTTP/1.1\r\nHost: rig\r\nX-API-Key: key\r\n"
+                       "Content-Length: 28\r\n\r\n{\"channel\":\"a\",\"user\":\"ann\"}");
+    peer_hear_response(backend, 200, "{\"result\":{}}");
+    static const char *const wanted[] = {"\"t\":{\"source\":1}",     "\"c\":{\"source\":8}",
+                                         "\"#ann\":{\"source\":9}",  "\"p\":{\"source\":6}",
+                                         "\"l#ann\":{\"source\":5}", "\"$s\":{\"source\":3}",
+                                         "\"a\":{\"source\":10}"};
+    const char *heard = list("{\"user\":\"ann\"}");
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+        if (strstr(heard, wanted[i]) == NULL) {
+            fail_msg("%s is not in %s", wanted[i], heard);
+        }
+    }
+    assert_int_equal(count(heard, "\"source\""), 7);
+    edge_rig_stop(&rig);
+}
+
+/* The latency is that of the newest ping that was answered; it is not known before, nor of clients
+ * that are not asked. */
+static void the_latency_is_that_of_the_last_pong(void **state)
+{
+    (void)state;
+    prepare();
+    rig.options.transports[TRANSPORT_UNI_SSE].enabled = true;
+    edge_rig_start(&rig);
+    struct peer *peer = connect_with(0, "{\"sub\":\"ann\"}", "");
+    const uint64_t interval_ms = rig.options.client.ping_interval_ms;
+    for (uint32_t waits_ms = 0; waits_ms <= 240; waits_ms += 120) {
+        while (!peer_has_news(peer)) {
+            edge_rig_advance(&rig, 10);
+        }
+        peer_hear_frame(peer, 0x81);
+        assert_non_null(strstr(list("{\"user\":\"ann\"}"), "\"ping_pong_latency_ms\":-1}"));
+        edge_rig_advance(&rig, waits_ms);
+        peer_say(peer, "{}");
+        const char *at = strstr(list("{\"user\":\"ann\"}"), "\"ping_pong_latency_ms\":");
+        assert_non_null(at);
+        const int told_ms = atoi(strchr(at, ':') + 1);
+        assert_in_range(told_ms, waits_ms, waits_ms + 10);
+    }
+    struct peer *listener = peer_open(&rig);
+    peer_send(listener, "GET /connection/uni_sse HTTP/1.1\r\nHost: rig\r\n\r\n");
+    edge_rig_advance(&rig, 2 * interval_ms);
+    assert_non_null(strstr(list("{\"user\":\"\"}"), "\"ping_pong_latency_ms\":-1}"));
     edge_rig_stop(&rig);
 }
 
@@ -326,6 +393,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_is_told_of_a_connection),
+        cmocka_unit_test(channels_tell_why_the_client_has_them),
+        cmocka_unit_test(the_latency_is_that_of_the_last_pong),
         cmocka_unit_test(users_and_channels_are_filters),
         cmocka_unit_test(pages_list_each_once),
         cmocka_unit_test(pages_are_stable),

@@ -98,35 +98,35 @@ static void who_may_subscribe(void **state)
         const char *channel;
         const char *user;
         unsigned grants;
-        bool may;
+        enum subscription_source source;
     } cases[] = {
-        {"c", "u", 0, false},
-        {"c", "", 0, false},
-        {"c", "u", CLIENT, true},
-        {"c", "", CLIENT, false},
-        {"c", "", ANONYMOUS, false},
-        {"c", "", CLIENT | ANONYMOUS, true},
-        {"c", "", INSECURE, true},
-        {"c", "u", INSECURE, true},
+        {"c", "u", 0, SUBSCRIPTION_BY_NOTHING},
+        {"c", "", 0, SUBSCRIPTION_BY_NOTHING},
+        {"c", "u", CLIENT, SUBSCRIPTION_BY_PERMISSION},
+        {"c", "", CLIENT, SUBSCRIPTION_BY_NOTHING},
+        {"c", "", ANONYMOUS, SUBSCRIPTION_BY_NOTHING},
+        {"c", "", CLIENT | ANONYMOUS, SUBSCRIPTION_BY_PERMISSION},
+        {"c", "", INSECURE, SUBSCRIPTION_BY_INSECURE},
+        {"c", "u", INSECURE, SUBSCRIPTION_BY_INSECURE},
         /* A private channel wants a token, whatever else holds. */
-        {"$c", "u", CLIENT | ANONYMOUS | USERS | INSECURE, false},
+        {"$c", "u", CLIENT | ANONYMOUS | USERS | INSECURE, SUBSCRIPTION_BY_NOTHING},
         /* Without the option, `#` is a character like any other. */
-        {"c#u", "x", CLIENT, true},
-        {"c#u", "u", 0, false},
-        {"c#u", "u", USERS, true},
-        {"c#x,u,y", "u", USERS, true},
-        {"c#x,y,u", "u", USERS, true},
-        {"c#uu", "u", USERS, false},
-        {"c#u", "uu", USERS, false},
-        {"c#u,", "", USERS, false},
-        {"c#", "", USERS, false},
-        {"c#", "u", USERS, false},
+        {"c#u", "x", CLIENT, SUBSCRIPTION_BY_PERMISSION},
+        {"c#u", "u", 0, SUBSCRIPTION_BY_NOTHING},
+        {"c#u", "u", USERS, SUBSCRIPTION_BY_USER_LIST},
+        {"c#x,u,y", "u", USERS, SUBSCRIPTION_BY_USER_LIST},
+        {"c#x,y,u", "u", USERS, SUBSCRIPTION_BY_USER_LIST},
+        {"c#uu", "u", USERS, SUBSCRIPTION_BY_NOTHING},
+        {"c#u", "uu", USERS, SUBSCRIPTION_BY_NOTHING},
+        {"c#u,", "", USERS, SUBSCRIPTION_BY_NOTHING},
+        {"c#", "", USERS, SUBSCRIPTION_BY_NOTHING},
+        {"c#", "u", USERS, SUBSCRIPTION_BY_NOTHING},
         /* Who is not in the list is not helped by what holds for all. */
-        {"c#u", "x", USERS | CLIENT, false},
-        {"c#u", "", USERS | CLIENT | ANONYMOUS, false},
-        {"c#u", "x", USERS | INSECURE, true},
-        {"c", "x", USERS, false},
-        {"c", "x", USERS | CLIENT, true},
+        {"c#u", "x", USERS | CLIENT, SUBSCRIPTION_BY_NOTHING},
+        {"c#u", "", USERS | CLIENT | ANONYMOUS, SUBSCRIPTION_BY_NOTHING},
+        {"c#u", "x", USERS | INSECURE, SUBSCRIPTION_BY_INSECURE},
+        {"c", "x", USERS, SUBSCRIPTION_BY_NOTHING},
+        {"c", "x", USERS | CLIENT, SUBSCRIPTION_BY_PERMISSION},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct node_options options = options_of_tests();
@@ -136,10 +136,10 @@ static void who_may_subscribe(void **state)
             .allow_subscribe_for_anonymous = (cases[i].grants & ANONYMOUS) != 0,
             .allow_user_limited_channels = (cases[i].grants & USERS) != 0,
         };
-        const bool may =
+        const enum subscription_source source =
             permissions_may_subscribe(&options, &channel, span_of_text(cases[i].channel),
                                       client(cases[i].user, false));
-        if (may != cases[i].may) {
+        if (source != cases[i].source) {
             fail_msg("%s as '%s' with %u", cases[i].channel, cases[i].user, cases[i].grants);
         }
     }
