@@ -208,12 +208,16 @@ struct mailbox_matrix *mailbox_matrix_create(uint32_t shards)
 void mailbox_matrix_limit(struct mailbox_matrix *matrix, const struct mailbox_limits *limits)
 {
     const uint32_t depth = limits->ring_depth == 0 ? RING_DEPTH : limits->ring_depth;
+    const uint32_t requests_max = limits->staged_requests_max == 0 ? MAILBOX_STAGED_REQUESTS_MAX
+                                                                   : limits->staged_requests_max;
+    const uint32_t staged_max = limits->staged_max == 0 ? MAILBOX_STAGED_MAX : limits->staged_max;
     BUG_IF(depth > RING_DEPTH || depth < 4 || (depth & (depth - 1)) != 0);
+    BUG_IF(requests_max > MAILBOX_STAGED_REQUESTS_MAX || staged_max > MAILBOX_STAGED_MAX);
+    BUG_IF(staged_max < 2 * requests_max);
     matrix->limits = (struct mailbox_limits){
         .ring_depth = depth,
-        .staged_requests_max = limits->staged_requests_max == 0 ? MAILBOX_STAGED_REQUESTS_MAX
-                                                                : limits->staged_requests_max,
-        .staged_max = limits->staged_max == 0 ? MAILBOX_STAGED_MAX : limits->staged_max,
+        .staged_requests_max = requests_max,
+        .staged_max = staged_max,
     };
 }
 

@@ -46,9 +46,9 @@ struct poller;
 
 /* Zero in any of them: as in limits.h. Small ones are for simulations of what is full. */
 struct mailbox_limits {
-    uint32_t ring_depth;          /* Of a pair; a power of two, at most RING_DEPTH. */
+    uint32_t ring_depth;          /* Of a pair; a power of two, 4 to RING_DEPTH. */
     uint32_t staged_requests_max; /* As MAILBOX_STAGED_REQUESTS_MAX, and at most that. */
-    uint32_t staged_max;          /* As MAILBOX_STAGED_MAX, and at most that. */
+    uint32_t staged_max; /* As MAILBOX_STAGED_MAX, and at most that; twice the requests at least. */
 };
 
 /* For shards 0 .. shards-1, at most SHARDS_MAX. NULL: memory is out. */

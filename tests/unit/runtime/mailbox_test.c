@@ -170,13 +170,67 @@ static void each_class_is_refused_at_its_limit(void **state)
 }
 
 /* Sends, flushes and drains at random against the model "numbers count up by one for each pair". */
-static void order_is_kept_through_overflow(void **state)
+/* A ring of 4 keeps 3; behind it each class has the room that it was given. */
+static void smaller_limits_hold(void **state)
 {
     (void)state;
+    struct mailbox_matrix *matrix = mailbox_matrix_create(2);
+    struct mailbox *a = mailbox_of(matrix, 0);
+    struct mailbox *b = mailbox_of(matrix, 1);
+    struct receipt receipt = {.count = 0};
+    mailbox_matrix_limit(matrix, &(struct mailbox_limits){4, 5, 10});
+    assert_int_equal(mailbox_limits_of(b)->ring_depth, 4);
+    assert_int_equal(mailbox_limits_of(b)->staged_requests_max, 5);
+    assert_int_equal(mailbox_limits_of(b)->staged_max, 10);
+    uint32_t number = 0;
+    while (send_number(a, 1, number, MESSAGE_REQUEST)) {
+        number++;
+    }
+    assert_int_equal(number, 5);
+    mailbox_flush(a);
+    assert_int_equal(mailbox_room(a, 1, MESSAGE_REQUEST), 3);
+    assert_int_equal(mailbox_room(a, 1, MESSAGE_REPLY), 8);
+    while (send_number(a, 1, number, MESSAGE_REPLY)) {
+        number++;
+    }
+    assert_int_equal(number, 3 + 10);
+    assert_int_equal(mailbox_counters(a)->refused, 2);
+    assert_int_equal(mailbox_counters(a)->staged_peak, 5);
+    for (uint32_t turn = 0; turn < 5; turn++) {
+        assert_int_equal(receipt.count, 3 * turn);
+        mailbox_drain(b, 100, receipt_take, &receipt);
+        mailbox_flush(a);
+    }
+    assert_int_equal(receipt.count, number);
+    /* So has what it tells itself, and no ring comes into that. */
+    for (number = 0; send_number(b, 1, number, MESSAGE_REPLY); number++) {
+    }
+    assert_int_equal(number, 10);
+    mailbox_flush(b);
+    assert_int_equal(mailbox_drain(b, 1, receipt_take, &receipt), 10);
+    mailbox_matrix_destroy(matrix);
+}
+
+static void no_limits_are_those_of_the_node(void **state)
+{
+    (void)state;
+    struct mailbox_matrix *matrix = mailbox_matrix_create(2);
+    mailbox_matrix_limit(matrix, &(struct mailbox_limits){.ring_depth = 8});
+    mailbox_matrix_limit(matrix, &(struct mailbox_limits){0});
+    const struct mailbox_limits *limits = mailbox_limits_of(mailbox_of(matrix, 1));
+    assert_int_equal(limits->ring_depth, RING_DEPTH);
+    assert_int_equal(limits->staged_requests_max, MAILBOX_STAGED_REQUESTS_MAX);
+    assert_int_equal(limits->staged_max, MAILBOX_STAGED_MAX);
+    mailbox_matrix_destroy(matrix);
+}
+
+static void keep_order_through_overflow(const struct mailbox_limits *limits)
+{
     enum { SHARDS = 3 };
     struct random random;
     random_init_seeded(&random, 4711);
     struct mailbox_matrix *matrix = mailbox_matrix_create(SHARDS);
+    mailbox_matrix_limit(matrix, limits);
     static struct receipt receipts[SHARDS];
     memset(receipts, 0, sizeof receipts);
     uint32_t sent[SHARDS][SHARDS] = {{0}};
@@ -210,6 +264,14 @@ static void order_is_kept_through_overflow(void **state)
     }
     assert_true(overflows > 0);
     mailbox_matrix_destroy(matrix);
+}
+
+static void order_is_kept_through_overflow(void **state)
+{
+    (void)state;
+    keep_order_through_overflow(&(struct mailbox_limits){0});
+    keep_order_through_overflow(&(struct mailbox_limits){4, 8, 32});
+    keep_order_through_overflow(&(struct mailbox_limits){16, 100, 200});
 }
 
 static void a_budget_leaves_the_rest_as_work(void **state)
@@ -440,6 +502,33 @@ static void a_stranger_who_uses_a_claimed_mailbox_aborts(void **state)
     assert_int_equal(WTERMSIG(status), SIGABRT);
 }
 
+static void limits_that_cannot_hold_abort(void **state)
+{
+    (void)state;
+    static const struct mailbox_limits wrong[] = {
+        {.ring_depth = 2},
+        {.ring_depth = 12},
+        {.ring_depth = 2 * RING_DEPTH},
+        {.staged_requests_max = MAILBOX_STAGED_REQUESTS_MAX + 1},
+        {.staged_max = MAILBOX_STAGED_MAX + 1},
+        {.staged_requests_max = 10, .staged_max = 19}, /* Not all answers find room. */
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        const pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            signal(SIGABRT, SIG_DFL);
+            close(STDERR_FILENO);
+            mailbox_matrix_limit(mailbox_matrix_create(1), &wrong[i]);
+            _exit(0);
+        }
+        int status;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFSIGNALED(status));
+        assert_int_equal(WTERMSIG(status), SIGABRT);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -447,6 +536,8 @@ int main(void)
         cmocka_unit_test(what_is_passed_on_names_who_sent_it),
         cmocka_unit_test(what_a_shard_tells_itself_comes_next_turn),
         cmocka_unit_test(each_class_is_refused_at_its_limit),
+        cmocka_unit_test(smaller_limits_hold),
+        cmocka_unit_test(no_limits_are_those_of_the_node),
         cmocka_unit_test(order_is_kept_through_overflow),
         cmocka_unit_test(a_budget_leaves_the_rest_as_work),
         cmocka_unit_test(a_ring_costs_nothing_before_its_first_message),
@@ -456,6 +547,7 @@ int main(void)
         cmocka_unit_test(half_a_ring_leaves_before_the_turn_ends),
         cmocka_unit_test(a_producer_behind_a_full_ring_sleeps_until_there_is_room),
         cmocka_unit_test(a_stranger_who_uses_a_claimed_mailbox_aborts),
+        cmocka_unit_test(limits_that_cannot_hold_abort),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

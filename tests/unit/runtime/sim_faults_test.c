@@ -365,6 +365,119 @@ static void a_paused_node_hears_later(void **state)
     sim_destroy(sim);
 }
 
+/* Numbers each 10 ms for a second; how many of them the node has heard in the end. */
+static uint32_t throw_for_a_second(struct sim *sim, uint32_t from, uint32_t to)
+{
+    uint32_t heard = 0;
+    for (uint32_t i = 0; i < 100; i++) {
+        throw_datagram(from, to, (uint8_t)i);
+        sim_advance_ms(sim, 10);
+    }
+    for (uint32_t i = 0; i < 100; i++) {
+        heard += talkers[to]->datagrams_heard[i];
+    }
+    return heard;
+}
+
+/* A turn every 100 ms: that hears what came before it, and nothing is lost. */
+static void a_slow_node_takes_its_time(void **state)
+{
+    (void)state;
+    struct sim *sim = open_world((struct sim_options){.seed = 0});
+    sim_advance_ms(sim, 10);
+    sim_slow_node(sim, 1, 100, 1000);
+    throw_datagram(0, 1, 200);
+    sim_advance_ms(sim, 5);
+    assert_int_equal(talkers[1]->datagrams_heard[200], 1);
+    throw_datagram(0, 1, 201);
+    throw_datagram(0, 2, 201);
+    sim_advance_ms(sim, 90);
+    assert_int_equal(talkers[1]->datagrams_heard[201], 0);
+    assert_int_equal(talkers[2]->datagrams_heard[201], 1);
+    sim_advance_ms(sim, 15);
+    assert_int_equal(talkers[1]->datagrams_heard[201], 1);
+    const uint64_t before = sim_faults(sim, SIM_FAULT_SLOW);
+    const uint32_t heard = throw_for_a_second(sim, 0, 1);
+    assert_in_range(sim_faults(sim, SIM_FAULT_SLOW) - before, 5, 10);
+    /* The time is over, so that the last turn that was slow is as well. */
+    sim_advance_ms(sim, 100);
+    assert_in_range(heard, 90, 100);
+    assert_int_equal(talkers[1]->datagrams_heard[99], 1);
+    throw_datagram(0, 1, 202);
+    sim_advance_ms(sim, 5);
+    throw_datagram(0, 1, 203);
+    sim_advance_ms(sim, 5);
+    assert_int_equal(talkers[1]->datagrams_heard[203], 1);
+    sim_destroy(sim);
+}
+
+static void a_slow_node_is_relieved(void **state)
+{
+    (void)state;
+    struct sim *sim = open_world((struct sim_options){.seed = 0});
+    sim_slow_node(sim, 1, 500, 60000);
+    throw_datagram(0, 1, 1);
+    sim_advance_ms(sim, 5);
+    throw_datagram(0, 1, 2);
+    sim_slow_node(sim, 1, 500, 0); /* The turn that it is in goes on. */
+    sim_advance_ms(sim, 400);
+    assert_int_equal(talkers[1]->datagrams_heard[2], 0);
+    sim_advance_ms(sim, 120);
+    assert_int_equal(talkers[1]->datagrams_heard[2], 1);
+    const uint64_t slow = sim_faults(sim, SIM_FAULT_SLOW);
+    assert_int_equal(throw_for_a_second(sim, 0, 1), 100 + 2);
+    assert_int_equal(sim_faults(sim, SIM_FAULT_SLOW), slow);
+    sim_destroy(sim);
+}
+
+static void the_network_changes(void **state)
+{
+    (void)state;
+    uint32_t twice = 0;
+    struct sim *sim = open_world((struct sim_options){.socket_buffer_bytes = 4096});
+    connect_to(0, 1);
+    sim_advance_ms(sim, 10);
+    sim_change(sim, &(struct sim_options){.seed = 99,
+                                          .datagram_lost_percent = 100,
+                                          .latency_us_min = 50000,
+                                          .latency_us_max = 50000,
+                                          .socket_buffer_bytes = 100});
+    assert_int_equal(throw_many(sim, 0, 1, &twice), 0);
+    assert_int_equal(say(0, 8000), 4096); /* Buffers stay what they were. */
+    sim_advance_ms(sim, 49);
+    assert_int_equal(talkers[1]->heard_len, 0);
+    sim_advance_ms(sim, 1);
+    assert_int_equal(talkers[1]->heard_len, 4096);
+    sim_change(sim, &(struct sim_options){.datagram_twice_percent = 100});
+    assert_int_equal(throw_many(sim, 0, 1, &twice), 200);
+    assert_int_equal(twice, 200);
+    sim_destroy(sim);
+}
+
+/* What a connection carries stays in its order, also when the way has become shorter behind it. */
+static void a_shorter_way_overtakes_nothing(void **state)
+{
+    (void)state;
+    struct sim *sim = open_world((struct sim_options){.seed = 0});
+    connect_to(0, 1);
+    sim_advance_ms(sim, 10);
+    for (uint8_t i = 0; i < 40; i++) {
+        const uint64_t us = 40000 - 1000ull * i;
+        const struct iovec slice = {.iov_base = &i, .iov_len = 1};
+        sim_change(sim, &(struct sim_options){.latency_us_min = us, .latency_us_max = us});
+        assert_int_equal(poller_send(talkers[0]->shard->poller, talkers[0]->conn, &slice, 1), 1);
+    }
+    sim_change(sim, &(struct sim_options){.seed = 0});
+    poller_shutdown_output(talkers[0]->shard->poller, talkers[0]->conn);
+    sim_advance_ms(sim, 100);
+    assert_int_equal(talkers[1]->heard_len, 40);
+    assert_true(talkers[1]->is_over);
+    for (uint8_t i = 0; i < 40; i++) {
+        assert_int_equal(talkers[1]->heard[i], i);
+    }
+    sim_destroy(sim);
+}
+
 static void wall_clocks_jump(void **state)
 {
     (void)state;
@@ -419,6 +532,10 @@ int main(void)
         cmocka_unit_test(datagrams_come_twice_late_and_out_of_order),
         cmocka_unit_test(a_node_lives_again_at_its_address),
         cmocka_unit_test(a_paused_node_hears_later),
+        cmocka_unit_test(a_slow_node_takes_its_time),
+        cmocka_unit_test(a_slow_node_is_relieved),
+        cmocka_unit_test(the_network_changes),
+        cmocka_unit_test(a_shorter_way_overtakes_nothing),
         cmocka_unit_test(wall_clocks_jump),
         cmocka_unit_test(a_seed_replays),
     };
