@@ -82,13 +82,10 @@ static enum json_result call_presence(struct edge *edge, struct call *call, stru
         .origin = ORIGIN_API,
         .stats_only = call->method == API_METHOD_PRESENCE_STATS,
     };
-    if (ask.channel == NULL || edge_is_congested(edge, home) ||
-        !message_send_presence_ask(edge->shard->mailbox, home, call->handle, &ask)) {
-        buf_release(ask.channel);
-        call->error = API_ERROR_INTERNAL;
-        return JSON_OK;
-    }
-    call->pending++;
+    call_note_sent(call,
+                   ask.channel != NULL && !edge_is_congested(edge, home) &&
+                       message_send_presence_ask(edge->shard->mailbox, home, call->handle, &ask),
+                   ask.channel, NULL);
     return JSON_OK;
 }
 

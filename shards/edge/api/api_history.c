@@ -48,13 +48,10 @@ enum json_result call_history(struct edge *edge, struct call *call, struct span 
         .meta_ttl_s = streams_meta_ttl_s(edge, channel_options),
     };
     const uint32_t home = actors_home_of(edge->actors, request.channel);
-    if (ask.channel == NULL || edge_is_congested(edge, home) ||
-        !message_send_history_ask(edge->shard->mailbox, home, call->handle, &ask)) {
-        buf_release(ask.channel);
-        call->error = API_ERROR_INTERNAL;
-        return JSON_OK;
-    }
-    call->pending++;
+    call_note_sent(call,
+                   ask.channel != NULL && !edge_is_congested(edge, home) &&
+                       message_send_history_ask(edge->shard->mailbox, home, call->handle, &ask),
+                   ask.channel, NULL);
     return JSON_OK;
 }
 

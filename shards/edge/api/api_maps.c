@@ -18,19 +18,6 @@ static const struct channel_options *judge_map(struct edge *edge, struct call *c
     return call->error == API_ERROR_NONE ? options : NULL;
 }
 
-/* What was sent, or was not, to the home of the channel; `first` and `second` are the caller's when
- * it was not. */
-static void note_sent(struct call *call, bool is_sent, struct buf *first, struct buf *second)
-{
-    if (is_sent) {
-        call->pending++;
-    } else {
-        buf_release(first);
-        buf_release(second);
-        call->error = API_ERROR_INTERNAL;
-    }
-}
-
 /* ---- map_publish, map_remove ---- */
 
 static bool key_mode_of(struct span name, enum key_mode *mode)
@@ -88,10 +75,10 @@ enum json_result call_map_publish(struct edge *edge, struct call *call, struct s
     };
     struct message_publish ask = {.request = publish_request_make(&packed), .origin = ORIGIN_API};
     streams_keep(edge, options, false, &ask);
-    note_sent(call,
-              ask.request != NULL && !edge_is_congested(edge, home) &&
-                  message_send_publish(edge->shard->mailbox, home, call->handle, &ask),
-              ask.request, NULL);
+    call_note_sent(call,
+                   ask.request != NULL && !edge_is_congested(edge, home) &&
+                       message_send_publish(edge->shard->mailbox, home, call->handle, &ask),
+                   ask.request, NULL);
     return JSON_OK;
 }
 
@@ -141,10 +128,10 @@ enum json_result call_map_state(struct edge *edge, struct call *call, struct spa
     ask.channel = buf_copy(request.channel.at, request.channel.len);
     ask.cursor = span_is_empty(cursor) ? NULL : buf_copy(cursor.at, cursor.len);
     const bool is_made = ask.channel != NULL && (ask.cursor != NULL || span_is_empty(cursor));
-    note_sent(call,
-              is_made && !edge_is_congested(edge, home) &&
-                  message_send_map_ask(edge->shard->mailbox, home, call->handle, &ask),
-              ask.channel, ask.cursor);
+    call_note_sent(call,
+                   is_made && !edge_is_congested(edge, home) &&
+                       message_send_map_ask(edge->shard->mailbox, home, call->handle, &ask),
+                   ask.channel, ask.cursor);
     return JSON_OK;
 }
 
@@ -194,10 +181,10 @@ enum json_result call_map_stream(struct edge *edge, struct call *call, struct sp
         .meta_ttl_s = streams_meta_ttl_s(edge, options),
     };
     call->is_streamless = options->map.mode == MAP_EPHEMERAL;
-    note_sent(call,
-              ask.channel != NULL && !edge_is_congested(edge, home) &&
-                  message_send_history_ask(edge->shard->mailbox, home, call->handle, &ask),
-              ask.channel, NULL);
+    call_note_sent(call,
+                   ask.channel != NULL && !edge_is_congested(edge, home) &&
+                       message_send_history_ask(edge->shard->mailbox, home, call->handle, &ask),
+                   ask.channel, NULL);
     return JSON_OK;
 }
 

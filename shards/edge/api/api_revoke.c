@@ -70,14 +70,11 @@ enum json_result call_revoke(struct edge *edge, struct call *call, struct span b
     struct writer out = writer_of(room, sizeof(room));
     link_put_revocation(&out, &entry);
     const struct message_revoke revoke = {.entries = buf_copy(room, writer_written_len(&out))};
-    if (revoke.entries == NULL ||
-        !message_send_revoke(edge->shard->mailbox, edge->actors->node->shards, call->handle,
-                             &revoke)) {
-        buf_release(revoke.entries);
-        call->error = API_ERROR_INTERNAL;
-    } else {
-        call->pending++;
-    }
+    call_note_sent(call,
+                   revoke.entries != NULL &&
+                       message_send_revoke(edge->shard->mailbox, edge->actors->node->shards,
+                                           call->handle, &revoke),
+                   revoke.entries, NULL);
     return JSON_OK;
 }
 

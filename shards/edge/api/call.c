@@ -237,6 +237,17 @@ struct call *call_of_handle(struct edge *edge, uint32_t handle)
     return call;
 }
 
+void call_note_sent(struct call *call, bool is_sent, struct buf *first, struct buf *second)
+{
+    if (is_sent) {
+        call->pending++;
+    } else {
+        buf_release(first);
+        buf_release(second);
+        call->error = API_ERROR_INTERNAL;
+    }
+}
+
 void call_answered(struct edge *edge, struct call *call)
 {
     if (--call->pending == 0 && call->is_health) {

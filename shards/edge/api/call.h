@@ -74,6 +74,10 @@ CALL_START(revoke); /* A token, a user's tokens, a user; and lifting that. */
 CALL_START(shared_poll_publish);
 #undef CALL_START
 
+/* A question was sent, or was not: then the call fails, and what it had, which may be NULL, is
+ * released. */
+void call_note_sent(struct call *call, bool is_sent, struct buf *first, struct buf *second);
+
 /* Asks every shard of every node; an empty question is none. */
 void call_survey(struct edge *edge, struct call *call, enum survey_op op, struct span question);
 

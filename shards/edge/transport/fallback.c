@@ -209,23 +209,17 @@ static void begin_by_query(struct edge *edge, struct connection *conn,
                            const struct http1_request *request, enum transport transport)
 {
     const bool is_unidirectional = transport_shapes[transport].is_unidirectional;
-    uint8_t *room = malloc(request->query.len + 1);
-    if (room == NULL) {
-        actors_count(edge->actors, COUNTER_REFUSED_MEMORY);
-        connection_close(edge, conn);
+    struct uni_query query;
+    if (!uni_read_query(edge, conn, request->query, &query)) {
         return;
     }
-    struct writer value = writer_of(room, request->query.len + 1);
-    const enum http1_query_result found =
-        http1_find_query(request->query, SPAN_LITERAL("cf_connect"), &value);
-    struct span asked = writer_written(&value);
-    if (found == HTTP1_QUERY_BAD_ESCAPE || (!is_unidirectional && span_is_empty(asked)) ||
-        (is_unidirectional && !uni_check_request(&asked))) {
+    if (query.is_broken || (!is_unidirectional && span_is_empty(query.connect)) ||
+        (is_unidirectional && !uni_check_request(&query.connect))) {
         respond(edge, conn, request, 400, "cf_connect does not say how to connect");
     } else if (admit(edge, conn, request)) {
-        open_stream(edge, conn, request, transport, asked);
+        open_stream(edge, conn, request, transport, query.connect);
     }
-    free(room);
+    free(query.room);
 }
 
 void fallback_begin(struct edge *edge, struct connection *conn, const struct http1_request *request,

@@ -42,28 +42,39 @@ void uni_connect(struct edge *edge, struct session *session, struct span request
     }
 }
 
-void uni_upgrade(struct edge *edge, struct connection *conn, const struct http1_request *request)
+bool uni_read_query(struct edge *edge, struct connection *conn, struct span query,
+                    struct uni_query *out)
 {
-    uint8_t *room = malloc(request->query.len + 1);
-    if (room == NULL) {
+    out->room = malloc(query.len + 1);
+    if (out->room == NULL) {
         actors_count(edge->actors, COUNTER_REFUSED_MEMORY);
         connection_close(edge, conn);
+        return false;
+    }
+    struct writer value = writer_of(out->room, query.len + 1);
+    out->is_broken =
+        http1_find_query(query, SPAN_LITERAL("cf_connect"), &value) == HTTP1_QUERY_BAD_ESCAPE;
+    out->connect = writer_written(&value);
+    return true;
+}
+
+void uni_upgrade(struct edge *edge, struct connection *conn, const struct http1_request *request)
+{
+    struct uni_query query;
+    if (!uni_read_query(edge, conn, request->query, &query)) {
         return;
     }
-    struct writer value = writer_of(room, request->query.len + 1);
-    const enum http1_query_result found =
-        http1_find_query(request->query, SPAN_LITERAL("cf_connect"), &value);
-    struct span connect = writer_written(&value);
-    if (found == HTTP1_QUERY_BAD_ESCAPE || !uni_check_request(&connect)) {
+    const bool is_asked = !span_is_empty(query.connect);
+    if (query.is_broken || !uni_check_request(&query.connect)) {
         actors_count(edge->actors, COUNTER_REFUSED_BODY_INVALID);
         http_respond_error(edge, conn, 400, "cf_connect is no ConnectRequest");
     } else {
         upgrade_to_websocket(edge, conn, request, CONNECTION_SESSION, TRANSPORT_UNI_WEBSOCKET);
-        if (conn->state == CONNECTION_SESSION && writer_written_len(&value) > 0) {
-            uni_connect(edge, conn->session, connect);
+        if (conn->state == CONNECTION_SESSION && is_asked) {
+            uni_connect(edge, conn->session, query.connect);
         }
     }
-    free(room);
+    free(query.room);
 }
 
 void uni_on_message(struct edge *edge, struct session *session, struct span message)

@@ -9,6 +9,17 @@
  * it is what uni_connect takes. False: it is none. */
 MUST_CHECK bool uni_check_request(struct span *request);
 
+/* What a query says to connect with: cf_connect. */
+struct uni_query {
+    struct span connect; /* Decoded; empty: nothing. */
+    bool is_broken;      /* By a % without two digits. */
+    uint8_t *room;       /* Has `connect`; the caller frees it. */
+};
+
+/* False: memory is out, and the connection is closed. */
+MUST_CHECK bool uni_read_query(struct edge *edge, struct connection *conn, struct span query,
+                               struct uni_query *out);
+
 /* Carries the request out. May end the connection. */
 void uni_connect(struct edge *edge, struct session *session, struct span request);
 
