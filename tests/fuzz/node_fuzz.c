@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A whole node in the simulator: three peers say what the input tells them in JSON, Protobuf or
- * neither, cut and interleaved as it tells, while time passes. Nothing may abort; a good client
- * next to them gets its publication; and when all have left, every gauge is zero. */
+ * neither, cut and interleaved as it tells, and a backend answers what it tells, while time passes.
+ * Nothing may abort; a good client next to them gets its publication; and when all have left, every
+ * gauge is zero. */
 #include <stdio.h>
 #include <string.h>
 
@@ -9,6 +10,13 @@
 #include "shards/counters.h"
 #include "shards/node.h"
 #include "tests/fuzz/fuzz_pieces.h"
+#include "tests/fuzz/node_fuzz_backend.h"
+#include "tests/fuzz/node_fuzz_options.h"
+#include "tests/fuzz/node_fuzz_words.h"
+
+#include <openssl/digest.h>
+#include <openssl/hmac.h>
+#include <openssl/sha.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 
@@ -20,104 +28,6 @@ enum {
 };
 
 static const struct socket_address address = {.family = 4, .bytes = {10, 0, 0, 1}, .port = 8000};
-
-#define HOST "Host: x\r\n"
-#define UPGRADE \
-    HOST "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" \
-         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-#define CALL(method, len, body) \
-    "POST /api/" method " HTTP/1.1\r\n" HOST "X-API-Key: k\r\nContent-Length: " len "\r\n\r" \
-    "\n" body
-
-static const char chunked_call[] =
-    "POST /api/info HTTP/1.1\r\n" HOST "X-API-Key: k\r\nTransfer-Encoding: chunked\r\n\r\n"
-    "2\r\n{}\r\n0\r\n\r\n";
-static const char talk[] =
-    "{\"id\":1,\"connect\":{}}\n{\"id\":2,\"subscribe\":{\"channel\":\"a\"}}\n"
-    "{\"id\":3,\"unsubscribe\":{\"channel\":\"a\"}}\n{\"id\":4,\"subscribe\":{\"channel\":\"a\"}}";
-static const char talk_good[] = "{\"id\":9,\"subscribe\":{\"channel\":\"good\"}}\n"
-                                "{\"id\":10,\"publish\":{\"channel\":\"good\",\"data\":1}}";
-
-static const char *const requests[] = {
-    "GET /connection/websocket HTTP/1.1\r\n" UPGRADE "\r\n",
-    "GET /connection/websocket HTTP/1.1\r\n" UPGRADE
-    "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=9\r\n\r\n",
-    "GET /connection/websocket HTTP/1.1\r\n" UPGRADE "X-User: 42\r\n\r\n",
-    "GET /echo HTTP/1.1\r\n" UPGRADE "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n",
-    "GET /metrics HTTP/1.1\r\n" HOST "\r\n",
-    "HEAD /health HTTP/1.1\r\n" HOST "\r\n",
-    CALL("publish", "25", "{\"channel\":\"a\",\"data\":{}}"),
-    CALL("broadcast", "37", "{\"channels\":[\"a\",\"b\",\"x:y\"],\"data\":1}"),
-    CALL("presence", "15", "{\"channel\":\"a\"}"),
-    CALL("channels", "19", "{\"pattern\":\"{a,*}\"}"),
-    CALL("disconnect", "13", "{\"user\":\"42\"}"),
-    CALL("unsubscribe", "13", "{\"user\":\"42\"}"),
-    chunked_call,
-    CALL("publish", "49", "{\"channel\":\"r:a\",\"data\":{},\"idempotency_key\":\"k\"}"),
-    CALL("history", "27", "{\"channel\":\"r:a\",\"limit\":3}"),
-    CALL("history_remove", "17", "{\"channel\":\"r:a\"}"),
-};
-
-static const char *const commands[] = {
-    "{\"id\":1,\"connect\":{}}",
-    "{\"id\":2,\"subscribe\":{\"channel\":\"a\",\"join_leave\":true}}",
-    "{\"id\":3,\"subscribe\":{\"channel\":\"b\"}}",
-    "{\"id\":4,\"unsubscribe\":{\"channel\":\"a\"}}",
-    "{\"id\":5,\"publish\":{\"channel\":\"a\",\"data\":[\"x\"]}}",
-    "{\"id\":6,\"presence\":{\"channel\":\"a\"}}",
-    "{\"id\":7,\"presence_stats\":{\"channel\":\"b\"}}",
-    talk,
-    "{}",
-    "{\"id\":8,\"rpc\":{\"method\":\"m\"}}",
-    talk_good,
-    "{\"id\":11,\"history\":{\"channel\":\"a\"}}",
-    "{\"id\":12,\"subscribe\":{\"channel\":\"r:a\",\"recover\":true,\"offset\":1,\"flag\":1}}",
-    "{\"id\":13,\"subscribe\":{\"channel\":\"r:a\",\"recover\":true,\"epoch\":\"1\",\"flag\":2}}",
-    "{\"id\":14,\"unsubscribe\":{\"channel\":\"r:a\"}}",
-    "{\"id\":15,\"publish\":{\"channel\":\"r:a\",\"data\":[\"xxxxxxxxxxxxxxxx\"]}}",
-    "{\"id\":16,\"history\":{\"channel\":\"r:a\",\"limit\":2,\"since\":{\"offset\":1}}}",
-};
-
-/* The same in Protobuf, with their lengths: connect, subscribe, join_leave, unsubscribe, publish
- * (of what is JSON and what is not), presence, stats, a pong, rpc, history; and several in one
- * frame. */
-#define PROTOBUF(bytes) SPAN_LITERAL(bytes)
-static const struct span binary_commands[] = {
-    PROTOBUF("\x04\x08\x01\x22\x00"),
-    PROTOBUF("\x07\x08\x02\x2a\x03\x0a\x01\x61"),
-    PROTOBUF("\x09\x08\x02\x2a\x05\x0a\x01\x62\x58\x01"),
-    PROTOBUF("\x07\x08\x03\x32\x03\x0a\x01\x61"),
-    PROTOBUF("\x0b\x08\x04\x3a\x07\x0a\x01\x61\x12\x02\x7b\x7d"),
-    PROTOBUF("\x0b\x08\x04\x3a\x07\x0a\x01\x61\x12\x02\xff\x00"),
-    PROTOBUF("\x07\x08\x05\x42\x03\x0a\x01\x61"),
-    PROTOBUF("\x07\x08\x06\x4a\x03\x0a\x01\x62"),
-    PROTOBUF("\x00"),
-    PROTOBUF("\x04\x08\x07\x6a\x00"),
-    PROTOBUF("\x07\x08\x08\x52\x03\x0a\x01\x61"),
-    PROTOBUF("\x04\x08\x01\x22\x00\x07\x08\x02\x2a\x03\x0a\x01\x61\x07\x08\x03\x32\x03\x0a\x01\x61"
-             "\x07\x08\x02\x2a\x03\x0a\x01\x61"),
-};
-static const char binary_request[] =
-    "GET /connection/websocket?cf_protocol=protobuf HTTP/1.1\r\n" UPGRADE "\r\n";
-static const char binary_request_pinged[] =
-    "GET /connection/websocket?format=protobuf&cf_ws_frame_ping_pong=true HTTP/1.1\r\n" UPGRADE
-    "\r\n";
-
-/* What asks for an HTTP stream, or for a unidirectional WebSocket. */
-#define POST(target, type, len, body) \
-    "POST " target " HTTP/1.1\r\n" HOST type "Content-Length: " len "\r\n\r\n" body
-#define BOTH "{\"id\":1,\"connect\":{}}\n{\"id\":2,\"subscribe\":{\"channel\":\"a\"}}"
-#define OCTETS "Content-Type: application/octet-stream\r\n"
-static const char *const stream_requests[] = {
-    POST("/connection/http_stream", "", "58", BOTH),
-    POST("/connection/sse", "", "58", BOTH),
-    "GET /connection/sse?cf_connect=%7B%22id%22:1,%22connect%22:%7B%7D%7D HTTP/1.1\r\n" HOST "\r\n",
-    POST("/connection/http_stream", OCTETS, "5", "\x04\x08\x01\x22" /* and a 0 */),
-    POST("/connection/uni_http_stream", "", "26", "{\"subs\":{\"a\":{},\"r:a\":{}}}"),
-    "GET /connection/uni_sse HTTP/1.1\r\n" HOST "Origin: http://x\r\n\r\n",
-    "GET /connection/uni_websocket?cf_connect=%7B%7D HTTP/1.1\r\n" UPGRADE "\r\n",
-    "OPTIONS /emulation HTTP/1.1\r\n" HOST "\r\n",
-};
 
 #define LEN_OF(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -135,6 +45,8 @@ struct fuzz_input {
 static struct sim *sim;
 static struct node *node;
 static uint32_t number;
+static struct fuzz_backend backend;
+static uint32_t backend_number;
 static struct fuzz_peer peers[PEERS_MAX];
 static struct fuzz_peer good;
 static char heard[HEARD_MAX];
@@ -289,22 +201,6 @@ static void close_peer(struct fuzz_peer *peer, bool is_reset)
     }
 }
 
-static void open_histories(struct node_options *options, struct channel_options *kept,
-                           uint8_t flags)
-{
-    *kept = options->without_namespace;
-    kept->name = "r";
-    kept->history_size = 1 + (flags & 3);
-    kept->history_ttl_ms = 2000;
-    kept->force_recovery = true;
-    kept->force_recovery_mode = (flags & 8) != 0 ? RECOVERY_CACHE : RECOVERY_STREAM;
-    kept->auto_cache_recover = (flags & 16) != 0;
-    options->channel_history_meta_ttl_ms = 3000;
-    options->history_memory_limit = 8192;
-    options->namespaces = kept;
-    options->namespaces_len = 1;
-}
-
 static void open_world(struct node_options *options, uint8_t flags, uint8_t seed)
 {
     const struct sim_options sim_options = {
@@ -325,8 +221,7 @@ static void open_world(struct node_options *options, uint8_t flags, uint8_t seed
     options->websocket.inflated_size_limit = 8192;
     options->without_namespace.presence = (flags & 16) != 0;
     options->without_namespace.join_leave = (flags & 32) != 0;
-    static struct channel_options kept;
-    open_histories(options, &kept, flags);
+    fuzz_options_open(options, flags, seed);
     options->echo.enabled = true;
     for (uint32_t i = TRANSPORT_WEBSOCKET + 1; i < TRANSPORTS; i++) {
         options->transports[i].enabled = true;
@@ -341,7 +236,8 @@ static void open_world(struct node_options *options, uint8_t flags, uint8_t seed
     FUZZ_CHECK(sim != NULL && node != NULL);
     const struct shard_set_options set = node_shard_set_options(node);
     number = sim_add_node(sim, &set);
-    FUZZ_CHECK(number != SIM_NODE_NONE);
+    FUZZ_CHECK(number == 0);
+    backend_number = fuzz_backend_open(&backend, sim);
     sim_advance_ms(sim, 10);
     for (size_t i = 0; i < PEERS_MAX; i++) {
         peers[i].socket = -1;
@@ -379,11 +275,19 @@ static void close_world(void)
         COUNTER_RECEIVE_PINNED_FALLBACK_BYTES,
         COUNTER_FALLBACK_BYTES,
         COUNTER_OUTBOX_WAITING,
+        COUNTER_MAP_CATCH_UPS,
+        COUNTER_TAGS_FILTER_BYTES,
+        COUNTER_SHARED_POLL_CHANNELS,
+        COUNTER_SHARED_POLL_KEYS,
+        COUNTER_SHARED_POLL_TRACKED,
+        COUNTER_SHARED_POLL_KEPT_BYTES,
     };
     for (size_t i = 0; i < PEERS_MAX; i++) {
         close_peer(&peers[i], i % 2 == 0);
     }
     close_peer(&good, false);
+    sim_advance_ms(sim, 1500); /* Longer than a channel is kept that may be needed again. */
+    sim_remove_node(sim, backend_number);
     sim_advance_ms(sim, 100);
     for (size_t i = 0; i < LEN_OF(gauges); i++) {
         if (node_sum(node, gauges[i]) != 0) {
@@ -454,6 +358,55 @@ static void say_of_streams(struct fuzz_peer *peer, uint8_t detail)
     say(peer, request, strlen(request) + (is_binary ? 1 : 0));
 }
 
+static void call(struct fuzz_peer *peer, uint8_t detail)
+{
+    const char *const *words = featured_calls[detail % LEN_OF(featured_calls)];
+    char request[512];
+    const int len = snprintf(request, sizeof(request),
+                             "POST /api/%s HTTP/1.1\r\n" HOST "X-API-Key: k\r\n"
+                             "Content-Length: %zu\r\n\r\n%s",
+                             words[0], strlen(words[1]), words[1]);
+    FUZZ_CHECK((size_t)len < sizeof(request));
+    say(peer, request, (size_t)len);
+}
+
+static void put_hex(char *to, const uint8_t bytes[SHA256_DIGEST_LENGTH])
+{
+    for (size_t i = 0; i < SHA256_DIGEST_LENGTH; i++) {
+        (void)snprintf(to + 2 * i, 3, "%02x", bytes[i]);
+    }
+}
+
+/* A track command as its backend signs it; `detail` says how long it holds, and whether it is the
+ * client's own. */
+static void track(struct fuzz_peer *peer, uint8_t detail)
+{
+    uint8_t bytes[SHA256_DIGEST_LENGTH];
+    char hex[2 * SHA256_DIGEST_LENGTH + 1];
+    char text[512];
+    unsigned mac_len = 0;
+    const struct shard *shard = sim_shard(sim, number, 0);
+    const long long now_s = (long long)(shard->wall_ms / 1000);
+    const long long ttl_s = (detail & 64) != 0 ? 1 : 3600;
+    const size_t which = detail % 8 % LEN_OF(tracks);
+    SHA256(tracks[which].keys.at, tracks[which].keys.len, bytes);
+    put_hex(hex, bytes);
+    const int signed_len =
+        snprintf(text, sizeof(text), "%lld%c%lld%c%s%c%s%c%s", now_s, 0, now_s + ttl_s, 0,
+                 (detail & 128) != 0 ? "42" : "", 0, tracks[which].channel, 0, hex);
+    FUZZ_CHECK(HMAC(EVP_sha256(), POLL_SECRET, sizeof(POLL_SECRET) - 1, (const uint8_t *)text,
+                    (size_t)signed_len, bytes, &mac_len) != NULL);
+    put_hex(hex, bytes);
+    const int len = snprintf(text, sizeof(text),
+                             "{\"id\":60,\"sub_refresh\":{\"channel\":\"%s\",\"type\":1,\"track\":["
+                             "{\"signature\":"
+                             "\"%lld:%lld:%s\",\"items\":[%s]}]%s}}",
+                             tracks[which].channel, now_s, now_s + ttl_s, hex, tracks[which].items,
+                             (detail & 32) != 0 ? ",\"untrack\":[\"a\"]" : "");
+    FUZZ_CHECK((size_t)len < sizeof(text));
+    say_frame(peer, 0x81, text, (size_t)len);
+}
+
 /* Two of them, with a ping between. */
 static void say_in_fragments(struct fuzz_peer *peer, const char *command)
 {
@@ -461,6 +414,53 @@ static void say_in_fragments(struct fuzz_peer *peer, const char *command)
     say_frame(peer, 0x01, command, cut);
     say_frame(peer, 0x89, command, cut % 126);
     say_frame(peer, 0x80, command + cut, strlen(command) - cut);
+}
+
+/* Maps, wildcards, polls and backends. */
+static void take_featured_step(struct fuzz_input *input, struct fuzz_peer *peer, uint8_t step,
+                               uint8_t detail)
+{
+    switch (step) {
+    case 0:
+    case 1:
+    case 2:
+    case 3:
+    case 4: {
+        const char *command = featured_commands[detail % LEN_OF(featured_commands)];
+        say_frame(peer, 0x81, command, strlen(command));
+        break;
+    }
+    case 5: {
+        const struct span command =
+            featured_binary_commands[detail % LEN_OF(featured_binary_commands)];
+        say_frame(peer, 0x82, command.at, command.len);
+        break;
+    }
+    case 6:
+    case 7:
+        call(peer, detail);
+        break;
+    case 8:
+    case 9:
+        track(peer, detail);
+        break;
+    case 10:
+        fuzz_backend_behave(&backend, detail);
+        break;
+    case 11: { /* Its own words. */
+        const size_t len = detail < input->len ? detail : input->len;
+        fuzz_backend_learn(&backend, input->at, len);
+        input->at += len;
+        input->len -= len;
+        break;
+    }
+    case 12:
+        fuzz_backend_hang_up(&backend);
+        break;
+    default:
+        pass_some(detail % 12);
+        break;
+    }
 }
 
 static void take_step(struct fuzz_input *input)
@@ -472,6 +472,10 @@ static void take_step(struct fuzz_input *input)
     if (peer->socket < 0) {
         open_peer(peer);
         FUZZ_CHECK(peer->socket >= 0);
+    }
+    if ((step & 16) != 0) {
+        take_featured_step(input, peer, step & 15, detail);
+        return;
     }
     switch (step & 15) {
     case 0: /* Any bytes. */
