@@ -4,7 +4,7 @@
 import { randomUUID } from 'node:crypto';
 import http from 'node:http';
 import { RawSocket } from '../conformance/support/raw_websocket.mjs';
-import { check, check_equal, eventually, sleep } from '../conformance/support/report.mjs';
+import { WAIT_MS_MAX, check, check_equal, eventually, sleep } from '../conformance/support/report.mjs';
 
 const REFUSED = 'roost_transport_refused_count';
 const EMULATION = 'roost_emulation_requests_count';
@@ -58,7 +58,7 @@ function add_wave(attacks) {
       check((await taken(node)) < (8 << 20) * (1 + AT_ONCE / STREAMS_MAX), 'more than the limit');
       await attacks.chat.check();
       streams.forEach(({ socket }) => socket.destroy());
-      await eventually(async () => (await taken(node)) === 0, 'their memory to be free', 20_000);
+      await eventually(async () => (await taken(node)) === 0, 'their memory to be free');
     });
 }
 
@@ -108,7 +108,7 @@ function add_emulation(attacks) {
     for (let i = 0; i < 2000; i += 1) {
       flood.write(post('/emulation', body));
     }
-    const said = (await socket.read_to_end(20_000)).toString();
+    const said = (await socket.read_to_end()).toString();
     check(said.includes('"disconnect":{"code":3013'), `ended with ${said.slice(-200)}`);
   });
   attacks.add('emulation that is garbage', { counts: [[REFUSED, 'reason="body_invalid"', 5]] },
@@ -148,7 +148,7 @@ export function patient_posts() {
     context.defer(() => socket.destroy());
     socket.write(`POST ${target} HTTP/1.1\r\nHost: a\r\nContent-Type: ${type}\r\n`
       + 'Content-Length: 60000\r\n\r\n{"id":1');
-    await socket.read_to_end(60_000);
+    await socket.read_to_end(2 * WAIT_MS_MAX);
   };
   return [['half a POST for a stream, or of emulation', [REFUSED, 'reason="body_timeout"', 200],
     async (context, node) => {

@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { API_KEY } from '../conformance/support/node.mjs';
 import { RawSocket, upgrade_request } from '../conformance/support/raw_websocket.mjs';
-import { check, check_equal, sleep } from '../conformance/support/report.mjs';
+import { WAIT_MS_MAX, check, check_equal, sleep } from '../conformance/support/report.mjs';
 
 const REFUSED = 'roost_transport_refused_count';
 const WEBSOCKET = '/connection/websocket';
@@ -179,7 +179,7 @@ function add_heads(attacks) {
             await sleep(1);
           }
         }
-        check(socket.ended, 'the node took half a megabyte of headers');
+        await socket.read_to_end(); // What was written beyond the limit is what it has not read.
       }));
     });
   attacks.add('a head that comes a byte at a time is served', { counts: [] },
@@ -248,32 +248,32 @@ function add_api(attacks) {
 
 // Peers that take their time; they are all started together and waited for together.
 export function patient_peers() {
-  const wait_all = async (context, node, count, start, ms_max) => {
+  const wait_all = async (context, node, count, start) => {
     await Promise.all(Array.from({ length: count }, async () => {
       const socket = await open(context, node);
       await start(socket);
-      await socket.read_to_end(ms_max);
+      await socket.read_to_end(2 * WAIT_MS_MAX);
     }));
   };
   return [
     ['saying nothing', [REFUSED, 'reason="head_timeout"', 100],
-      (context, node) => wait_all(context, node, 100, () => {}, 30_000)],
+      (context, node) => wait_all(context, node, 100, () => {})],
     ['half a handshake and silence', [REFUSED, 'reason="head_timeout"', 100],
       (context, node) => wait_all(context, node, 100,
-        (socket) => socket.write(upgrade_request(WEBSOCKET).slice(0, -10)), 30_000)],
+        (socket) => socket.write(upgrade_request(WEBSOCKET).slice(0, -10)))],
     ['a header a second (slowloris)', [REFUSED, 'reason="head_timeout"', 300],
       (context, node) => wait_all(context, node, 300, async (socket) => {
         socket.write('GET / HTTP/1.1\r\nHost: a\r\n');
-        for (let i = 0; i < 30 && !socket.ended; i += 1) {
+        for (let i = 0; i < 60 && !socket.ended; i += 1) {
           await sleep(1000);
           socket.write(`X-${i}: 1\r\n`);
         }
-        check(socket.ended, 'the node waited 30 s for a head');
-      }, 30_000)],
+        check(socket.ended, 'the node waited a minute for a head');
+      })],
     ['half a body and silence', [REFUSED, 'reason="body_timeout"', 30],
       (context, node) => wait_all(context, node, 30, (socket) => socket.write(
         `POST /api/publish HTTP/1.1\r\nHost: a\r\nX-API-Key: ${API_KEY}\r\n`
-        + 'Content-Length: 1000\r\n\r\n{"channel":'), 60_000)],
+        + 'Content-Length: 1000\r\n\r\n{"channel":'))],
   ];
 }
 

@@ -3,6 +3,7 @@
 import net from 'node:net';
 import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads';
 import { frame, upgrade_request } from '../conformance/support/raw_websocket.mjs';
+import { WAIT_MS_MAX } from '../conformance/support/report.mjs';
 
 const HANDSHAKE = Buffer.from(upgrade_request('/connection/websocket'));
 const CONNECT = Buffer.concat([HANDSHAKE, frame(1,
@@ -41,7 +42,7 @@ function one(port, [bytes, answer], index) {
     });
     socket.on('error', () => {});
     socket.on('close', () => resolve(is_served));
-    socket.setTimeout(20_000, cut);
+    socket.setTimeout(WAIT_MS_MAX, cut);
   });
 }
 

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import zlib from 'node:zlib';
 import { RawClient } from '../conformance/support/client.mjs';
 import { RawWebSocket, frame } from '../conformance/support/raw_websocket.mjs';
-import { check, check_equal, eventually, sleep } from '../conformance/support/report.mjs';
+import { WAIT_MS_MAX, check, check_equal, eventually, sleep } from '../conformance/support/report.mjs';
 
 const CLOSES = 'roost_transport_outgoing_close_count';
 const DISCONNECTS = 'roost_client_num_server_disconnects';
@@ -157,7 +157,7 @@ function add_readers(attacks) {
           await publisher.call({ id, publish: { channel: 'firehose', data } });
         }
         return (await node.metric(DISCONNECTS, 'code="3008"')) - before >= 20;
-      }, 'the disconnects', 30_000);
+      }, 'the disconnects', 2 * WAIT_MS_MAX);
     });
   attacks.add('an echo that nobody reads', { counts: [] }, async (context, node) => {
     const before = node.rss_kib();
@@ -204,7 +204,7 @@ function add_floods(attacks) {
         }
         raw.send(...commands);
         for (let seen = 0; seen < 1000; seen += 1) {
-          const reply = await raw.next({ ms_max: 20_000 });
+          const reply = await raw.next();
           check(reply.error === undefined, JSON.stringify(reply));
         }
       }
@@ -244,7 +244,7 @@ export function patient_websockets() {
       async (context, node) => {
         await Promise.all(Array.from({ length: 100 }, async () => {
           const ws = await open(context, node);
-          check_equal((await ws.next_close(30_000))?.code, 3502, 'the code');
+          check_equal((await ws.next_close())?.code, 3502, 'the code');
         }));
       }],
     ['half a message and silence', ['roost_transport_refused_count',
@@ -253,7 +253,7 @@ export function patient_websockets() {
       await Promise.all(Array.from({ length: 30 }, async () => {
         const raw = await RawClient.connected(context, node);
         raw.ws.send(1, '{"id":', { fin: false });
-        await raw.ws.socket.read_to_end(60_000);
+        await raw.ws.socket.read_to_end(2 * WAIT_MS_MAX);
       }));
     }],
     ['half a frame, then a byte a second', ['roost_transport_refused_count',
@@ -262,11 +262,11 @@ export function patient_websockets() {
       await Promise.all(Array.from({ length: 30 }, async () => {
         const raw = await RawClient.connected(context, node);
         raw.ws.write(frame(2, 'x', { declared: 5000 }));
-        for (let i = 0; i < 60 && !raw.ws.socket.ended; i += 1) {
+        for (let i = 0; i < 120 && !raw.ws.socket.ended; i += 1) {
           await sleep(1000);
           raw.ws.write('x');
         }
-        check(raw.ws.socket.ended, 'the node waited a minute for a frame');
+        check(raw.ws.socket.ended, 'the node waited two minutes for a frame');
       }));
     }],
   ];

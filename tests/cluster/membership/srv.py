@@ -63,7 +63,7 @@ def main():
         try:
             first.start()
             second.start()
-            eventually(lambda: agree([first, second]), "both are one cluster", 20)
+            eventually(lambda: agree([first, second]), "both are one cluster")
         except AssertionError:
             print(first.log(), second.log())
             raise

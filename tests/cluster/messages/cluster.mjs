@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nodes on this machine that are one cluster, for npm centrifuge's clients.
-import { Node, TOKEN_KEY, free_port, merge } from '../../conformance/support/node.mjs';
+import { Node, TOKEN_KEY, merge } from '../../conformance/support/node.mjs';
+import { free_port } from '../../conformance/support/ports.mjs';
 import { MAP_NAMESPACES } from './maps.mjs';
 import { WILDCARD_NAMESPACE } from './wildcards.mjs';
 import { eventually } from '../../conformance/support/report.mjs';
 
 const KEYS = ['ab'.repeat(32)];
-const WAIT_MS_MAX = 20_000;
 
 export const CONFIG = {
   client: {
@@ -134,7 +134,7 @@ export class Cluster {
       }
       const slots = await Promise.all(nodes.map((node) => node.metric('roost_cluster_placement_slots')));
       return slots.reduce((sum, own) => sum + own, 0) === 16384;
-    }, 'the nodes agree', WAIT_MS_MAX);
+    }, 'the nodes agree');
   }
 
   async stop() {

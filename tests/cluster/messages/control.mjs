@@ -69,9 +69,12 @@ export function add_control(report, nodes, told) {
     }
     await nodes[2].api_result('unblock_user', { user });
     told.count += 1;
-    await new Promise((resolve) => { setTimeout(resolve, 200); });
     for (const node of nodes) {
-      await open_with(context, node, { sub: user });
+      await eventually(async () => {
+        const client = new_client(context, node, { token: make_token({ sub: user }) });
+        client.connect();
+        return client.ready().then(() => true, () => false);
+      }, 'the user may come again');
     }
   });
 

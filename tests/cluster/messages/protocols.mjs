@@ -2,7 +2,7 @@
 // Subscribers that speak JSON and Protobuf, mixed over the nodes: what crosses a link is for both.
 import { bytes_of, event_of, open_user, publications_of, subscribed, unique,
 } from '../../conformance/support/client.mjs';
-import { check, check_equal, eventually } from '../../conformance/support/report.mjs';
+import { check, check_equal, eventually, sleep } from '../../conformance/support/report.mjs';
 
 const NO_JSON = Uint8Array.from([0, 255, 10, 13, 128]);
 const CHANNELS = 8; // Names enough that every node is home of some.
@@ -97,7 +97,7 @@ export function add_protocols(report, nodes) {
       subs.push(...await Promise.all(channels.map((channel) => subscribed(client, channel))));
     }
     const came = () => nodes[2].metric('roost_link_bytes', 'direction="in"');
-    await new Promise((resolve) => setTimeout(resolve, 1500)); // Figures of links are told now and then.
+    await sleep(1500); // Figures of links are told now and then.
     const before = await came();
     for (let n = 0; n < COUNT; n += 1) {
       const channel = channels[n % CHANNELS];
@@ -105,8 +105,9 @@ export function add_protocols(report, nodes) {
     }
     await eventually(() => subs.reduce((sum, sub) => sum + data_of(sub).length, 0) === 4 * COUNT,
       'everybody has all');
-    await new Promise((resolve) => setTimeout(resolve, 1500));
-    const crossed = ((await came()) - before) / (COUNT * SIZE);
-    check(crossed > 0.5 && crossed < 1.3, `the payloads crossed ${crossed.toFixed(2)} times`);
+    const crossed = async () => ((await came()) - before) / (COUNT * SIZE);
+    await eventually(async () => (await crossed()) > 0.5, 'the payloads to be counted');
+    await sleep(1500);
+    check((await crossed()) < 1.3, `the payloads crossed ${(await crossed()).toFixed(2)} times`);
   });
 }

@@ -2,29 +2,72 @@
 """Nodes of a cluster as processes of this machine: their life, and what they tell of themselves."""
 
 import json
+import itertools
 import os
-import random
 import re
 import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
+import traceback
 import urllib.request
 
-WAIT_S_MAX = 40
+# Longer than nodes take to agree on who is there, also on a machine that is slow or stands still for a while.
+WAIT_S_MAX = 120
+# Nodes suspect one another when an answer takes longer than this; so it says nothing of them if a case fails for which
+# the machine stood still as long.
+STILL_S_MAX = 0.15
+ATTEMPTS_MAX = 5
 SLOTS = 16384
 KEY = "aa" * 32
 
 
+# The blocks of tests/conformance/support/ports.mjs, which says why.
+BLOCKS = range(47001, 60601, 400)
+BLOCK_PORTS = 400
+
+
+def listener(port):
+    """A socket that listens, or None: somebody else does."""
+    tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        tcp.bind(("127.0.0.1", port))
+        tcp.listen()
+        return tcp
+    except OSError:
+        tcp.close()
+        return None
+
+
+class Block:
+    """The ports of this process, which has them while it listens on the first one."""
+
+    owner = None
+    ports = None
+
+    @classmethod
+    def claim(cls):
+        for first in BLOCKS:
+            cls.owner = listener(first)
+            if cls.owner is not None:
+                cls.ports = itertools.cycle(range(first + 2, first + BLOCK_PORTS, 2))
+                return
+        raise AssertionError("all blocks of ports are taken")
+
+
 def free_port():
-    """A port that is free for TCP and UDP on the loopback."""
-    while True:
-        port = random.randrange(20000, 60000)
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp, \
-                socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+    """A port that is free for TCP and UDP on the loopback, and that is not given again soon."""
+    if Block.owner is None:
+        Block.claim()
+    for port in Block.ports:
+        tcp = listener(port)
+        if tcp is None:
+            continue
+        tcp.close()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
             try:
-                tcp.bind(("127.0.0.1", port))
                 udp.bind(("127.0.0.1", port))
             except OSError:
                 continue
@@ -40,7 +83,7 @@ def eventually(condition, what, seconds=WAIT_S_MAX):
             last = condition()
             if last:
                 return last
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, LookupError) as error:
             last = error
         time.sleep(0.1)
     raise AssertionError("never: %s (last: %r)" % (what, last))
@@ -122,7 +165,7 @@ class Node:
 
     def get(self, path):
         url = "http://127.0.0.1:%d%s" % (self.http_port, path)
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(url, timeout=WAIT_S_MAX) as answer:
             return answer.read().decode()
 
     def metric(self, name, labels=""):
@@ -146,7 +189,7 @@ class Node:
         request = urllib.request.Request(
             "http://127.0.0.1:%d/api/info" % self.http_port, data=b"{}",
             headers={"X-API-Key": "dev-api-key"})
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=WAIT_S_MAX) as answer:
             return json.load(answer)["result"]["nodes"]
 
     def placement(self):
@@ -161,27 +204,60 @@ def agree(nodes):
         sum(node.metric("cluster_placement_slots") for node in nodes) == SLOTS
 
 
+class StallWatch(threading.Thread):
+    """Knows the longest time for which this process did not run."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.longest = 0
+        self.seen = time.monotonic()
+        self.start()
+
+    def run(self):
+        while True:
+            now = time.monotonic()
+            self.longest = max(self.longest, now - self.seen)
+            self.seen = now
+            time.sleep(0.01)
+
+
+def why_it_fails(case):
+    """What went wrong, and the end of each node's log; or None. What the case started is ended."""
+    nodes = []
+    try:
+        case(nodes)
+        return None
+    except Exception as error:  # pylint: disable=broad-except
+        why = " ".join(str(error).split()) or \
+            "line %d: %r" % (traceback.extract_tb(error.__traceback__)[1].lineno, error)
+        return why, ["-- %s\n%s" % (node.name, node.log()[-3000:]) for node in nodes]
+    finally:
+        for node in nodes:
+            node.end()
+
+
 class Suite:
-    """Runs cases in order, prints a line for each, ends what they started."""
+    """Runs cases in order, and prints a line for each."""
 
     def __init__(self):
         self.failed = 0
+        self.watch = StallWatch()
 
     def run(self, case):
-        nodes = []
         title = case.__doc__.strip().splitlines()[0].rstrip(".")
-        try:
-            case(nodes)
-            print("ok %s" % title, flush=True)
-        except Exception as error:  # pylint: disable=broad-except
-            self.failed += 1
-            print("not ok %s: %s" % (title, " ".join(str(error).split()) or repr(error)), flush=True)
-            for node in nodes:
-                print("-- %s" % node.name)
-                print(node.log()[-3000:])
-        finally:
-            for node in nodes:
-                node.end()
+        for _ in range(ATTEMPTS_MAX):
+            self.watch.longest = 0
+            wrong = why_it_fails(case)
+            if wrong is None:
+                print("ok %s" % title, flush=True)
+                return
+            if self.watch.longest < STILL_S_MAX:
+                break
+            print("# %s: again, as the machine stood still for %.3f s: %s" %
+                  (title, self.watch.longest, wrong[0]), flush=True)
+        self.failed += 1
+        print("not ok %s: %s" % (title, wrong[0]), flush=True)
+        print("\n".join(wrong[1]), flush=True)
 
 
 def start_cluster(nodes, count, **options):

@@ -2,12 +2,12 @@
 // Webhooks of a cluster: what each node tells adds up to what is true, also when homes move, a node
 // stops and a node dies.
 import { event_of, open_user, subscribed, unique } from '../../conformance/support/client.mjs';
-import { Report, check, check_equal, eventually, sleep } from '../../conformance/support/report.mjs';
+import { Report, WAIT_MS_MAX, check, check_equal, eventually, sleep } from '../../conformance/support/report.mjs';
 import { Receiver, SECRET } from '../../conformance/support/webhook_receiver.mjs';
 import { Cluster } from '../messages/cluster.mjs';
 
 const report = new Report({ prefix: 'cluster: ' });
-const WAIT_MS_MAX = 25_000;
+const GONE_MS_MAX = 2 * WAIT_MS_MAX; // Of a node, until all agree on it and tell it.
 const receivers = { stop: [], defer(closer) { this.stop.push(closer); } };
 const told = { clients: await Receiver.start(receivers), channels: await Receiver.start(receivers) };
 const cluster = await Cluster.start([2, 1, 2], {
@@ -25,7 +25,7 @@ function ids_of(clients) {
 
 async function holds(clients, channels, what) {
   await eventually(() => [...told.clients.clients.keys()].sort().join() === ids_of(clients)
-    && told.channels.occupied.join() === [...channels].sort().join(), what, WAIT_MS_MAX)
+    && told.channels.occupied.join() === [...channels].sort().join(), what, GONE_MS_MAX)
     .catch((error) => {
       throw new Error(`${error.message}; ${told.clients.clients.size} clients of `
         + `${clients.length}, [${told.channels.occupied}] of [${channels}]`);
@@ -59,7 +59,7 @@ report.test('a channel is occupied once, by whichever nodes', async () => {
   check_equal(told.clients.nodes.filter(({ type }) => type === 'started').length, 3, 'starts');
 });
 
-report.test('homes that move to a node that comes tell nobody', { ms_max: 60_000 }, async () => {
+report.test('homes that move to a node that comes tell nobody', { ms_max: 5 * WAIT_MS_MAX }, async () => {
   const before = told.channels.events.length;
   await cluster.add(1);
   await cluster.settled();
@@ -68,7 +68,7 @@ report.test('homes that move to a node that comes tell nobody', { ms_max: 60_000
   await holds(clients, [...own.flat(), ...shared], 'all, as before');
 });
 
-report.test('a node that stops in order is gone, and nothing is missing', { ms_max: 60_000 },
+report.test('a node that stops in order is gone, and nothing is missing', { ms_max: 5 * WAIT_MS_MAX },
   async () => {
     const leaving = cluster.nodes[0];
     const run = (await leaving.api_result('info')).nodes.find(({ name }) => name === 'node-1').uid;
@@ -81,13 +81,13 @@ report.test('a node that stops in order is gone, and nothing is missing', { ms_m
     await leaving.stop_cleanly();
     await cluster.settled();
     await eventually(() => told.clients.nodes.some((event) => event.type === 'gone'
-      && event.run === run), 'it is gone', WAIT_MS_MAX);
+      && event.run === run), 'it is gone', GONE_MS_MAX);
     await holds(clients, [...own.slice(1).flat(), ...shared], 'all others');
     own.shift();
     check_equal([told.clients.lost, told.channels.lost], [0, 0], 'nothing was lost');
   });
 
-report.test('a node that dies is told of once, and with it its clients', { ms_max: 90_000 },
+report.test('a node that dies is told of once, and with it its clients', { ms_max: 5 * WAIT_MS_MAX },
   async () => {
     const mortal = cluster.nodes[1];
     const run = (await mortal.api_result('info')).nodes.find(({ name }) => name === 'node-2').uid;
@@ -98,7 +98,7 @@ report.test('a node that dies is told of once, and with it its clients', { ms_ma
     clients.shift().disconnect();
     own.shift();
     for (const receiver of [told.clients, told.channels]) {
-      await eventually(() => receiver.runs.get(run) === null, 'it is gone', WAIT_MS_MAX);
+      await eventually(() => receiver.runs.get(run) === null, 'it is gone', GONE_MS_MAX);
     }
     await cluster.settled();
     check_equal(told.channels.is_to_compare, true, 'who holds channels has to compare');
@@ -113,7 +113,7 @@ report.test('a node that dies is told of once, and with it its clients', { ms_ma
     await holds(clients, [...own.flat(), ...shared], 'and it stays so');
   });
 
-report.test('the nodes end well, and nothing is left', { ms_max: 60_000 }, async () => {
+report.test('the nodes end well, and nothing is left', { ms_max: 5 * WAIT_MS_MAX }, async () => {
   clients.forEach((client) => client.disconnect());
   // What the dead node wanted is wanted for a minute: it might come back.
   await eventually(() => told.clients.clients.size === 0

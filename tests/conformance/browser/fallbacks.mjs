@@ -6,9 +6,8 @@ import http from 'node:http';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { start_main } from '../client/nodes.mjs';
-import { check, check_equal, eventually } from '../support/report.mjs';
+import { WAIT_MS_MAX, check, check_equal, eventually } from '../support/report.mjs';
 
-const SEEN_MS_MAX = 15_000;
 const entry = createRequire(import.meta.url).resolve('centrifuge');
 const MODULE = readFileSync(path.join(path.dirname(entry), 'index.mjs'));
 
@@ -28,6 +27,7 @@ function serve_pages(context) {
 
 async function open_page(context, browser, port) {
   const own = await browser.newContext();
+  own.setDefaultTimeout(WAIT_MS_MAX);
   context.defer(() => own.close());
   const page = await own.newPage();
   await page.goto(`http://127.0.0.1:${port}/`);
@@ -64,14 +64,14 @@ async function connect_in_page({ base, transports, channel }) {
 function told(page, name, value) {
   return eventually(() => page.evaluate(([a, b]) => window.told.some(
     ([one, other]) => one === a && (b === undefined || other === b)), [name, value]),
-  `${name} ${value} in the page`, SEEN_MS_MAX);
+  `${name} ${value} in the page`);
 }
 
 function publications(page, wanted) {
   return eventually(async () => {
     check_equal(await page.evaluate(() => window.publications), wanted, 'the publications');
     return true;
-  }, 'the publications in the page', SEEN_MS_MAX);
+  }, 'the publications in the page');
 }
 
 function add_transport(report, browser, transport) {
@@ -87,7 +87,7 @@ function add_transport(report, browser, transport) {
     await publications(page, [{ n: 1 }]);
     // Two pings at least, which are answered.
     await eventually(async () => (await node.metric('roost_transport_messages_received',
-      'frame_type="client_pong"')) >= 2, 'two pongs', SEEN_MS_MAX);
+      'frame_type="client_pong"')) >= 2, 'two pongs');
     check_equal(await page.evaluate(() => window.client.state), 'connected', 'the state');
     // What it misses while it is away comes after it.
     await node.api_result('disconnect', { user: '', client: await page.evaluate(
@@ -152,16 +152,16 @@ function add_unidirectional(report, browser) {
       window.source.onmessage = (event) => window.events.push(JSON.parse(event.data));
     }, `http://127.0.0.1:${node.port}`);
     const events = () => page.evaluate(() => window.events);
-    await eventually(async () => (await events())[0]?.connect?.client, 'connect', SEEN_MS_MAX);
+    await eventually(async () => (await events())[0]?.connect?.client, 'connect');
     // A ping, and then the end, from which the browser comes back by itself.
     await eventually(async () => (await events()).some((one) => Object.keys(one).length === 0),
-      'a ping', SEEN_MS_MAX);
+      'a ping');
     await node.api_result('disconnect', { user: '', client: (await events())[0].connect.client,
       disconnect: { code: 4000, reason: 'enough' } });
     await eventually(async () => (await events()).some(
-      (one) => one.disconnect?.code === 4000), 'the disconnect', SEEN_MS_MAX);
+      (one) => one.disconnect?.code === 4000), 'the disconnect');
     await eventually(async () => (await events()).filter((one) => one.connect).length === 2,
-      'the next connect', SEEN_MS_MAX);
+      'the next connect');
   });
 }
 

@@ -5,14 +5,13 @@ import os from 'node:os';
 import path from 'node:path';
 import { chromium } from 'playwright-core';
 import { Node } from '../support/node.mjs';
-import { Report, check, check_equal, eventually } from '../support/report.mjs';
+import { Report, WAIT_MS_MAX, check, check_equal, eventually } from '../support/report.mjs';
 import { add_fallbacks } from './fallbacks.mjs';
 
 const BROWSERS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
   '--disable-background-networking', '--disable-component-update', '--disable-sync',
   '--disable-dev-shm-usage'];
-const SEEN_MS_MAX = 15_000;
 // SCREENSHOTS names a folder for pictures of what was tested.
 const { SCREENSHOTS } = process.env;
 
@@ -35,6 +34,7 @@ class Visitor {
     const visitor = new Visitor();
     visitor.context = await browser.newContext({ viewport: { width: 1100, height: 800 },
       ...options });
+    visitor.context.setDefaultTimeout(WAIT_MS_MAX);
     context.defer(() => visitor.context.close());
     const page = await visitor.context.newPage();
     visitor.page = page;
@@ -59,7 +59,7 @@ class Visitor {
 
   async sees_status(status) {
     await eventually(async () => (await this.page.locator('#status').innerText()) === status,
-      `the status "${status}"`, SEEN_MS_MAX);
+      `the status "${status}"`);
   }
 
   async named(nick) {
@@ -72,7 +72,7 @@ class Visitor {
     await this.page.locator('#message').fill(text);
     await this.page.locator('#send').click();
     await eventually(async () => (await this.page.locator('#message').inputValue()) === '',
-      'the message field to be empty', SEEN_MS_MAX);
+      'the message field to be empty');
   }
 
   // The messages that can be seen, as [who, text].
@@ -84,7 +84,7 @@ class Visitor {
 
   async sees(who, text) {
     const item = this.page.locator('#messages li').filter({ hasText: text }).last();
-    await item.waitFor({ state: 'visible', timeout: SEEN_MS_MAX });
+    await item.waitFor({ state: 'visible', timeout: WAIT_MS_MAX });
     check_equal(await item.locator('.who').innerText(), who, `who said "${text}"`);
     check_equal(await item.locator('.text').innerText(), text, 'the text');
     const box = await item.boundingBox();
@@ -98,7 +98,7 @@ class Visitor {
       const shown = await this.page.locator('#members li .name').allInnerTexts();
       check_equal(shown.map((name) => name.trim()).sort(), [...names].sort(), 'the members');
       return true;
-    }, `the members ${names}`, SEEN_MS_MAX);
+    }, `the members ${names}`);
     check_equal(await this.page.locator('#count').innerText(), String(names.length), 'the count');
   }
 
@@ -171,16 +171,15 @@ function add_shards(report, browser, node) {
   report.test('the shards are shown with what they do', async (context) => {
     const ann = await Visitor.open(context, browser, node);
     const rows = ann.page.locator('#shards tbody tr');
-    await eventually(async () => (await rows.count()) === SHARDS + 1, 'a row for each shard',
-      SEEN_MS_MAX);
+    await eventually(async () => (await rows.count()) === SHARDS + 1, 'a row for each shard');
     const total = async () => {
       const cells = await ann.page.locator('#shards tbody tr td:nth-child(2)').allInnerTexts();
       return cells.reduce((sum, text) => sum + (Number(text) || 0), 0);
     };
-    await eventually(async () => (await total()) >= 1, 'the connection of the page', SEEN_MS_MAX);
+    await eventually(async () => (await total()) >= 1, 'the connection of the page');
     const others = await Promise.all(Array.from({ length: 5 },
       () => Visitor.open(context, browser, node)));
-    await eventually(async () => (await total()) >= 6, 'six connections in the table', SEEN_MS_MAX);
+    await eventually(async () => (await total()) >= 6, 'six connections in the table');
     await others[0].says('hello shards');
     await ann.shot('shards');
     ann.check_clean();
@@ -276,7 +275,7 @@ function add_restart(report, browser) {
     await bob.sees('Ann', 'before');
     await first.stop_cleanly();
     await eventually(async () => (await ann.page.locator('#status').innerText()) !== 'connected',
-      'a status that tells it', SEEN_MS_MAX);
+      'a status that tells it');
     const second = await start_dev({ port: first.port });
     context.defer(() => second.stop_cleanly());
     await ann.sees_status('connected');
@@ -294,7 +293,7 @@ function add_keyboard(report, browser, node) {
     await ann.page.keyboard.press('Tab');
     await ann.page.keyboard.press('Enter');
     await eventually(() => ann.page.evaluate(() => document.activeElement.id === 'message'),
-      'the message field to have the focus', SEEN_MS_MAX);
+      'the message field to have the focus');
     await ann.page.keyboard.type('typed only');
     await ann.page.keyboard.press('Enter');
     await ann.sees(await ann.page.locator('#nick').inputValue(), 'typed only');

@@ -6,7 +6,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { connected, new_client, subscribed } from '../support/client.mjs';
 import { Node } from '../support/node.mjs';
-import { Report, check, eventually, sleep, within } from '../support/report.mjs';
+import { Report, WAIT_MS_MAX, check, eventually, sleep, within } from '../support/report.mjs';
 
 const SHARDS = 4;
 const SUBSCRIBERS = 200;
@@ -55,7 +55,7 @@ async function trace(pid, body) {
     await body();
   } finally {
     strace.kill('SIGINT');
-    await within(10_000, ended, 'ending strace');
+    await within(WAIT_MS_MAX, ended, 'ending strace');
   }
   const calls = count_calls(readFileSync(file, 'utf8'));
   rmSync(folder, { recursive: true, force: true });
@@ -132,7 +132,7 @@ async function publish(count, burst) {
     publisher.stopBatching();
     await Promise.all(sent);
   }
-  await eventually(() => delivered >= wanted, 'all deliveries', 60_000);
+  await eventually(() => delivered >= wanted, 'all deliveries', 3 * WAIT_MS_MAX);
 }
 
 await publish(200, BURST);
@@ -143,7 +143,7 @@ report.test('budget: the shards have threads of their own', async () => {
   // The router has one too.
   check(shards.length === SHARDS + 1, `the threads are ${[...names.values()]}`);
 });
-report.test('budget: fan-out makes only waits, receives, sends and doorbells', { ms_max: 120_000 },
+report.test('budget: fan-out makes only waits, receives, sends and doorbells', { ms_max: 5 * WAIT_MS_MAX },
   async () => {
     const threads = of_shards(await trace(node.pid, () => publish(PUBLICATIONS, 1)), names);
     const deliveries = PUBLICATIONS * SUBSCRIBERS;
@@ -156,7 +156,7 @@ report.test('budget: fan-out makes only waits, receives, sends and doorbells', {
     const doorbells = total(threads, DOORBELLS);
     check(doorbells <= PUBLICATIONS * 2 * SHARDS + 100, `${doorbells} doorbells`);
   });
-report.test('budget: what a turn brings to a connection shares one send', { ms_max: 120_000 },
+report.test('budget: what a turn brings to a connection shares one send', { ms_max: 5 * WAIT_MS_MAX },
   async () => {
     const threads = of_shards(await trace(node.pid, () => publish(PUBLICATIONS, BURST)), names);
     const deliveries = PUBLICATIONS * SUBSCRIBERS;

@@ -4,7 +4,7 @@ import {
   CLIENT_EVENTS, RawClient, connected, cut, event_of, make_token, new_client, now_s, open_client,
   open_user, record, subscribed, unique,
 } from '../support/client.mjs';
-import { check, check_equal, eventually, sleep } from '../support/report.mjs';
+import { WAIT_MS_MAX, check, check_equal, eventually, sleep } from '../support/report.mjs';
 import { start_for } from './nodes.mjs';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
@@ -160,7 +160,7 @@ function add_doors(report, node) {
     const timed = await start_for(context, { client: { connect_include_server_time: true } });
     const raw = await RawClient.open(context, timed);
     const { connect } = await raw.call({ id: 1, connect: {} });
-    check(Math.abs(connect.time - Date.now()) < 5000, `the time ${connect.time}`);
+    check(Math.abs(connect.time - Date.now()) < WAIT_MS_MAX, `the time ${connect.time}`);
   });
   report.test('connect: a user id from a header of the proxy', async (context) => {
     const proxied = await start_for(context, {

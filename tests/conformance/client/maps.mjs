@@ -123,7 +123,7 @@ function add_commands(report, node) {
     await event_of(one.events, 'subscribed');
     await set(node, channel, 'k', 'v');
     await has_map(one, { k: 'v' });
-    await has_map(one, {}, 5000);
+    await has_map(one, {});
   });
 }
 

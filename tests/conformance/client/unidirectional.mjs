@@ -2,10 +2,8 @@
 // Clients that only listen, with nothing but what node brings: fetch, and npm ws.
 import WebSocket from 'ws';
 import { make_token, new_client, connected, unique } from '../support/client.mjs';
-import { check, check_equal, within } from '../support/report.mjs';
+import { WAIT_MS_MAX, check, check_equal, within } from '../support/report.mjs';
 import { start_for } from './nodes.mjs';
-
-const WAIT_MS_MAX = 5000;
 
 // A queue of pushes, ended by null.
 class Pushes {

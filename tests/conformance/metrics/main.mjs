@@ -4,7 +4,7 @@
 import { Backend } from '../proxies/backend.mjs';
 import { event_of, new_subscription, open_client, subscribed } from '../support/client.mjs';
 import { Node } from '../support/node.mjs';
-import { Report, check, check_equal, eventually } from '../support/report.mjs';
+import { Report, STILL_MS_MAX, check, check_equal, eventually } from '../support/report.mjs';
 
 const NAMESPACE = 'channel_namespace';
 const CLIENT = 'accept_protocol client_name client_version transport';
@@ -74,7 +74,7 @@ function config_of(url) {
   return {
     metrics: { prefix: 'centrifugo' },
     prometheus: { additional_client_names: ['shop'], instrument_http_handlers: true },
-    client: { insecure: true, ping_interval: '1s', pong_timeout: '500ms',
+    client: { insecure: true, ping_interval: '1s', pong_timeout: '900ms',
       proxy: { refresh: { enabled: true, endpoint: `${url}/refresh` } } },
     http_stream: { enabled: true },
     sse: { enabled: true },
@@ -209,7 +209,8 @@ const FIGURES = [
 
 const report = new Report();
 
-report.test('metrics have the names, types and labels of Centrifugo', async (context) => {
+const options = { still_ms_max: STILL_MS_MAX };
+report.test('metrics have the names, types and labels of Centrifugo', options, async (context) => {
   const backend = await Backend.start(context);
   const node = await Node.start(config_of(backend.url), { shards: 2 });
   context.defer(() => node.stop_cleanly());

@@ -4,7 +4,7 @@
 import {
   RawClient, connected, new_client, unique,
 } from '../support/client.mjs';
-import { check, check_equal, eventually } from '../support/report.mjs';
+import { WAIT_MS_MAX, check, check_equal, eventually } from '../support/report.mjs';
 
 const CLIENTS = 40;
 const CHANNELS = 6;
@@ -23,7 +23,7 @@ class Wanderer {
 
   async #read() {
     for (;;) {
-      const line = await this.raw.next_line({ ms_max: 120_000 });
+      const line = await this.raw.next_line({ ms_max: 5 * WAIT_MS_MAX });
       if (line === null) {
         return;
       }

@@ -6,7 +6,7 @@ import {
   record, subscribed, unique,
 } from '../support/client.mjs';
 import { Node } from '../support/node.mjs';
-import { Report, check, check_equal, eventually, sleep } from '../support/report.mjs';
+import { Report, STILL_MS_MAX, check, check_equal, eventually, sleep } from '../support/report.mjs';
 import { Backend } from './backend.mjs';
 import { CERTIFICATE } from './certificate.mjs';
 
@@ -22,8 +22,9 @@ function from(context, value) {
   return context.protocol === 'protobuf' ? JSON.parse(new TextDecoder().decode(value)) : value;
 }
 
-function config_of(url) {
-  const proxy = (kind, over = {}) => ({ endpoint: `${url}/${kind}`, ...over });
+// `limits`: how long the node waits for the backends of some proxies.
+function config_of(url, limits = {}) {
+  const proxy = (kind, over = {}) => ({ endpoint: `${url}/${kind}`, timeout: limits[kind] ?? '60s', ...over });
   return {
     client: { proxy: {
       connect: proxy('connect', { enabled: true, http_headers: ['Cookie', 'X-Trusted'],
@@ -49,8 +50,7 @@ function config_of(url) {
           allow_publish_for_client: true, allow_publish_for_anonymous: true },
       ],
     },
-    proxies: [{ name: 'other', endpoint: `${url}/other`, binary_encoding: true,
-      timeout: '300ms' }],
+    proxies: [{ name: 'other', ...proxy('other', { binary_encoding: true }) }],
   };
 }
 
@@ -87,8 +87,8 @@ function add_connecting() {
       protocol: context.protocol, encoding: 'json', data: { a: 1 }, name: 'app', version: '7' },
     'the request');
   });
-  report.test('connect: errors, disconnects, statuses and silence', async (context) => {
-    const { node, backend } = await start(context);
+  report.test('connect: errors, disconnects, statuses and silence', { still_ms_max: STILL_MS_MAX }, async (context) => {
+    const { node, backend } = await start(context, { config: (url) => config_of(url, { connect: '500ms' }) });
     const cases = [
       [{ error: { code: 1000, message: 'custom' } }, 'disconnected', [1000, 'custom']],
       [{ disconnect: { code: 4500, reason: 'away' } }, 'disconnected', [4500, 'away']],
@@ -133,14 +133,14 @@ function add_connecting() {
     }
     check_equal(backend.asked('/connect').length, 2, 'requests that arrived');
   });
-  report.test('refresh: the backend prolongs, and ends', async (context) => {
+  report.test('refresh: the backend prolongs, and ends', { still_ms_max: 1000 }, async (context) => {
     const { node, backend } = await start(context);
-    backend.on('/connect', () => ({ result: { user: 'ann', expire_at: now_s() + 2,
+    backend.on('/connect', () => ({ result: { user: 'ann', expire_at: now_s() + 3,
       meta: { secret: 1 } } }));
     backend.on('/refresh', () => (backend.asked('/refresh').length < 2
-      ? { result: { expire_at: now_s() + 2 } } : { result: { expired: true } }));
+      ? { result: { expire_at: now_s() + 3 } } : { result: { expired: true } }));
     const client = await open_client(context, node);
-    const ctx = await event_of(client.events, 'connecting', 2, 10_000);
+    const ctx = await event_of(client.events, 'connecting', 2);
     check_equal([ctx.code, ctx.reason], [3005, 'connection expired'], 'the end');
     const asked = backend.asked('/refresh');
     check_equal([asked.length, asked[0].body.user, asked[0].body.meta], [2, 'ann', { secret: 1 }],
@@ -232,7 +232,7 @@ function add_failing() {
   };
   for (const [name, way] of Object.entries(ways)) {
     report.test(`a backend that ${name} holds up nobody else`, async (context) => {
-      const { node, backend } = await start(context);
+      const { node, backend } = await start(context, { config: (url) => config_of(url, { other: '300ms' }) });
       backend.on('/other', way);
       const waiting = await Promise.all(Array.from({ length: 30 },
         () => open_client(context, node)));
@@ -248,7 +248,7 @@ function add_failing() {
       check(await node.metric('roost_proxy_errors', 'type="rpc"') >= 30, 'they are counted');
       check_equal(await node.metric('roost_proxy_inflight_requests'), 0, 'requests under way');
       backend.on('/other', { result: {} });
-      await waiting[0].rpc('named:x', {});
+      await eventually(() => waiting[0].rpc('named:x', {}), 'an answer of a good backend');
     });
   }
 }

@@ -5,7 +5,7 @@
 import { parseArgs } from 'node:util';
 import { new_client } from '../support/client.mjs';
 import { Node } from '../support/node.mjs';
-import { Report, check, check_equal, eventually, sleep } from '../support/report.mjs';
+import { Report, WAIT_MS_MAX, check, check_equal, eventually, sleep } from '../support/report.mjs';
 import { Proxy, random_of } from './proxy.mjs';
 
 const { values } = parseArgs({ options: {
@@ -16,7 +16,6 @@ const { values } = parseArgs({ options: {
 const CLIENTS = Number(values.clients);
 const CHANNELS = 10;
 const PUBLICATIONS_A_SECOND = 50;
-const QUIET_MS_MAX = 60_000; // For the last of them to come back.
 // What clients of the two namespaces can come back to: `long` keeps all that is published while one
 // is away, `short` only the last two, so that there some are told that they missed something.
 const NAMESPACES = ['long', 'short'];
@@ -119,11 +118,12 @@ async function storm(context, node) {
   const state = { is_over: false };
   const publishing = publish(node, random_of(seed + 2), state);
   await sleep(Number(values.seconds) * 1000);
+  await eventually(() => proxy.cuts > ledgers.length / 2, 'many are cut');
   proxy.is_calm = true;
   state.is_over = true;
   const counts = await publishing;
   const is_behind = (ledger) => ledger.offset !== (counts.get(ledger.channel) ?? 0);
-  await eventually(() => !ledgers.some(is_behind), 'everybody at the end', QUIET_MS_MAX)
+  await eventually(() => !ledgers.some(is_behind), 'everybody at the end')
     .catch((error) => {
       const one = ledgers.find(is_behind);
       throw new Error(`${error.message}: ${one.name} has ${one.offset} of ${counts.get(one.channel)}`);
@@ -133,14 +133,14 @@ async function storm(context, node) {
     + `${proxy.splits} splits, ${sum('received')} publications received, `
     + `${sum('recovered')} recoveries, ${sum('told')} told that they missed some`);
   check_equal(ledgers.filter((one) => one.fault).map((one) => one.fault).slice(0, 3), [], 'faults');
-  check(proxy.cuts > ledgers.length / 4 && sum('recovered') > 0, 'hardly anything was cut');
+  check(sum('recovered') > 0, 'nobody recovered anything');
   check(ledgers.every((one) => one.told === 0 || one.channel.startsWith('short:')),
     'somebody was told of a gap although nothing was forgotten');
 }
 
 const report = new Report();
 report.test(`recovery: ${CLIENTS} clients behind a network that cuts, stalls and splits`,
-  { ms_max: Number(values.seconds) * 1000 + 2 * QUIET_MS_MAX }, async (context) => {
+  { ms_max: Number(values.seconds) * 1000 + 3 * WAIT_MS_MAX }, async (context) => {
     const node = await Node.start(CONFIG, { shards: 4 });
     context.defer(() => node.kill('SIGKILL'));
     await storm(context, node);

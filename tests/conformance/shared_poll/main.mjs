@@ -13,7 +13,7 @@ const space = { subscription_type: 'shared_poll', allow_subscribe_for_client: tr
 const node = await Node.start({
   client: { allow_anonymous_connect_without_token: true },
   shared_poll: { hmac_secret_key: POLL_KEY },
-  proxies: [{ name: 'polls', endpoint: `${backend.url}/refresh` }],
+  proxies: [{ name: 'polls', endpoint: `${backend.url}/refresh`, timeout: '60s' }],
   channel: { namespaces: [
     { name: 'poll', ...space, shared_poll: { ...poll, mode: 'versioned', publish_enabled: true } },
     { name: 'free', ...space, shared_poll: poll },

@@ -7,12 +7,10 @@ import WebSocket from 'ws';
 import { EventSource } from './event_source.mjs';
 import { TOKEN_KEY } from './node.mjs';
 import { CLOSE, PING, PONG, RawWebSocket, TEXT } from './raw_websocket.mjs';
-import { check, check_equal, eventually, within } from './report.mjs';
+import { WAIT_MS_MAX, check, check_equal, eventually, within } from './report.mjs';
 
 // What npm centrifuge dials with.
 export { WebSocket };
-
-const WAIT_MS_MAX = 5000;
 
 function base64url(value) {
   return Buffer.from(typeof value === 'string' ? value : JSON.stringify(value))
@@ -152,7 +150,8 @@ export function new_client(context, node, options = {}) {
   const transport = options.transport ?? context.transport ?? 'websocket';
   const [endpoint, more] = endpoints_of(options.url ?? node.url, transport);
   const client = new CLIENTS[protocol](endpoint, {
-    websocket: WebSocket, minReconnectDelay: 50, maxReconnectDelay: 200, ...more, ...options });
+    websocket: WebSocket, minReconnectDelay: 50, maxReconnectDelay: 200, timeout: WAIT_MS_MAX,
+    maxServerPingDelay: WAIT_MS_MAX, ...more, ...options });
   if (protocol === 'protobuf') {
     hear_parsed(client);
   }

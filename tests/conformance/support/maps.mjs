@@ -45,9 +45,9 @@ function in_order(map) {
 }
 
 // Waits until the follower has exactly this.
-export async function has_map(follower, wanted, ms_max) {
+export async function has_map(follower, wanted) {
   const text = JSON.stringify(in_order(wanted));
-  await eventually(() => JSON.stringify(in_order(follower.map)) === text, 'the same map', ms_max)
+  await eventually(() => JSON.stringify(in_order(follower.map)) === text, 'the same map')
     .catch(() => {});
   check_equal(in_order(follower.map), in_order(wanted), 'the map that was told');
 }

@@ -3,15 +3,14 @@
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
-import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
-import { check, eventually, within } from './report.mjs';
+import { free_port } from './ports.mjs';
+import { WAIT_MS_MAX, check, eventually, within } from './report.mjs';
 
 export const API_KEY = 'the-api-key-of-the-tests';
 export const TOKEN_KEY = 'the-token-key-of-the-tests';
 
-const STOP_MS_MAX = 20_000;
 const LOG_BYTES_MAX = 1 << 20;
 const running = new Set();
 
@@ -27,18 +26,6 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
 export function roostd_path() {
   check(process.env.ROOSTD, 'set ROOSTD to the path of roostd');
   return process.env.ROOSTD;
-}
-
-// A port that nobody listens on now.
-export function free_port() {
-  return new Promise((resolve, reject) => {
-    const server = net.createServer();
-    server.on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
 }
 
 // Objects are merged key by key, everything else is replaced.
@@ -80,7 +67,10 @@ export class Node {
       : ['--config', file];
     node.#spawn([...(options.wrap ?? []), options.program ?? roostd_path(), ...flags],
       options.env);
-    await eventually(() => node.#is_ready(), `the node's /health`, 20_000).catch((error) => {
+    const ended = node.exited.then((exit) => {
+      throw new Error(`the node ended: ${JSON.stringify(exit)}`);
+    });
+    await Promise.race([eventually(() => node.#is_ready(), `the node's /health`), ended]).catch((error) => {
       node.kill('SIGKILL');
       throw new Error(`${error.message}; its log: ${node.log.slice(-1500)}`);
     });
@@ -118,7 +108,6 @@ export class Node {
   }
 
   async #is_ready() {
-    check(this.exit === null, `the node ended: ${JSON.stringify(this.exit)} ${this.log}`);
     return (await this.request('GET', '/health')).status === 200;
   }
 
@@ -140,7 +129,7 @@ export class Node {
   async stop(signal = 'SIGTERM') {
     this.kill(signal);
     try {
-      return await within(STOP_MS_MAX, this.exited, 'stopping the node');
+      return await within(2 * WAIT_MS_MAX, this.exited, 'stopping the node');
     } catch (error) {
       this.kill('SIGKILL');
       throw error;
@@ -153,7 +142,7 @@ export class Node {
     check(code === 0, `the node ended with ${code ?? signal}: ${this.log.slice(-3000)}`);
   }
 
-  request(method, target, { headers = {}, body = null, ms_max = 10_000, agent = false } = {}) {
+  request(method, target, { headers = {}, body = null, ms_max = WAIT_MS_MAX, agent = false } = {}) {
     const answer = new Promise((resolve, reject) => {
       const request = http.request(
         { host: this.host, port: this.port, method, path: target, headers, agent },
@@ -176,7 +165,7 @@ export class Node {
   api_key = API_KEY;
 
   // A call of the server API as a backend makes it; returns the parsed answer.
-  async api(method, params = {}, agent = false, ms_max = 10_000) {
+  async api(method, params = {}, agent = false, ms_max = WAIT_MS_MAX) {
     const answer = await this.request('POST', `/api/${method}`, {
       headers: { 'X-API-Key': this.api_key, 'Content-Type': 'application/json' },
       body: JSON.stringify(params),

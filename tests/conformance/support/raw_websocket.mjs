@@ -3,7 +3,7 @@
 // frame of the server (RFC 6455) by itself.
 import { createHash, randomBytes } from 'node:crypto';
 import net from 'node:net';
-import { check, within } from './report.mjs';
+import { WAIT_MS_MAX, check, within } from './report.mjs';
 
 export const CONTINUATION = 0x0;
 export const TEXT = 0x1;
@@ -13,7 +13,6 @@ export const PING = 0x9;
 export const PONG = 0xa;
 
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
-const WAIT_MS_MAX = Number(process.env.WAIT_MS_MAX ?? 10_000);
 
 export function mask_payload(payload, mask) {
   const out = Buffer.from(payload);

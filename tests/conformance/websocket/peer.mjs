@@ -2,7 +2,7 @@
 // Sections 12 and 13 again, with npm ws as the peer that deflates and inflates.
 import WebSocket from 'ws';
 import { BINARY, TEXT } from '../support/raw_websocket.mjs';
-import { check, check_equal, within } from '../support/report.mjs';
+import { WAIT_MS_MAX, check, check_equal, within } from '../support/report.mjs';
 import { name_of, noise_of, text_of } from './echo.mjs';
 
 // The seven kinds of offers of section 13.
@@ -49,7 +49,7 @@ function open_peer(context, target, perMessageDeflate) {
 
 // Sends all payloads and waits for all their echoes, in order.
 function echo_all(ws, payloads, { binary, step }) {
-  return within(25_000, new Promise((resolve, reject) => {
+  return within(2 * WAIT_MS_MAX, new Promise((resolve, reject) => {
     let next = 0;
     ws.on('error', reject);
     ws.on('close', (code) => reject(new Error(`closed with ${code} after ${next} echoes`)));
@@ -88,7 +88,7 @@ export function add_peer(report, target) {
             ws.on('close', resolve);
           });
           ws.close(1000);
-          check_equal(await within(5000, closed, 'closing'), 1000, 'the close code');
+          check_equal(await within(WAIT_MS_MAX, closed, 'closing'), 1000, 'the close code');
         });
       }
     }
@@ -101,7 +101,7 @@ export function add_peer(report, target) {
     const url = `ws://127.0.0.1:${target.port}${target.path ?? '/echo'}`;
     const ws = new WebSocket(url, { perMessageDeflate: false });
     context.defer(() => ws.terminate());
-    await within(5000, new Promise((resolve, reject) => {
+    await within(WAIT_MS_MAX, new Promise((resolve, reject) => {
       ws.on('open', resolve);
       ws.on('error', reject);
     }), 'opening');

@@ -315,7 +315,7 @@ static void a_sleeping_writer_is_woken_by_a_line(void **state)
         struct log_site site = fresh_site();
         log_line(log, LOG_INFO, &site, "wake", "number=%u", i);
         bool came = false;
-        for (uint32_t tries = 0; tries < 1000 && !came; tries++) {
+        for (uint32_t tries = 0; tries < 6000 && !came; tries++) {
             nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
             came = __atomic_load_n(&log->head, __ATOMIC_ACQUIRE) == log->tail;
         }
