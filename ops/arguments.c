@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "ops/config_scope.h"
+#include "ops/config/config_scope.h"
 
 const char arguments_usage[] =
     "roostd: a realtime server that speaks Centrifugo's client protocol\n"

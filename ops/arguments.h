@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "ops/config_report.h"
+#include "ops/config/config_report.h"
 
 enum { ARGUMENTS_KEYS_MAX = 64 };
 

@@ -3,7 +3,7 @@
 #ifndef ROOST_OPS_CLUSTER_TLS_H
 #define ROOST_OPS_CLUSTER_TLS_H
 
-#include "ops/config.h"
+#include "ops/config/config.h"
 #include "ops/pem.h"
 
 /* Sets options.cluster.tls from the files of cluster.tls, if there are any; the caller destroys it

@@ -3,7 +3,7 @@
 #ifndef ROOST_OPS_ENDPOINT_TLS_H
 #define ROOST_OPS_ENDPOINT_TLS_H
 
-#include "ops/config.h"
+#include "ops/config/config.h"
 #include "ops/pem.h"
 
 /* Sets the tls of each of options.endpoints that needs it. False: `problem` says whose, and why. */

@@ -4,7 +4,7 @@
 #ifndef ROOST_OPS_LOOKUP_H
 #define ROOST_OPS_LOOKUP_H
 
-#include "ops/config.h"
+#include "ops/config/config.h"
 #include "ops/helper_thread.h"
 #include "shards/node.h"
 

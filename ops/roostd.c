@@ -10,7 +10,7 @@
 
 #include "ops/arguments.h"
 #include "ops/cluster_tls.h"
-#include "ops/config_load.h"
+#include "ops/config/config_load.h"
 #include "ops/descriptors.h"
 #include "ops/endpoint_tls.h"
 #include "ops/listen_check.h"

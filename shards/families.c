@@ -106,7 +106,7 @@ static bool write_ACTION(struct writer *out, const struct node *node, uint32_t v
     return write_value(out, "action", names[value]);
 }
 
-/* Names of proxies have no characters that need to be escaped (ops/config_proxy.c). */
+/* Names of proxies have no characters that need to be escaped (ops/config/config_proxy.c). */
 static bool write_PROXY_USE(struct writer *out, const struct node *node, uint32_t value)
 {
     struct proxy_uses uses;

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "ops/config.h"
+#include "ops/config/config.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 

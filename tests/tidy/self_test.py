@@ -43,7 +43,7 @@ PLANTED = [
     ("top level", "src/a.c", OPENING, ("src", 1)),
     ("includes and layers", "codec/a.c", OPENING + '#include "runtime/pool.h"\n', ("codec/a.c", 3)),
     ("includes and layers", "runtime/a.c", OPENING + '#include "codec/span.h"\n', ("runtime/a.c", 3)),
-    ("includes and layers", "shards/a.c", OPENING + '#include "ops/config.h"\n', ("shards/a.c", 3)),
+    ("includes and layers", "shards/a.c", OPENING + '#include "ops/config/config.h"\n', ("shards/a.c", 3)),
     ("includes and layers", "codec/a.c", OPENING + '#include "../codec/span.h"\n', ("codec/a.c", 3)),
     ("includes and layers", "codec/a.c", OPENING + '#include "span.h"\n', ("codec/a.c", 3)),
     ("includes and layers", "codec/a.c", OPENING + '#include "codec/gone.h"\n', ("codec/a.c", 3)),

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "ops/config_scope.h"
+#include "ops/config/config_scope.h"
 #include "tests/unit/ops/centrifugo_keys.h"
 #include "tests/unit/ops/loading.h"
 

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "ops/config_endpoint.h"
+#include "ops/config/config_endpoint.h"
 #include "tests/unit/ops/loading.h"
 
 static const char whole[] =

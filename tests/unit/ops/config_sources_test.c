@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "ops/config_scope.h"
+#include "ops/config/config_scope.h"
 #include "tests/unit/ops/loading.h"
 
 #define ENVIRONMENT(...) ((const char *const[]){__VA_ARGS__, NULL})

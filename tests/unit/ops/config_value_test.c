@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Each type of configuration value: what it takes, what it refuses, and that what is printed reads
  * back. */
-#include "ops/config_value.h"
+#include "ops/config/config_value.h"
 
 #include <inttypes.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Files that mean harm or are damaged: refused with their place, within bounds, and never worse. */
-#include "ops/config_yaml.h"
+#include "ops/config/config_yaml.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

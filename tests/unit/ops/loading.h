@@ -4,7 +4,7 @@
 #ifndef ROOST_TESTS_UNIT_OPS_LOADING_H
 #define ROOST_TESTS_UNIT_OPS_LOADING_H
 
-#include "ops/config_load.h"
+#include "ops/config/config_load.h"
 
 struct loaded {
     struct config config;
