@@ -12,7 +12,7 @@
 #include "ops/system_address.h"
 #include "runtime/limits.h"
 #include "runtime/log.h"
-#include "shards/router/membership.h"
+#include "shards/router/membership/membership.h"
 
 enum {
     ANSWER_LEN_MAX = 65535,

@@ -19,7 +19,7 @@
 #include "shards/payloads.h"
 #include "shards/router/directory.h"
 #include "shards/router/placement.h"
-#include "shards/router/relay.h"
+#include "shards/router/relay/relay.h"
 
 enum {
     NODES_MAX = 64,

@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "shards/router/links.h"
+#include "shards/router/links/links.h"
 
 enum {
     MESSAGES_DEFAULT = 5 * 1000 * 1000,

@@ -12,7 +12,7 @@
 #include "ops/config/config_scope.h"
 #include "ops/system_address.h"
 #include "runtime/limits.h"
-#include "shards/router/membership.h"
+#include "shards/router/membership/membership.h"
 
 enum { HOST_BYTES_MAX = 253 };
 

@@ -4,7 +4,7 @@
 #ifndef ROOST_SHARDS_ROUTER_LOAD_H
 #define ROOST_SHARDS_ROUTER_LOAD_H
 
-#include "shards/router/membership.h"
+#include "shards/router/membership/membership.h"
 #include "shards/router/router.h"
 
 struct load {

@@ -9,7 +9,7 @@
 #ifndef ROOST_SHARDS_ROUTER_MEMBERS_H
 #define ROOST_SHARDS_ROUTER_MEMBERS_H
 
-#include "shards/router/membership.h"
+#include "shards/router/membership/membership.h"
 #include "shards/router/placement.h"
 
 /* The members as placement_make() wants them; out->at is from malloc. False: memory is out. */

@@ -10,12 +10,12 @@
 #include "shards/messages.h"
 #include "shards/outbox.h"
 #include "shards/payloads.h"
-#include "shards/router/gossiper.h"
+#include "shards/router/membership/gossiper.h"
 #include "shards/router/load.h"
 #include "shards/router/members.h"
-#include "shards/router/peers.h"
+#include "shards/router/links/peers.h"
 #include "shards/router/placement.h"
-#include "shards/router/relay.h"
+#include "shards/router/relay/relay.h"
 #include "shards/router/revoker.h"
 
 enum {

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "runtime/sim.h"
-#include "shards/router/links.h"
+#include "shards/router/links/links.h"
 #include "tests/fuzz/fuzz_pieces.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);

@@ -6,7 +6,7 @@
 #include "shards/channel/homes_state.h"
 #include "shards/edge/fanout/hub.h"
 #include "shards/router/directory.h"
-#include "shards/router/relay_state.h"
+#include "shards/router/relay/relay_state.h"
 #include "shards/router/router.h"
 #include "tests/sim/world.h"
 

@@ -8,7 +8,7 @@
 
 #include "shards/channel/homes_state.h"
 #include "shards/edge/fanout/hub.h"
-#include "shards/router/relay_state.h"
+#include "shards/router/relay/relay_state.h"
 #include "shards/router/router.h"
 
 /* A world is made of one thread, and one is traced at a time. */

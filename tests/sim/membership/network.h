@@ -9,7 +9,7 @@
 #define ROOST_TESTS_SIM_MEMBERSHIP_NETWORK_H
 
 #include "runtime/random.h"
-#include "shards/router/membership.h"
+#include "shards/router/membership/membership.h"
 
 enum { NODES_MAX = 1024, INBOX_MAX = 256 };
 

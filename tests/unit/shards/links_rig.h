@@ -4,7 +4,7 @@
 #define ROOST_TESTS_UNIT_SHARDS_LINKS_RIG_H
 
 #include "runtime/sim.h"
-#include "shards/router/links.h"
+#include "shards/router/links/links.h"
 
 enum {
     LINKS_RIG_NODES_MAX = 16,

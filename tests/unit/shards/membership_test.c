@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The membership engine alone, fed by hand: what it answers, believes, refutes, keeps and refuses.
  */
-#include "shards/router/membership.h"
+#include "shards/router/membership/membership.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

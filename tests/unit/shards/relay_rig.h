@@ -12,7 +12,7 @@
 #include "shards/actors.h"
 #include "shards/payloads.h"
 #include "shards/router/placement.h"
-#include "shards/router/relay.h"
+#include "shards/router/relay/relay.h"
 
 #include <cmocka.h>
 

@@ -5,7 +5,7 @@
 #include "tests/unit/shards/relay_rig.h"
 
 #include "shards/limits.h"
-#include "shards/router/relay_state.h"
+#include "shards/router/relay/relay_state.h"
 
 static void a_request_without_an_answer_ends_in_time(void **state)
 {
