@@ -182,8 +182,8 @@ async function attack_node(program, label) {
   return { passed: report.passed + silent.passed, failed: report.failed + silent.failed };
 }
 
-const totals = [await attack_node(undefined, '')];
-if (process.env.ROOSTD_SANITIZED) {
-  totals.push(await attack_node(process.env.ROOSTD_SANITIZED, 'sanitized: '));
-}
+// Most of it is waiting for the nodes' limits of time, so both wait at once.
+const sanitized = process.env.ROOSTD_SANITIZED;
+const totals = await Promise.all([attack_node(undefined, ''),
+  ...(sanitized ? [attack_node(sanitized, 'sanitized: ')] : [])]);
 process.exit(totals.every(({ passed, failed }) => failed === 0 && passed > 0) ? 0 : 1);
