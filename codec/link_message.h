@@ -49,7 +49,9 @@
     X(PASS_ON) \
     X(PASSED_ON) \
     X(REVOCATIONS) \
-    X(REVOCATIONS_SUM)
+    X(REVOCATIONS_SUM) \
+    X(SLOTS_MISSED) \
+    X(SLOTS_NOTED)
 
 enum link_message_kind {
     LINK_MESSAGE_NONE,

@@ -128,6 +128,8 @@ static void actors_on_message(void *actor, const struct message *message)
     case MESSAGE_CHANNEL_MOVE:
     case MESSAGE_CHANNEL_TAKEN:
     case MESSAGE_SLOTS_READY:
+    case MESSAGE_SLOTS_MISSED:
+    case MESSAGE_SLOTS_NOTED:
         homes_on_message(actors->homes, message);
         break;
     case MESSAGE_USER_ADD:

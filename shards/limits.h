@@ -107,6 +107,11 @@ enum {
     /* Of a channel's history in one message, and messages of one shard that are not answered. */
     HANDOVER_PIECE_BYTES = 256 * 1024,
     HANDOVER_PIECES_MAX = 256,
+    /* Until a home that does not answer is told again of what was accepted here, twice as long each
+     * time; and of how many others a shard looks after what they tell it. */
+    MISSED_RETRY_MS_MIN = 200,
+    MISSED_RETRY_MS_MAX = 60 * 1000,
+    MISSED_NOTES_MAX = 256,
     /* Requests of a shard that wait for a channel to come, and how long each may. */
     HELD_REQUESTS_MAX = 8192,
     HELD_BYTES_MAX = 32 << 20,

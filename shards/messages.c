@@ -56,6 +56,8 @@ void message_mark_detour(struct message *message)
     X(SURVEY_RESULT, survey_result, result) \
     X(EMULATE, emulate, frame) \
     X(SLOTS_READY, slots_ready, slots) \
+    X(SLOTS_MISSED, slots_missed, slots) \
+    X(SLOTS_NOTED, slots_noted, slots) \
     X(USERS_WANTED, users_wanted, slots) \
     X(REVOKE, revoke, entries) \
     X(REVOCATIONS, revocations, entries) \

@@ -48,6 +48,8 @@
     X(CHANNEL_TAKEN, channel_taken, HOME, HOME, MESSAGE_REPLY) \
     X(SLOTS_SETTLED, slots_settled, HOME, ROUTER, MESSAGE_REPLY) \
     X(SLOTS_READY, slots_ready, ROUTER, HOME, MESSAGE_REPLY) \
+    X(SLOTS_MISSED, slots_missed, HOME, HOME, MESSAGE_REPLY) \
+    X(SLOTS_NOTED, slots_noted, HOME, HOME, MESSAGE_REPLY) \
     X(USER_ADD, user_add, EDGE, DIRECTORY, MESSAGE_REQUEST) \
     X(USER_ADDED, user_added, DIRECTORY, EDGE, MESSAGE_REPLY) \
     X(USER_REMOVE, user_remove, EDGE, DIRECTORY, MESSAGE_REPLY) \
@@ -355,6 +357,7 @@ struct message_passed_on {
  * router passes it to that home's node. */
 struct message_channel_move {
     struct buf *move; /* channel_move_of() */
+    uint32_t origin;  /* Of the session's node that sends it. */
 };
 
 /* handle: the asker's channel. */
@@ -367,11 +370,26 @@ struct message_channel_taken {
 /* All channels that have another home in this placement have been handed over or have ended. */
 struct message_slots_settled {
     uint64_t version;
+    bool is_noted; /* And those homes have noted what no channel tells of (SLOTS_MISSED). */
 };
 
 /* Homes of before have given up these slots, or are waited for no longer. */
 struct message_slots_ready {
     struct buf *slots; /* A slot set (router/placement.h). */
+};
+
+/* In these slots, which are at home elsewhere now, something was accepted that no channel which was
+ * handed over tells of: who has another channel there has missed it. A router passes it to the
+ * nodes of these homes, and there to all shards; each home looks at what is its own. */
+struct message_slots_missed {
+    struct buf *slots; /* Two slot sets: which, and in which of them something was to be kept. */
+    uint32_t origin;   /* Of the session's node that says so. */
+};
+
+/* Its followers have been told, or will be: the answer, on the same way back. */
+struct message_slots_noted {
+    struct buf *slots; /* A slot set. */
+    uint32_t origin;   /* Whom it is for. */
 };
 
 /* A node has become the directory of these slots: it is to be told of their users. */

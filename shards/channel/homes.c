@@ -26,8 +26,9 @@ struct homes *homes_create(struct actors *actors, uint32_t channels_max)
                                                         actors->node->shards);
     homes->maps = map_states_create(actors);
     homes->idempotency = idempotency_create(&actors->shard->random, IDEMPOTENCY_KEYS_A_SHARD_MAX);
-    const bool is_moving = homes_handovers_init(homes) && homes_held_init(homes) &&
-                           homes_wildcards_init(homes) && homes_passing_init(homes);
+    const bool is_moving = homes_handovers_init(homes) && homes_missed_init(homes) &&
+                           homes_held_init(homes) && homes_wildcards_init(homes) &&
+                           homes_passing_init(homes);
     if (!is_moving || homes->pool == NULL || homes->channels == NULL || homes->presence == NULL ||
         homes->streams == NULL || homes->maps == NULL || homes->idempotency == NULL) {
         homes_destroy(homes);
@@ -136,9 +137,7 @@ void homes_free_channel(struct homes *homes, struct channel *channel)
 
 void homes_forget_channel(struct homes *homes, struct channel *channel)
 {
-    if (channel->sequence > 0 || channel_offset(channel) > 0) {
-        homes_note_missed(homes, name_of(channel->name));
-    }
+    homes_note_ended(homes, channel);
     homes_free_channel(homes, channel);
 }
 
@@ -245,6 +244,7 @@ void homes_destroy(struct homes *homes)
     homes_passing_destroy(homes);
     homes_wildcards_destroy(homes);
     homes_handovers_destroy(homes);
+    homes_missed_destroy(homes);
     homes_occupancy_destroy(homes);
     presence_destroy(homes->presence);
     channel_streams_destroy(homes->streams);
@@ -498,6 +498,12 @@ void homes_on_message(struct homes *homes, const struct message *message)
         break;
     case MESSAGE_SLOTS_READY:
         homes_on_slots_ready(homes, message);
+        break;
+    case MESSAGE_SLOTS_MISSED:
+        homes_on_slots_missed(homes, message);
+        break;
+    case MESSAGE_SLOTS_NOTED:
+        homes_on_slots_noted(homes, message);
         break;
     default:
         BUG_IF(true); /* Not in the catalogue as a message to a home. */

@@ -38,15 +38,13 @@ bool homes_handovers_init(struct homes *homes)
     list_init(&handovers->coming);
     list_init(&handovers->came);
     handovers->waiting = calloc(1, SLOT_SET_LEN);
-    handovers->missed = calloc(1, SLOT_SET_LEN);
-    return handovers->waiting != NULL && handovers->missed != NULL;
+    return handovers->waiting != NULL;
 }
 
 void homes_handovers_destroy(struct homes *homes)
 {
     timer_stop(homes->actors->shard->timers, &homes->handovers.tick);
     free(homes->handovers.waiting);
-    free(homes->handovers.missed);
 }
 
 static struct handover *handover_begin(struct homes *homes, struct channel *channel,
@@ -238,11 +236,15 @@ static void handover_retract(struct homes *homes, struct handover *handover)
     homes_release_held(homes, name);
 }
 
-static void end_with_held(struct homes *homes, struct channel *channel)
+static void end_with_held(struct homes *homes, struct channel *channel, bool goes_on)
 {
     struct buf *name = channel->name;
     buf_share(name, 1);
-    homes_end_tenure(homes, channel);
+    if (goes_on) {
+        homes_hand_on(homes, channel);
+    } else {
+        homes_end_tenure(homes, channel);
+    }
     homes_release_held(homes, name_of(name));
     buf_release(name);
 }
@@ -260,11 +262,11 @@ void homes_on_channel_taken(struct homes *homes, const struct message *message)
         handover_retract(homes, handover);
     } else if (body.error != 0) {
         actors_count(homes->actors, COUNTER_HANDOVERS_FAILED);
-        end_with_held(homes, channel);
+        end_with_held(homes, channel, false);
     } else if (handover->is_last) {
         actors_count(homes->actors, COUNTER_HANDOVERS_GIVEN);
         homes_forget_occupancy(channel);
-        end_with_held(homes, channel);
+        end_with_held(homes, channel, true);
     } else {
         handover->sent_offset = handover->next_offset;
         handover->sent_keys = handover->next_keys;
@@ -278,7 +280,7 @@ void homes_on_channel_taken(struct homes *homes, const struct message *message)
 
 /* The channel that a piece belongs to; NULL: *error says why there is none. */
 static struct channel *channel_of_piece(struct homes *homes, const struct channel_move *move,
-                                        uint32_t *error)
+                                        uint32_t origin, uint32_t *error)
 {
     struct channel *channel = homes_find(homes, name_of(move->name));
     const bool is_coming =
@@ -300,7 +302,6 @@ static struct channel *channel_of_piece(struct homes *homes, const struct channe
          * so it ends at both: all are told. */
         *error = CLIENT_ERROR_INTERNAL;
         actors_count(homes->actors, COUNTER_HANDOVERS_REFUSED);
-        homes_note_missed(homes, name_of(move->name));
         homes_end_tenure(homes, channel);
         return NULL;
     }
@@ -315,30 +316,9 @@ static struct channel *channel_of_piece(struct homes *homes, const struct channe
         return NULL;
     }
     channel->epoch = move->epoch;
+    handover->origin = origin;
     list_append(&homes->handovers.coming, &handover->link);
     return channel;
-}
-
-void homes_note_missed(struct homes *homes, struct span name)
-{
-    struct handovers *handovers = &homes->handovers;
-    const struct placement *placement = homes->actors->placement;
-    if (placement == NULL || !homes->actors->options->cluster.enabled) {
-        return;
-    }
-    /* While the slot is waited for, its channels are here only because they came. */
-    const uint16_t slot = placement_slot_of(name);
-    if (!slot_set_has(handovers->waiting, slot)) {
-        slot_set_add(handovers->missed, slot);
-    }
-}
-
-/* It counts as one message that nobody can have. */
-static void channel_has_missed(struct homes *homes, struct channel *channel)
-{
-    homes_forget_told(homes, channel);
-    channel->sequence++;
-    actors_count(homes->actors, COUNTER_HANDOVERS_MISSED);
 }
 
 static void channel_has_come(struct homes *homes, struct channel *channel,
@@ -352,11 +332,10 @@ static void channel_has_come(struct homes *homes, struct channel *channel,
     list_remove(&handover->link);
     list_append(&homes->handovers.came, &handover->link);
     actors_count(homes->actors, COUNTER_HANDOVERS_TAKEN);
-    if (slot_set_has(homes->handovers.missed, placement_slot_of(name_of(move->name)))) {
-        channel_has_missed(homes, channel);
-    }
     homes_take_occupancy(homes, channel, (move->flags & CHANNEL_MOVE_OCCUPIED) != 0);
-    homes_settle_channel(homes, channel);
+    if (!homes_missed_by(homes, channel)) {
+        homes_settle_channel(homes, channel);
+    }
     homes_release_held(homes, name_of(move->name));
 }
 
@@ -374,10 +353,10 @@ static bool map_take(struct homes *homes, struct channel *channel, const struct 
 }
 
 /* 0, or an enum client_error. */
-static uint32_t piece_take(struct homes *homes, const struct channel_move *move)
+static uint32_t piece_take(struct homes *homes, const struct channel_move *move, uint32_t origin)
 {
     uint32_t error;
-    struct channel *channel = channel_of_piece(homes, move, &error);
+    struct channel *channel = channel_of_piece(homes, move, origin, &error);
     if (channel == NULL) {
         return error;
     }
@@ -404,7 +383,7 @@ void homes_on_channel_move(struct homes *homes, const struct message *message)
 {
     const struct message_channel_move body = message_as_channel_move(message);
     const struct message_channel_taken answer = {
-        .error = piece_take(homes, channel_move_of(body.move)),
+        .error = piece_take(homes, channel_move_of(body.move), body.origin),
     };
     OUTBOX_SEND(homes->actors->outbox, message->from, channel_taken, message->handle, &answer);
     message_release(message);
@@ -427,10 +406,6 @@ void homes_handovers_on_placement(struct homes *homes, const struct placement *b
 {
     const struct placement *now = homes->actors->placement;
     uint8_t slots[SLOT_SET_LEN];
-    placement_gained(before, now, slots);
-    for (uint32_t i = 0; i < SLOT_SET_LEN; i++) {
-        homes->handovers.missed[i] &= (uint8_t)~slots[i];
-    }
     /* In a cluster of one there is nobody to wait for; else the router says when. */
     if (now->nodes > 1) {
         placement_gained(placement_known_before(before, now), now, slots);
@@ -475,7 +450,7 @@ static void handovers_expire(struct homes *homes)
     struct handovers *handovers = &homes->handovers;
     while (is_over(homes, &handovers->leaving)) {
         actors_count(homes->actors, COUNTER_HANDOVERS_LATE);
-        end_with_held(homes, first_of(&handovers->leaving)->channel);
+        end_with_held(homes, first_of(&handovers->leaving)->channel, false);
     }
     while (is_over(homes, &handovers->coming)) {
         struct channel *channel = first_of(&handovers->coming)->channel;
@@ -529,23 +504,40 @@ static void handovers_send(struct homes *homes)
     }
 }
 
-static bool handovers_are_settled(const struct homes *homes)
+bool homes_handovers_are_settled(const struct homes *homes)
 {
     const struct handovers *handovers = &homes->handovers;
     return !homes->is_walking && handovers->under_way == 0 && list_is_empty(&handovers->leaving) &&
            list_is_empty(&handovers->refused) && homes_passing_is_settled(homes);
 }
 
-void homes_handovers_on_turn_end(struct homes *homes)
+void homes_tell_settled(struct homes *homes)
 {
     struct handovers *handovers = &homes->handovers;
-    handovers_send(homes);
     const struct placement *placement = homes->actors->placement;
-    if (placement != NULL && placement->nodes > 1 &&
-        handovers->settled_version != placement->version && handovers_are_settled(homes)) {
-        const struct message_slots_settled body = {.version = placement->version};
-        handovers->settled_version = placement->version;
+    if (placement == NULL || placement->nodes < 2 || !homes_handovers_are_settled(homes)) {
+        return;
+    }
+    if (handovers->settled_version != placement->version) {
+        homes_missed_on_settled(homes); /* Before a new home no longer waits for the slots. */
+    }
+    const struct message_slots_settled body = {
+        .version = placement->version,
+        .is_noted = homes_missed_are_told(homes),
+    };
+    if (handovers->settled_version != body.version || handovers->is_noted != body.is_noted) {
+        handovers->settled_version = body.version;
+        handovers->is_noted = body.is_noted;
         OUTBOX_SEND(homes->actors->outbox, homes->actors->node->shards, slots_settled, 0, &body);
+    }
+}
+
+void homes_handovers_on_turn_end(struct homes *homes)
+{
+    const struct placement *placement = homes->actors->placement;
+    handovers_send(homes);
+    if (placement != NULL && homes->handovers.settled_version != placement->version) {
+        homes_tell_settled(homes);
     }
 }
 

@@ -17,6 +17,7 @@ bool homes_is_home(const struct homes *homes, struct span name)
 void homes_on_placement(struct homes *homes, const struct placement *before)
 {
     homes_handovers_on_placement(homes, before);
+    homes_missed_on_placement(homes);
     homes->is_walking = true;
     homes->walk_cursor = 0;
 }
@@ -33,6 +34,12 @@ void homes_on_origin_gone(struct homes *homes, const struct message *message)
 }
 
 void homes_end_tenure(struct homes *homes, struct channel *channel)
+{
+    homes_note_ended(homes, channel);
+    homes_hand_on(homes, channel);
+}
+
+void homes_hand_on(struct homes *homes, struct channel *channel)
 {
     const struct message_moved moved = {0};
     const struct interest *interests = channel_interests(channel);
@@ -95,11 +102,14 @@ void homes_on_turn_end(struct homes *homes)
     if (homes_wildcards_have_work(homes)) {
         homes_wildcards_on_turn_end(homes);
     }
+    if (homes_missed_have_work(homes)) {
+        homes_missed_on_turn_end(homes);
+    }
     homes_handovers_on_turn_end(homes);
 }
 
 bool homes_has_work(const struct homes *homes)
 {
     return homes->is_walking || homes->origins.len > 0 || homes_wildcards_have_work(homes) ||
-           homes_handovers_have_work(homes);
+           homes_missed_have_work(homes) || homes_handovers_have_work(homes);
 }

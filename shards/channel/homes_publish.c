@@ -254,6 +254,8 @@ uint32_t homes_publish(struct homes *homes, struct channel *channel,
     }
     if (channel_is_heard(channel)) {
         homes_deliver(homes, channel, &delivery, counter_of(request));
+    } else {
+        channel->sequence++;
     }
     return 0;
 }
@@ -268,7 +270,7 @@ static bool homes_answer_publish(struct homes *homes, const struct message_publi
                                                       : homes_find_or_open(homes, request->channel);
     if (channel == NULL) {
         answer->error = body->history_size > 0 ? CLIENT_ERROR_INTERNAL : 0;
-        homes_note_missed(homes, request->channel);
+        homes_note_missed(homes, request->channel, false);
         return answer->error == 0;
     }
     const uint64_t offset = channel_offset(channel);

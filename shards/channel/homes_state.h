@@ -38,6 +38,7 @@ struct handover {
     enum handover_state state;
     bool is_last;         /* SENT: with this piece it is whole. */
     bool is_followed;     /* It came lately: what is told is kept, also if it has to move on. */
+    uint32_t origin;      /* COMING, or it is followed: from which session's node. */
     uint64_t ends_ms;     /* Of the state, whatever comes. */
     uint64_t sent_offset; /* Up to which its history was sent and taken, */
     uint64_t next_offset; /* and when what is under way is taken. */
@@ -80,11 +81,22 @@ struct handovers {
     uint32_t under_way;       /* Pieces that are not answered. */
     uint32_t waiting_len;     /* Slots that homes of before have not given up; */
     uint8_t *waiting;         /* which (a slot set). */
-    uint8_t *missed;          /* Slots in which something was said for nobody (a slot set). */
-    uint64_t settled_version; /* Of the placement; the router was told. */
+    uint64_t settled_version; /* Of the placement; the router was told, */
+    bool is_noted;            /* and whether homes of now have noted all. */
     uint64_t told_bytes;      /* Of all that came. */
     struct timer tick;
     bool is_blocked; /* No piece can be sent before the next tick. */
+};
+
+/* What was accepted here and no channel tells of (homes_missed.c). Slot sets. */
+struct missed {
+    uint8_t *said; /* In which something was, */
+    uint8_t *kept; /* some of it to be kept; */
+    uint8_t *told; /* that the home of now was told of, and nothing was accepted since. */
+    struct list notes;
+    uint32_t notes_len;
+    struct timer tick;
+    uint64_t wait_ms; /* Until it is told again. */
 };
 
 /* Requests that wait for a channel to come. */
@@ -130,6 +142,7 @@ struct homes {
     uint32_t walk_cursor; /* In the pool: the channels before it were looked at. */
     bool is_walking;      /* Since the placement changed. */
     struct handovers handovers;
+    struct missed missed;
     struct list vacating; /* Channels that nobody wants, for occupancy.c. */
     struct timer vacating_timer;
     struct held held;
@@ -265,6 +278,8 @@ bool homes_is_home(const struct homes *homes, struct span name);
 /* The channel ends here; whoever was interested registers with the home that it has now, and learns
  * from its position whether anything was missed. */
 void homes_end_tenure(struct homes *homes, struct channel *channel);
+/* The same for one that goes on at another home, with all that was said in it. */
+void homes_hand_on(struct homes *homes, struct channel *channel);
 
 MUST_CHECK bool homes_handovers_init(struct homes *homes);
 void homes_handovers_destroy(struct homes *homes);
@@ -277,9 +292,37 @@ bool homes_handovers_have_work(const struct homes *homes);
 /* The channel's handover (not NULL) is over. */
 void homes_handover_end(struct homes *homes, struct channel *channel);
 void homes_handovers_schedule(struct homes *homes);
-/* Something was accepted for a channel that is not here, or is here no longer. If it comes after
- * all, since it was at home elsewhere at the same time, those who follow it have missed that. */
-void homes_note_missed(struct homes *homes, struct span name);
+/* Has all that is at home elsewhere been handed over, or ended? */
+bool homes_handovers_are_settled(const struct homes *homes);
+/* Tells the router that it has, if it has and the router does not know; and whether homes of now
+ * have noted what was accepted here. */
+void homes_tell_settled(struct homes *homes);
+
+/* ---- what nobody was told (homes_missed.c) ---- */
+
+MUST_CHECK bool homes_missed_init(struct homes *homes);
+void homes_missed_destroy(struct homes *homes);
+/* Something was accepted for a channel that is not here. If it was at home elsewhere at the same
+ * time, those who follow it have missed that. `is_kept`: it was to be kept. */
+void homes_note_missed(struct homes *homes, struct span name, bool is_kept);
+/* The same of a channel that ends: of all that was said in it. */
+void homes_note_ended(struct homes *homes, const struct channel *channel);
+/* Has a channel that comes missed anything? Then its followers will see that, and it may be gone.
+ */
+MUST_CHECK bool homes_missed_by(struct homes *homes, struct channel *channel);
+void homes_on_slots_missed(struct homes *homes, const struct message *message);
+void homes_on_slots_noted(struct homes *homes, const struct message *message);
+/* The placement is another. */
+void homes_missed_on_placement(struct homes *homes);
+/* Nothing is left to be handed over. */
+void homes_missed_on_settled(struct homes *homes);
+/* Have the homes of now noted all that was accepted here in their slots? */
+bool homes_missed_are_told(const struct homes *homes);
+void homes_missed_on_turn_end(struct homes *homes);
+static inline bool homes_missed_have_work(const struct homes *homes)
+{
+    return homes->missed.notes_len > 0;
+}
 
 /* ---- who is told of them (occupancy.c) ---- */
 

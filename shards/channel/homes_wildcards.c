@@ -219,7 +219,7 @@ void homes_on_pass_on(struct homes *homes, const struct message *message)
     }
     struct channel *channel = homes_find(homes, pass.wildcard);
     if (channel == NULL) {
-        homes_note_missed(homes, pass.wildcard);
+        homes_note_missed(homes, pass.wildcard, body.history_size > 0);
     } else {
         const enum pass_turn turn =
             body.request == NULL ? PASS_LOST : take_turn(homes, channel, &pass, body.flags);

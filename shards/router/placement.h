@@ -83,8 +83,8 @@ uint32_t placement_slots_moved(const struct placement *before, const struct plac
  * cluster and for ever. */
 uint16_t placement_slot_of(struct span name);
 
-/* A set of slots: a bit for each. */
-enum { SLOT_SET_LEN = SLOTS / 8 };
+/* A set of slots: a bit for each. Two sets, one behind the other, are what SLOTS_MISSED tells. */
+enum { SLOT_SET_LEN = SLOTS / 8, MISSED_SLOTS_LEN = 2 * SLOT_SET_LEN };
 static inline bool slot_set_has(const uint8_t *set, uint16_t slot)
 {
     return (set[slot / 8] >> slot % 8 & 1) != 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the shards of all nodes tell each other of one channel, a line a message. */
+/* What the shards of all nodes tell each other: who has a publication; of one channel a line a
+ * message. */
 #include "tests/sim/trace.h"
 
 #include <inttypes.h>
@@ -10,9 +11,11 @@
 #include "shards/edge/fanout/hub.h"
 #include "shards/router/relay/relay_state.h"
 #include "shards/router/router.h"
+#include "tests/sim/fake_client.h"
 
 /* A world is made of one thread, and one is traced at a time. */
 static const struct cluster *traced;
+static struct truth *traced_truth;
 static const char *traced_name;
 static const struct shard_actor *traced_ops;
 
@@ -153,6 +156,12 @@ static bool tell(char *out, size_t size, const struct place *place, const void *
         return slot_set_has(message_as_slots_ready(message).slots->bytes,
                             placement_slot_of(span_of_text(traced_name)));
     }
+    if (message->type == MESSAGE_SLOTS_MISSED || message->type == MESSAGE_SLOTS_NOTED) {
+        struct buf *slots; /* Both begin with them. */
+        memcpy(&slots, message->body, sizeof(slots));
+        *out = '\0';
+        return slot_set_has(slots->bytes, placement_slot_of(span_of_text(traced_name)));
+    }
     if (message->type == MESSAGE_CHANNEL_TAKEN && !place->is_router) {
         const struct actors *actors = actor;
         const struct channel *channel = pool_get(actors->homes->pool, message->handle);
@@ -163,11 +172,36 @@ static bool tell(char *out, size_t size, const struct place *place, const void *
     return message->type == MESSAGE_MOVED && is_of_handle(place, actor, message->handle);
 }
 
+/* A shard that is given a publication takes it, or passes it on to another one; a router does not
+ * have it. */
+static void note_home(const void *actor, const struct message *message)
+{
+    struct place place;
+    const bool is_passed_on = message->type == MESSAGE_PASS_ON;
+    const struct buf *made =
+        is_passed_on ? message_as_pass_on(message).request : message_as_publish(message).request;
+    if (made == NULL || !find_place(actor, &place) || place.is_router) {
+        return;
+    }
+    const struct publish_request request = publish_request_of(made);
+    const struct span name =
+        is_passed_on ? pass_of(message_as_pass_on(message).pass).wildcard : request.channel;
+    for (uint8_t channel = 0; channel < CHANNELS_MAX; channel++) {
+        if (span_equal(name, span_of_text(fake_channel_name(channel)))) {
+            truth_note_home(traced_truth, number_in(request.data), channel, place.node);
+        }
+    }
+}
+
 static void trace_message(void *actor, const struct message *message)
 {
     struct place place;
     char text[160];
-    if (find_place(actor, &place) && tell(text, sizeof(text), &place, actor, message)) {
+    if (message->type == MESSAGE_PUBLISH || message->type == MESSAGE_PASS_ON) {
+        note_home(actor, message);
+    }
+    if (traced_name != NULL && find_place(actor, &place) &&
+        tell(text, sizeof(text), &place, actor, message)) {
         printf("  %9" PRIu64 " ms  node %u %s%u <- %u  %s handle=%x %s\n", sim_now_ms(traced->sim),
                place.node, place.is_router ? "router " : "shard ", place.shard, message->from,
                message_type_name((enum message_type)message->type), message->handle, text);
@@ -184,15 +218,21 @@ static const struct shard_actor *trace_ops(uint32_t id)
     return &ops;
 }
 
-void trace_begin(const struct cluster *cluster, const char *name)
+void trace_begin(const struct cluster *cluster, struct truth *truth, const char *name)
 {
     traced = cluster;
+    traced_truth = truth;
     traced_name = name;
+}
+
+void trace_end(void)
+{
+    traced = NULL;
 }
 
 void trace_watch(struct shard_set_options *set)
 {
-    if (traced_name != NULL) {
+    if (traced != NULL) {
         traced_ops = set->actor_ops(0); /* The same for all shards (shards/node.c). */
         set->actor_ops = trace_ops;
     }

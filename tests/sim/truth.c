@@ -11,8 +11,12 @@
 #include "runtime/check.h"
 #include "runtime/sim.h"
 
-/* Nobody waits longer for a place in a wildcard: it is told that there is none. */
-enum { PASSED_ON_MS_MAX = 10 * 1000 };
+enum {
+    /* Nobody waits longer for a place in a wildcard: it is told that there is none. */
+    PASSED_ON_MS_MAX = 10 * 1000,
+    /* So long after views have become one again, everybody who has to has been told. */
+    TOLD_MS_MAX = 10 * 1000,
+};
 
 void truth_init(struct truth *truth, const struct sim *sim)
 {
@@ -103,19 +107,22 @@ uint32_t truth_send(struct truth *truth, uint8_t channel)
             realloc(truth->publications, truth->publications_room * sizeof(*truth->publications));
         BUG_IF(truth->publications == NULL);
     }
-    truth->publications[id] = (struct publication){.channel = channel,
-                                                   .fate = FATE_SENT,
-                                                   .sent_at = ++truth->now,
-                                                   .sent_ms = sim_now_ms(truth->sim)};
+    truth->publications[id] =
+        (struct publication){.channel = channel,
+                             .fate = FATE_SENT,
+                             .places = {{.home = NODE_NONE}, {.home = NODE_NONE}},
+                             .sent_at = ++truth->now,
+                             .sent_ms = sim_now_ms(truth->sim)};
     return id;
 }
 
-static void note_time(struct truth *truth, uint8_t channel)
+void truth_note_unsure(struct truth *truth, uint8_t channel)
 {
     const uint64_t now_ms = sim_now_ms(truth->sim);
     uint64_t **times = &truth->unsure_ms[channel];
     uint32_t *len = &truth->unsure_len[channel];
-    if (!channel_is_wildcard(channel) || (*len > 0 && (*times)[*len - 1] == now_ms)) {
+    truth->unsure_at[channel] = ++truth->now;
+    if (*len > 0 && (*times)[*len - 1] == now_ms) {
         return;
     }
     if ((*len & (*len - 1)) == 0) {
@@ -123,19 +130,6 @@ static void note_time(struct truth *truth, uint8_t channel)
         BUG_IF(*times == NULL);
     }
     (*times)[(*len)++] = now_ms;
-}
-
-void truth_note_unsure(struct truth *truth, uint8_t channel)
-{
-    truth->unsure_at[channel] = ++truth->now;
-    note_time(truth, channel);
-}
-
-void truth_note_rival(struct truth *truth, uint8_t channel, uint32_t home)
-{
-    truth->rival_at[channel] = ++truth->now;
-    truth->lone_home[channel] = (uint8_t)home;
-    note_time(truth, channel);
 }
 
 /* May it have been on its way to the wildcard while views of that one's home differed? */
@@ -165,9 +159,6 @@ void truth_acknowledge(struct truth *truth, uint32_t id, const char *epoch, uint
     publication->acknowledged_at = ++truth->now;
     publication->answered_ms = sim_now_ms(truth->sim);
     publication->is_sure = truth->unsure_at[publication->channel] < publication->sent_at;
-    publication->lone_home = truth->rival_at[publication->channel] < publication->sent_at
-                                 ? NODE_NONE
-                                 : truth->lone_home[publication->channel];
     truth->sure += publication->is_sure;
     if (epoch != NULL) {
         truth_place(truth, publication->channel, truth_stream(truth, publication->channel, epoch),
@@ -175,13 +166,33 @@ void truth_acknowledge(struct truth *truth, uint32_t id, const char *epoch, uint
     }
 }
 
-void truth_forget_home(struct truth *truth, uint32_t home)
+void truth_note_home(struct truth *truth, uint32_t id, uint8_t channel, uint32_t node)
+{
+    struct publication *publication = publication_of(truth, id);
+    if (publication != NULL && channel_is_heard_in(publication->channel, channel)) {
+        place_of(publication, channel)->home = (uint8_t)node;
+    }
+}
+
+static void place_forget_home(const struct truth *truth, uint8_t channel, struct told_place *place)
+{
+    const uint32_t len = truth->unsure_len[channel];
+    if (len > 0 && sim_now_ms(truth->sim) <= truth->unsure_ms[channel][len - 1] + TOLD_MS_MAX) {
+        place->is_gone = true;
+    }
+    place->home = NODE_NONE;
+}
+
+void truth_forget_home(struct truth *truth, uint32_t node)
 {
     for (uint32_t id = 1; id <= truth->publications_len; id++) {
         struct publication *publication = &truth->publications[id];
-        if (publication->is_sure && publication->lone_home == home) {
-            publication->is_sure = false;
-            truth->sure--;
+        const uint8_t channels[] = {publication->channel,
+                                    channel_wildcard_of(publication->channel)};
+        for (uint32_t i = 0; i < 2; i++) {
+            if (publication->places[i].home == node) {
+                place_forget_home(truth, channels[i], &publication->places[i]);
+            }
         }
     }
 }
@@ -352,6 +363,16 @@ void truth_deliver(struct truth *truth, struct run *run, uint32_t id, uint64_t o
 
 /* ---- at rest ---- */
 
+/* Nobody who is left can know of it. */
+static bool is_excused(const struct truth *truth, uint8_t channel,
+                       const struct publication *publication)
+{
+    const struct told_place *places = publication->places;
+    return (!publication->is_sure && places[0].is_gone) ||
+           (channel_is_wildcard(channel) && (places[0].is_gone || places[1].is_gone) &&
+            was_unsure(truth, channel, publication));
+}
+
 static void check_has_all(struct truth *truth, const struct run *run, uint8_t *has)
 {
     memset(has, 0, truth->publications_len + 1);
@@ -362,9 +383,9 @@ static void check_has_all(struct truth *truth, const struct run *run, uint8_t *h
     }
     for (uint32_t id = 1; id <= truth->publications_len; id++) {
         const struct publication *publication = &truth->publications[id];
-        if (channel_is_heard_in(publication->channel, run->channel) && publication->is_sure &&
-            publication->sent_at > run->opened_at && has[id] == 0 &&
-            !was_unsure(truth, run->channel, publication)) {
+        if (channel_is_heard_in(publication->channel, run->channel) &&
+            publication->fate == FATE_ACKNOWLEDGED && publication->sent_at > run->opened_at &&
+            has[id] == 0 && !is_excused(truth, run->channel, publication)) {
             truth_fail(truth, run->channel,
                        "client %u believes since %" PRIu64 " ms that it has all of channel %u, and "
                        "misses %u, sent at %" PRIu64 ", acknowledged at %" PRIu64 " ms",

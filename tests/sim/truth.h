@@ -90,14 +90,15 @@ struct told_place {
     uint32_t behind;
     struct told_stream *stream; /* NULL: nobody was told. */
     uint64_t offset;
+    uint8_t home; /* The node that was given it last, and so has taken it; NODE_NONE: none. */
+    bool is_gone; /* That one died while nobody else could know. */
 };
 
 struct publication {
     uint8_t channel;
     uint8_t fate;
-    bool is_seen;      /* Somebody was given it. */
-    bool is_sure;      /* While it was published, all nodes had one view of the channel's home. */
-    uint8_t lone_home; /* Who took it while another node had the channel; NODE_NONE: nobody. */
+    bool is_seen; /* Somebody was given it. */
+    bool is_sure; /* While it was published, all nodes had one view of the channel's home. */
     struct told_place places[2]; /* Where it was made, and in the wildcard. */
     uint64_t sent_at;            /* In the truth's count, as the next. */
     uint64_t acknowledged_at;
@@ -132,10 +133,8 @@ struct truth {
     uint32_t runs_len;
     struct user_command commands[USER_COMMANDS_MAX];
     uint32_t commands_len;
-    uint64_t unsure_at[CHANNELS_MAX]; /* When views of the channel's home last differed, */
-    uint64_t rival_at[CHANNELS_MAX];  /* and when another node than that home had it. */
-    uint8_t lone_home[CHANNELS_MAX];
-    uint64_t *unsure_ms[CHANNELS_MAX]; /* Of a wildcard: all times of either. */
+    uint64_t unsure_at[CHANNELS_MAX];  /* When it was last not sure who has the channel. */
+    uint64_t *unsure_ms[CHANNELS_MAX]; /* All times of that. */
     uint32_t unsure_len[CHANNELS_MAX];
     uint64_t acknowledged;
     uint64_t sure; /* Of these. */
@@ -192,20 +191,21 @@ static inline void truth_close(struct run *run)
     run->is_open = false;
 }
 
-/* Nodes have different views of the channel's home now, or it is not there: what is published may
- * be acknowledged in one tenure while subscribers are in another. */
+/* Nodes have different views of the channel's home now, or it is not there, or another node has the
+ * channel, which it could not hand over yet: what is published may be acknowledged in one tenure
+ * while subscribers are in another. */
 void truth_note_unsure(struct truth *truth, uint8_t channel);
 
-/* All nodes have one view of the home, but another one has the channel: it could not hand it over
- * yet. If the two meet, all are told; if the home is gone before that, what it took is gone, too.
+/* The publication was given to a shard of the node, which is the channel's home, or passes it on.
  */
-void truth_note_rival(struct truth *truth, uint8_t channel, uint32_t home);
-void truth_forget_home(struct truth *truth, uint32_t home);
+void truth_note_home(struct truth *truth, uint32_t id, uint8_t channel, uint32_t node);
+/* The node is gone. What it took is gone, too, if it could not tell yet whoever is the home now. */
+void truth_forget_home(struct truth *truth, uint32_t node);
 
 /* At rest: every run that is open has all that was acknowledged since it was opened, but for what
- * was published while views differed, or is gone with its home; and those of one channel that keeps
+ * was published while views differed and is gone with its home; and those of one channel that keeps
  * a history are at one place. A wildcard's has what was made in its channels, but for what was on
- * its way while views of the wildcard's home differed. */
+ * its way while views of the wildcard's home differed and is gone with one of the two homes. */
 void truth_check_rest(struct truth *truth);
 
 /* Beyond `from` the run has just the publications `first` .. `first + len - 1`. */

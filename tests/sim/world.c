@@ -30,10 +30,8 @@ static void note_views(struct world *world)
             continue;
         }
         const uint32_t home = cluster_home_of(&world->cluster, name);
-        if (home == CLUSTER_NODES_MAX) {
+        if (home == CLUSTER_NODES_MAX || cluster_has_rival(&world->cluster, name, home)) {
             truth_note_unsure(&world->truth, channel);
-        } else if (cluster_has_rival(&world->cluster, name, home)) {
-            truth_note_rival(&world->truth, channel, home);
         }
     }
 }
@@ -72,7 +70,7 @@ static struct world *world_create(const struct world_options *options)
     shape_draw(&world->shape, options->seed);
     world->shape.weather.writes_logs = options->writes_logs;
     cluster_create(&world->cluster, &world->shape.weather, &world->shape.node, world->shape.nodes);
-    trace_begin(&world->cluster, options->traced);
+    trace_begin(&world->cluster, &world->truth, options->traced);
     world->random = sim_random(world->cluster.sim);
     truth_init(&world->truth, world->cluster.sim);
     for (uint32_t i = 0; i < world->shape.clients; i++) {
@@ -171,6 +169,7 @@ enum world_result world_run(const struct world_options *options, struct world_re
     }
     people_leave(world);
     cluster_destroy(&world->cluster);
+    trace_end();
     truth_clear(&world->truth);
     free(world);
     return result;

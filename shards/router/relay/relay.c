@@ -359,6 +359,12 @@ void relay_on_message(struct relay *relay, const struct message *message)
     case MESSAGE_SLOTS_SETTLED:
         relay_on_slots_settled(relay, message);
         break;
+    case MESSAGE_SLOTS_MISSED:
+        relay_on_slots_missed(relay, message);
+        break;
+    case MESSAGE_SLOTS_NOTED:
+        relay_on_slots_noted(relay, message);
+        break;
     case MESSAGE_USER_REMOVE:
     case MESSAGE_USER_SET:
     case MESSAGE_USER_COMMAND:
@@ -430,10 +436,10 @@ static void on_link_message(struct relay *relay, struct relay_peer *peer,
         relay_on_link_survey(relay, peer, message, payload);
         break;
     case LINK_MESSAGE_SLOTS_ASK:
-        relay_on_slots_ask(relay, peer, payload);
-        break;
     case LINK_MESSAGE_SLOTS_MOVED:
-        relay_on_slots_moved(relay, peer, payload);
+    case LINK_MESSAGE_SLOTS_MISSED:
+    case LINK_MESSAGE_SLOTS_NOTED:
+        relay_on_link_slots(relay, peer, message->kind, payload);
         break;
     case LINK_MESSAGE_INTEREST_SUM:
         relay_on_interest_sum(relay, peer, message);

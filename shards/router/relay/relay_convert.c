@@ -317,7 +317,10 @@ static bool to_channel_move(const struct link_message *request, struct span payl
     };
     if (move.name != NULL && relay_take_page(payload, &move.page) &&
         relay_take_told(payload, &move.told)) {
-        const struct message_channel_move body = {.move = channel_move_make(&move)};
+        const struct message_channel_move body = {
+            .move = channel_move_make(&move),
+            .origin = message_place_origin(request->shard),
+        };
         if (body.move != NULL) {
             *out = message_make_channel_move(handle, &body);
             return true;

@@ -162,13 +162,9 @@ void relay_slots_on_session_begin(struct relay *relay, struct relay_peer *peer)
     }
 }
 
-void relay_on_slots_moved(struct relay *relay, struct relay_peer *peer, struct span payload)
+static void on_slots_moved(struct relay *relay, struct relay_peer *peer, struct span slots)
 {
-    if (payload.len != SLOT_SET_LEN) {
-        relay_count(relay, COUNTER_RELAY_STALE);
-        return;
-    }
-    (void)await_no_more(relay, peer, payload.at);
+    (void)await_no_more(relay, peer, slots.at);
     tell_ready(relay);
     answer_wanted(relay);
 }
@@ -265,25 +261,39 @@ static void tell_users_wanted(struct relay *relay, struct span slots)
     }
 }
 
-void relay_on_slots_ask(struct relay *relay, struct relay_peer *peer, struct span payload)
+static void on_slots_ask(struct relay *relay, struct relay_peer *peer, struct span slots)
 {
-    if (payload.len != SLOT_SET_LEN) {
-        relay_count(relay, COUNTER_RELAY_STALE);
-        return;
-    }
-    tell_users_wanted(relay, payload);
+    tell_users_wanted(relay, slots);
     if (peer->wanted == NULL) {
         peer->wanted = calloc(1, SLOT_SET_LEN);
     }
     for (uint32_t i = 0; peer->wanted != NULL && i < SLOT_SET_LEN; i++) {
-        peer->wanted[i] |= payload.at[i];
+        peer->wanted[i] |= slots.at[i];
     }
     answer_wanted(relay);
+}
+
+void relay_on_link_slots(struct relay *relay, struct relay_peer *peer, enum link_message_kind kind,
+                         struct span payload)
+{
+    const bool is_missed = kind == LINK_MESSAGE_SLOTS_MISSED;
+    if (payload.len != (is_missed ? (size_t)MISSED_SLOTS_LEN : (size_t)SLOT_SET_LEN)) {
+        relay_count(relay, COUNTER_RELAY_STALE);
+    } else if (is_missed) {
+        relay_on_link_slots_missed(relay, peer, payload);
+    } else if (kind == LINK_MESSAGE_SLOTS_NOTED) {
+        relay_on_link_slots_noted(relay, payload);
+    } else if (kind == LINK_MESSAGE_SLOTS_ASK) {
+        on_slots_ask(relay, peer, payload);
+    } else {
+        on_slots_moved(relay, peer, payload);
+    }
 }
 
 void relay_on_slots_settled(struct relay *relay, const struct message *message)
 {
     relay->settled[message->from] = message_as_slots_settled(message).version;
+    relay->is_noted[message->from] = message_as_slots_settled(message).is_noted;
     answer_wanted(relay);
 }
 
@@ -291,6 +301,11 @@ bool relay_has_handed_over(const struct relay *relay)
 {
     for (uint32_t at = 0; at < relay->peers_end; at++) {
         if (relay->peers[at] != NULL && relay->peers[at]->wanted != NULL) {
+            return false;
+        }
+    }
+    for (uint32_t shard = 0; shard < relay->options.node->shards; shard++) {
+        if (!relay->is_noted[shard]) {
             return false;
         }
     }

@@ -156,7 +156,8 @@ struct relay {
     uint16_t awaited[SLOTS];      /* How many peers are to give each slot up. */
     uint8_t ready[SLOT_SET_LEN];  /* Of which the shards are to be told */
     bool has_ready;               /* now. */
-    uint64_t settled[SHARDS_MAX]; /* The placement in which each shard has handed over. */
+    uint64_t settled[SHARDS_MAX]; /* The placement in which each shard has handed over, */
+    bool is_noted[SHARDS_MAX]; /* and what it accepted beside that is noted at the homes of now. */
 };
 
 enum { RELAY_HEAD_SIZE = 64 * 1024 };
@@ -297,8 +298,14 @@ void relay_slots_on_session_begin(struct relay *relay, struct relay_peer *peer);
 void relay_slots_on_session_end(struct relay_peer *peer);
 void relay_slots_tick(struct relay *relay);
 void relay_on_slots_settled(struct relay *relay, const struct message *message);
-void relay_on_slots_ask(struct relay *relay, struct relay_peer *peer, struct span payload);
-void relay_on_slots_moved(struct relay *relay, struct relay_peer *peer, struct span payload);
+void relay_on_link_slots(struct relay *relay, struct relay_peer *peer, enum link_message_kind kind,
+                         struct span payload);
+/* What no channel tells of that moved (relay_missed.c). */
+void relay_on_slots_missed(struct relay *relay, const struct message *message);
+void relay_on_slots_noted(struct relay *relay, const struct message *message);
+void relay_on_link_slots_missed(struct relay *relay, const struct relay_peer *peer,
+                                struct span sets);
+void relay_on_link_slots_noted(struct relay *relay, struct span slots);
 /* Nothing of the peer is left: nobody waits for it. */
 void relay_slots_on_peer_gone(struct relay *relay, struct relay_peer *peer);
 /* Before it is freed. */

@@ -113,6 +113,58 @@ void routes_settled(void)
     assert_int_equal(message_as_slots_settled(&message).version, rig.home.placement->version);
 }
 
+/* That something was accepted in the name's slot; was it to be kept? */
+bool routes_missed(const char *name)
+{
+    const uint16_t slot = placement_slot_of(span_of_text(name));
+    const struct message message = routes(MESSAGE_SLOTS_MISSED);
+    const struct buf *slots = message_as_slots_missed(&message).slots;
+    assert_int_equal(slots->len, MISSED_SLOTS_LEN);
+    assert_true(slot_set_has(slots->bytes, slot));
+    const bool is_kept = slot_set_has(slots->bytes + SLOT_SET_LEN, slot);
+    message_release(&message);
+    return is_kept;
+}
+
+static struct buf *slots_with(const char *name, uint32_t len, bool is_kept)
+{
+    const uint16_t slot = placement_slot_of(span_of_text(name));
+    struct buf *slots = buf_create(len);
+    assert_non_null(slots);
+    memset(slots->bytes, 0, len);
+    slot_set_add(slots->bytes, slot);
+    if (is_kept) {
+        slot_set_add(slots->bytes + SLOT_SET_LEN, slot);
+    }
+    return slots;
+}
+
+void is_noted(const char *name)
+{
+    const struct message_slots_noted body = {.slots = slots_with(name, SLOT_SET_LEN, false)};
+    const struct message message = message_make_slots_noted(0, &body);
+    router_says(&message);
+}
+
+void was_missed(uint32_t origin, const char *name, bool is_kept)
+{
+    const struct message_slots_missed body = {.slots = slots_with(name, MISSED_SLOTS_LEN, is_kept),
+                                              .origin = origin};
+    const struct message message = message_make_slots_missed(0, &body);
+    router_says(&message);
+}
+
+bool routes_noted(uint32_t origin, const char *name)
+{
+    const struct message message = routes(MESSAGE_SLOTS_NOTED);
+    const struct message_slots_noted body = message_as_slots_noted(&message);
+    assert_int_equal(body.slots->len, SLOT_SET_LEN);
+    assert_int_equal(body.origin, origin);
+    const bool is_in_it = slot_set_has(body.slots->bytes, placement_slot_of(span_of_text(name)));
+    message_release(&message);
+    return is_in_it;
+}
+
 void slots_are_ready(void)
 {
     const struct message_slots_ready body = {.slots = buf_create(SLOT_SET_LEN)};
@@ -202,8 +254,14 @@ struct buf *page_of(uint64_t first, uint32_t len)
     return buf;
 }
 
-/* Takes over the page; returns what is answered. */
 uint32_t comes(uint32_t flags, uint64_t sequence, struct buf *page, uint64_t offset)
+{
+    return comes_from(0, flags, sequence, page, offset);
+}
+
+/* Takes over the page; returns what is answered. */
+uint32_t comes_from(uint32_t origin, uint32_t flags, uint64_t sequence, struct buf *page,
+                    uint64_t offset)
 {
     const struct message_channel_move body = {.move = channel_move_make(&(struct channel_move){
                                                   .name = rig_text("c"),
@@ -214,7 +272,8 @@ uint32_t comes(uint32_t flags, uint64_t sequence, struct buf *page, uint64_t off
                                                   .expires_in_s = TTL_S,
                                                   .meta_ttl_s = META_TTL_S,
                                                   .flags = flags | CHANNEL_MOVE_STREAM,
-                                              })};
+                                              }),
+                                              .origin = origin};
     assert_non_null(body.move);
     const struct message message = message_make_channel_move(12, &body);
     router_says(&message);

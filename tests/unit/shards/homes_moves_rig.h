@@ -27,6 +27,10 @@ struct channel_move *routes_piece(struct message *message);
 void router_says(const struct message *message);
 void is_taken(const struct message *piece, uint32_t error);
 void routes_settled(void);
+bool routes_missed(const char *name);
+void is_noted(const char *name);
+void was_missed(uint32_t origin, const char *name, bool is_kept);
+bool routes_noted(uint32_t origin, const char *name);
 void slots_are_ready(void);
 void keeps(const char *channel, const char *data);
 struct message_published kept(uint32_t error);
@@ -37,6 +41,8 @@ void hears_offset(uint32_t edge, uint64_t sequence, uint64_t offset);
 void hears_moved(uint32_t edge);
 struct buf *page_of(uint64_t first, uint32_t len);
 uint32_t comes(uint32_t flags, uint64_t sequence, struct buf *page, uint64_t offset);
+uint32_t comes_from(uint32_t origin, uint32_t flags, uint64_t sequence, struct buf *page,
+                    uint64_t offset);
 int open_rig(void **state);
 int close_rig(void **state);
 

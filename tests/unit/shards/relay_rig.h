@@ -23,8 +23,8 @@ struct sent {
     uint8_t to; /* The first byte of the uid. */
     enum message_class class;
     struct link_message message;
-    uint8_t bytes[512];            /* That the message points into. */
-    uint8_t payload[SLOT_SET_LEN]; /* None is longer. */
+    uint8_t bytes[512];                /* That the message points into. */
+    uint8_t payload[MISSED_SLOTS_LEN]; /* None is longer. */
     uint32_t payload_len;
 };
 

@@ -23,7 +23,7 @@ static void node_asks_for_all_slots(uint8_t index)
 
 static void shard_settles(uint32_t shard, uint64_t version)
 {
-    const struct message_slots_settled body = {.version = version};
+    const struct message_slots_settled body = {.version = version, .is_noted = true};
     assert_true(message_send_slots_settled(shards[shard].mailbox, ROUTER, 0, &body));
     settle();
 }
@@ -85,12 +85,92 @@ static void all_is_handed_over_when_nobody_wants_more(void **state)
     assert_true(all_is_handed_over());
 }
 
+/* What it accepted beside is to be noted first. */
+static void all_is_handed_over_when_that_is_noted(void **state)
+{
+    (void)state;
+    const struct message_slots_settled body = {.version = 1};
+    shard_settles(0, 1);
+    shard_settles(1, 1);
+    assert_true(message_send_slots_settled(shards[2].mailbox, ROUTER, 0, &body));
+    settle();
+    assert_false(all_is_handed_over());
+    shard_settles(2, 1);
+    assert_true(all_is_handed_over());
+}
+
 static void a_set_of_another_length_is_no_set(void **state)
 {
     (void)state;
     node_says(1, &(struct link_message){.kind = LINK_MESSAGE_SLOTS_ASK}, SPAN_LITERAL("1"));
     node_says(1, &(struct link_message){.kind = LINK_MESSAGE_SLOTS_MOVED}, SPAN_LITERAL("1"));
-    assert_int_equal(counted(COUNTER_RELAY_STALE), 2);
+    node_says(1, &(struct link_message){.kind = LINK_MESSAGE_SLOTS_MISSED}, SPAN_LITERAL("1"));
+    node_says(1, &(struct link_message){.kind = LINK_MESSAGE_SLOTS_NOTED}, SPAN_LITERAL("1"));
+    assert_int_equal(counted(COUNTER_RELAY_STALE), 4);
+    nobody_hears_more();
+}
+
+/* ---- what no channel tells of ---- */
+
+static void each_home_is_told_of_what_its_followers_missed(void **state)
+{
+    (void)state;
+    uint8_t of[NODES][SLOT_SET_LEN];
+    struct message_slots_missed body = {.slots = buf_create(MISSED_SLOTS_LEN)};
+    assert_non_null(body.slots);
+    memset(body.slots->bytes, 0xff, SLOT_SET_LEN);
+    slots_of(2, body.slots->bytes + SLOT_SET_LEN);
+    assert_true(message_send_slots_missed(shards[1].mailbox, ROUTER, 0, &body));
+    settle();
+    for (uint16_t node = 1; node < NODES; node++) {
+        slots_of(node, of[node]);
+    }
+    for (uint32_t i = 1; i < NODES; i++) {
+        const uint8_t node = (uint8_t)(tape[tape_heard].to - 1);
+        const struct sent *sent = node_hears(node, LINK_MESSAGE_SLOTS_MISSED);
+        assert_int_equal(sent->payload_len, MISSED_SLOTS_LEN);
+        assert_memory_equal(sent->payload, of[node], SLOT_SET_LEN);
+        for (uint32_t at = 0; at < SLOT_SET_LEN; at++) {
+            assert_int_equal(sent->payload[SLOT_SET_LEN + at], node == 2 ? of[2][at] : 0);
+        }
+    }
+    nobody_hears_more();
+    node_says(2, &(struct link_message){.kind = LINK_MESSAGE_SLOTS_NOTED},
+              span_of(of[2], SLOT_SET_LEN));
+    for (uint32_t shard = 0; shard < SHARDS; shard++) {
+        const struct message message = shard_hears(shard, MESSAGE_SLOTS_NOTED);
+        assert_memory_equal(message_as_slots_noted(&message).slots->bytes, of[2], SLOT_SET_LEN);
+        message_release(&message);
+    }
+    nobody_hears_more();
+}
+
+static void who_tells_is_answered_when_a_shard_has_noted(void **state)
+{
+    (void)state;
+    uint8_t sets[MISSED_SLOTS_LEN] = {5};
+    uint32_t origin = 0;
+    node_says(2, &(struct link_message){.kind = LINK_MESSAGE_SLOTS_MISSED},
+              span_of(sets, sizeof(sets)));
+    for (uint32_t shard = 0; shard < SHARDS; shard++) {
+        const struct message message = shard_hears(shard, MESSAGE_SLOTS_MISSED);
+        origin = message_as_slots_missed(&message).origin;
+        assert_memory_equal(message_as_slots_missed(&message).slots->bytes, sets, sizeof(sets));
+        message_release(&message);
+    }
+    nobody_hears_more();
+    const struct message_slots_noted body = {.slots = buf_copy(sets, SLOT_SET_LEN),
+                                             .origin = origin};
+    buf_share(body.slots, 1);
+    assert_true(message_send_slots_noted(shards[1].mailbox, ROUTER, 0, &body));
+    settle();
+    const struct sent *sent = node_hears(2, LINK_MESSAGE_SLOTS_NOTED);
+    assert_int_equal(sent->payload_len, SLOT_SET_LEN);
+    assert_memory_equal(sent->payload, sets, SLOT_SET_LEN);
+    /* In a session that is over, nobody waits for it. */
+    link_down(2);
+    assert_true(message_send_slots_noted(shards[1].mailbox, ROUTER, 0, &body));
+    settle();
     nobody_hears_more();
 }
 
@@ -284,7 +364,10 @@ int main(void)
         TEST(slots_are_given_up_when_all_shards_have),
         TEST(an_older_map_settles_nothing),
         TEST(all_is_handed_over_when_nobody_wants_more),
+        TEST(all_is_handed_over_when_that_is_noted),
         TEST(a_set_of_another_length_is_no_set),
+        TEST(each_home_is_told_of_what_its_followers_missed),
+        TEST(who_tells_is_answered_when_a_shard_has_noted),
         TEST(whoever_is_met_early_is_waited_for),
         TEST(nobody_is_waited_for_for_ever),
         TEST(a_new_session_is_asked_again),

@@ -94,6 +94,8 @@ static void rig_on_message(void *context, const struct message *message)
     case MESSAGE_CHANNEL_MOVE:
     case MESSAGE_CHANNEL_TAKEN:
     case MESSAGE_SLOTS_READY:
+    case MESSAGE_SLOTS_MISSED:
+    case MESSAGE_SLOTS_NOTED:
         homes_on_message(home->homes, message);
         break;
     case MESSAGE_PASSED_ON:
