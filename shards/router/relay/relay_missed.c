@@ -3,7 +3,7 @@
  * kept of it here: what is lost is told again (channel/homes_missed.c). */
 #include <string.h>
 
-#include "shards/router/relay_state.h"
+#include "shards/router/relay/relay_state.h"
 
 static void send_slots(struct relay *relay, const struct relay_peer *peer,
                        enum link_message_kind kind, struct span slots)
