@@ -150,7 +150,7 @@ static void the_latency_is_that_of_the_last_pong(void **state)
         peer_say(peer, "{}");
         const char *at = strstr(list("{\"user\":\"ann\"}"), "\"ping_pong_latency_ms\":");
         assert_non_null(at);
-        const int told_ms = atoi(strchr(at, ':') + 1);
+        const long told_ms = strtol(strchr(at, ':') + 1, NULL, 10);
         assert_in_range(told_ms, waits_ms, waits_ms + 10);
     }
     struct peer *listener = peer_open(&rig);
