@@ -279,11 +279,22 @@ struct websocket_options {
     int compression_level;         /* 1..9 */
 };
 
+/* An error or a disconnect of connect that is answered by HTTP, instead of a stream. */
+struct connect_response {
+    uint32_t code;
+    uint32_t status;
+    const char *body; /* "": the reason or the message of what happened. */
+};
+
 /* Of a transport beside the bidirectional WebSocket. */
 struct transport_options {
     bool enabled;
     const char *handler_prefix;
     uint32_t request_size_limit; /* Bytes of the body, or of the message, that connects. */
+    /* Of uni_http_stream and uni_sse: the answer waits for the outcome of connect, and tells it. */
+    bool has_connect_responses;
+    const struct connect_response *connect_responses; /* All others are a 500. */
+    size_t connect_responses_len;
 };
 
 /* Commands of clients to whom the node only streams. Served while http_stream or sse is. */

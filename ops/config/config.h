@@ -76,6 +76,8 @@ struct config {
     const struct config_node *rate_limits;
     bool uni_disconnects_enabled;
     const struct config_node *uni_disconnects;
+    const struct config_node *uni_http_stream_responses;
+    const struct config_node *uni_sse_responses;
     struct config_default_proxies proxy;
     struct config_proxy token_keys; /* Where the key sets of tokens are. */
     struct config_proxy subscription_token_keys;

@@ -80,8 +80,6 @@ const struct config_foreign config_foreign_keys[] = {
     TUNING("http_api.external"),
     SWITCHED("grpc_api"),
     SWITCHED("webtransport"),
-    SWITCHED("uni_sse.connect_code_to_http_response"),
-    SWITCHED("uni_http_stream.connect_code_to_http_response"),
     VALUE("uni_websocket.compression", "false"),
     TUNING("uni_websocket.compression_min_size"),
     TUNING("uni_websocket.compression_level"),

@@ -9,6 +9,7 @@
 #include "ops/config/config.h"
 #include "ops/config/config_keys_proxy.h"
 #include "ops/config/config_keys_shared_poll.h"
+#include "ops/config/config_keys_streams.h"
 #include "shards/limits.h"
 
 enum {
@@ -91,13 +92,6 @@ static const char *const delta_types[] = {"fossil", NULL};
         .path = path_, .type = CONFIG_CHOICE, where, .choices = choices_, .initial = initial_, \
         .help = help_ \
     }
-
-#define STREAM_KEYS(path_, transport, prefix, what) \
-    BOOL(path_ ".enabled", NODE(transports[transport].enabled), "false", "Serve " what "."), \
-        STRING(path_ ".handler_prefix", NODE(transports[transport].handler_prefix), \
-               PATH_BYTES_MAX, prefix, "Path of its endpoint."), \
-        SIZE(path_ ".max_request_body_size", NODE(transports[transport].request_size_limit), 128, \
-             SIZE_BYTES_MAX, "65536", "Bytes of the body of a request that connects.")
 
 #define TOKEN_KEYS(path_, field, keys, what) \
     SECRET(path_ "hmac_secret_key", NODE(field.hmac_secret_key), \
@@ -325,6 +319,8 @@ const struct config_key config_keys[] = {
                 "clients that only listen by HTTP streaming"),
     STREAM_KEYS("uni_sse", TRANSPORT_UNI_SSE, "/connection/uni_sse",
                 "clients that only listen by server-sent events"),
+    CONNECT_RESPONSE_KEYS("uni_http_stream", TRANSPORT_UNI_HTTP_STREAM, uni_http_stream_responses),
+    CONNECT_RESPONSE_KEYS("uni_sse", TRANSPORT_UNI_SSE, uni_sse_responses),
     MEMORY("fallback.memory_limit", NODE(fallback_memory_limit), 1 << 20, MEMORY_BYTES_MAX,
            "268435456",
            "Bytes that the four above may take together, 4 KiB a client and what waits for it "

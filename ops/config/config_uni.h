@@ -7,8 +7,8 @@
 
 struct config;
 
-/* Reads client.connect_code_to_unidirectional_disconnect.transforms into the options. After all
- * readers. */
+/* Reads client.connect_code_to_unidirectional_disconnect.transforms, and those of
+ * uni_{sse,http_stream}.connect_code_to_http_response, into the options. After all readers. */
 void config_derive_uni(struct config *config, struct config_report *report);
 
 #endif

@@ -389,7 +389,7 @@ static enum proxy_step refuse(struct edge *edge, struct session *session, uint32
         return PROXY_ENDED;
     }
     if (session_is_unidirectional(session)) {
-        uni_refuse(edge, session, answer->error_code);
+        uni_refuse(edge, session, answer->error_code, answer->error_message);
         return PROXY_ENDED;
     }
     if (rates_count_error(edge, session, answer->error_code)) {

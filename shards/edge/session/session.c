@@ -115,6 +115,10 @@ void session_on_user_added(struct edge *edge, const struct message *message)
 void session_on_connected(struct edge *edge, struct session *session, uint32_t command_id)
 {
     const struct client_options *options = &edge->options->client;
+    if (!fallback_on_connected(edge, session->conn)) {
+        connection_close(edge, session->conn);
+        return;
+    }
     session->state = SESSION_CONNECTED;
     if (session->account != NULL) {
         session->account->connected_ms = edge->shard->wall_ms;
@@ -347,7 +351,7 @@ void session_reply_error(struct edge *edge, struct session *session, uint32_t id
         if (are_too_many) {
             session_disconnect(edge, session, CLIENT_DISCONNECT_TOO_MANY_ERRORS, SPAN_EMPTY);
         } else {
-            uni_refuse(edge, session, error);
+            uni_refuse(edge, session, error, client_error_message(error));
         }
         return;
     }

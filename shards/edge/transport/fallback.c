@@ -3,6 +3,7 @@
 #include "shards/edge/transport/fallback.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "shards/edge/transport/admission.h"
 #include "shards/edge/transport/emulation.h"
@@ -103,14 +104,13 @@ static const char *content_type_of(enum transport transport, enum client_protoco
 
 /* Neither caches nor proxies may keep anything back; and there is no length, so that the body ends
  * with the connection. */
-static bool put_head(struct edge *edge, struct connection *conn,
-                     const struct http1_request *request)
+static bool put_head(struct edge *edge, struct connection *conn, uint16_t *requested,
+                     struct span cors)
 {
     uint8_t room[CORS_LEN_MAX + 1024];
-    uint8_t cors_room[CORS_LEN_MAX];
     const enum transport transport = connection_transport(conn);
     struct writer head = writer_of(room, sizeof(room));
-    http_count_answer(edge, conn, 200);
+    http_count_answer(edge, requested, 200);
     http1_write_status(&head, 200);
     (void)!http1_write_header(&head, SPAN_LITERAL("Content-Type"),
                               span_of_text(content_type_of(transport, connection_protocol(conn))));
@@ -121,21 +121,35 @@ static bool put_head(struct edge *edge, struct connection *conn,
                               "X-Accel-Buffering: no\r\n"
                               "X-Content-Type-Options: nosniff\r\n"
                               "Connection: close\r\n");
-    writer_put(&head, admission_cors(edge, request, cors_room));
+    writer_put(&head, cors);
     http1_write_head_end(&head);
     BUG_IF(writer_is_overflown(&head));
     const struct span text = writer_written(&head);
     return outq_append_bytes(&conn->outq, text.at, (uint32_t)text.len, 0);
 }
 
-static bool make_fallback(struct edge *edge, struct connection *conn, enum transport transport)
+/* And answers, unless the answer is to tell how connect ended. */
+static bool make_fallback(struct edge *edge, struct connection *conn,
+                          const struct http1_request *request, enum transport transport)
 {
+    uint8_t room[CORS_LEN_MAX];
+    const struct span cors = admission_cors(edge, request, room);
+    const bool waits = edge->options->transports[transport].has_connect_responses;
     connection_set_transport(conn, transport);
-    conn->fallback = calloc(1, sizeof(*conn->fallback));
+    conn->fallback = calloc(1, sizeof(*conn->fallback) + (waits ? cors.len : 0));
     if (conn->fallback == NULL) {
         return false;
     }
     take_bytes(edge, FALLBACK_STREAM_BYTES);
+    if (!waits) {
+        return put_head(edge, conn, &conn->requested, cors);
+    }
+    conn->fallback->awaits_connect = true;
+    conn->fallback->requested = conn->requested;
+    conn->fallback->cors_len = (uint32_t)cors.len;
+    if (cors.len > 0) {
+        memcpy(conn->fallback->cors, cors.at, cors.len);
+    }
     return true;
 }
 
@@ -166,8 +180,7 @@ static void open_stream(struct edge *edge, struct connection *conn,
         span_equal_ignore_case(type, SPAN_LITERAL("application/octet-stream"))) {
         conn->flags |= CONNECTION_PROTOBUF;
     }
-    if (!make_fallback(edge, conn, transport) || !put_head(edge, conn, request) ||
-        !make_session(edge, conn, request)) {
+    if (!make_fallback(edge, conn, request, transport) || !make_session(edge, conn, request)) {
         actors_count(edge->actors, COUNTER_REFUSED_MEMORY);
         connection_close(edge, conn);
         return;
@@ -180,6 +193,65 @@ static void open_stream(struct edge *edge, struct connection *conn,
     }
 }
 
+/* ---- what waits for the outcome of connect ---- */
+
+static struct span cors_of(const struct connection *conn)
+{
+    return span_of(conn->fallback->cors, conn->fallback->cors_len);
+}
+
+static bool awaits_connect(const struct connection *conn)
+{
+    return transport_is_stream(connection_transport(conn)) && conn->fallback->awaits_connect;
+}
+
+bool fallback_on_connected(struct edge *edge, struct connection *conn)
+{
+    if (!awaits_connect(conn)) {
+        return true;
+    }
+    conn->fallback->awaits_connect = false;
+    return put_head(edge, conn, &conn->fallback->requested, cors_of(conn));
+}
+
+/* `text`: the reason or the message that belongs to the code. */
+static void respond_instead(struct edge *edge, struct connection *conn, uint32_t code,
+                            struct span text)
+{
+    const struct transport_options *options =
+        &edge->options->transports[connection_transport(conn)];
+    struct http_response response = {.status = 500,
+                                     .content_type = "text/plain; charset=utf-8",
+                                     .headers = cors_of(conn),
+                                     .body = SPAN_LITERAL("Internal Server Error")};
+    for (size_t i = 0; i < options->connect_responses_len; i++) {
+        const struct connect_response *other = &options->connect_responses[i];
+        if (other->code == code) {
+            response.status = other->status;
+            response.body = other->body[0] == '\0' ? text : span_of_text(other->body);
+            break;
+        }
+    }
+    conn->fallback->awaits_connect = false;
+    http_count_answer(edge, &conn->fallback->requested, response.status);
+    if (http_put_response(conn, &response, false)) {
+        connection_begin_closing(edge, conn);
+    } else {
+        actors_count(edge->actors, COUNTER_REFUSED_MEMORY);
+        connection_close(edge, conn);
+    }
+}
+
+bool fallback_refuse(struct edge *edge, struct connection *conn, uint32_t error,
+                     struct span message)
+{
+    if (!awaits_connect(conn)) {
+        return false;
+    }
+    respond_instead(edge, conn, error, message);
+    return true;
+}
+
 void fallback_end(struct edge *edge, struct connection *conn, uint32_t code, struct span reason,
                   bool drop)
 {
@@ -187,6 +259,10 @@ void fallback_end(struct edge *edge, struct connection *conn, uint32_t code, str
         return;
     }
     actors_count(edge->actors, counter_of_disconnect(code));
+    if (awaits_connect(conn)) {
+        respond_instead(edge, conn, code, reason);
+        return;
+    }
     const enum transport transport = connection_transport(conn);
     const enum client_protocol protocol = connection_protocol(conn);
     uint8_t room[DISCONNECT_PUSH_LEN_MAX];

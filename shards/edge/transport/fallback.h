@@ -18,6 +18,11 @@ struct fallback {
     uint32_t output_bytes; /* Of its queue, as they are counted in COUNTER_FALLBACK_BYTES. */
     uint32_t requests;     /* Of emulation, in the second that begins there. */
     uint64_t requests_since_ms;
+    /* Until the client is connected, where what comes of that decides what is answered: */
+    bool awaits_connect;
+    uint16_t requested; /* the connection's, */
+    uint32_t cors_len;  /* and whole header lines of the answer. */
+    uint8_t cors[];
 };
 
 /* Answers a request for one: OPTIONS, a refusal, or (with what it asked by: the body, or the
@@ -32,6 +37,12 @@ void fallback_on_body(struct edge *edge, struct connection *conn, enum transport
 void fallback_count_output(struct edge *edge, struct connection *conn);
 /* How much output may wait for it: `limit`, or less when the memory of all streams is used up. */
 uint32_t fallback_output_limit(struct edge *edge, const struct connection *conn, uint32_t limit);
+
+/* The client is connected: a response that waited for it begins. False: memory is out. */
+MUST_CHECK bool fallback_on_connected(struct edge *edge, struct connection *conn);
+/* It is not, for this error: a response that waited for it tells. False: none did. */
+MUST_CHECK bool fallback_refuse(struct edge *edge, struct connection *conn, uint32_t error,
+                                struct span message);
 
 /* Ends the stream with a disconnect push. What waits goes out before, unless `drop`. */
 void fallback_end(struct edge *edge, struct connection *conn, uint32_t code, struct span reason,

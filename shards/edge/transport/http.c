@@ -22,27 +22,20 @@ enum { RESPONSE_HEAD_MAX = 2048 };
 
 static_assert(HTTP_PATHS * HTTP_METHODS < UINT16_MAX, "a request is a number, 0 is none");
 
-void http_count_answer(struct edge *edge, struct connection *conn, unsigned status)
+void http_count_answer(struct edge *edge, uint16_t *requested, unsigned status)
 {
-    if (conn->requested != 0) {
-        const uint32_t path = (conn->requested - 1u) / HTTP_METHODS;
-        const enum http1_method method = (enum http1_method)((conn->requested - 1u) % HTTP_METHODS);
-        conn->requested = 0;
+    if (*requested != 0) {
+        const uint32_t path = (*requested - 1u) / HTTP_METHODS;
+        const enum http1_method method = (enum http1_method)((*requested - 1u) % HTTP_METHODS);
+        *requested = 0;
         actors_count(edge->actors, COUNTER_OF(HTTP_REQUEST, path, http_answer_of(method, status)));
     }
 }
 
-void http_end_keep_alive(struct connection *conn)
-{
-    conn->flags &= (uint16_t)~CONNECTION_KEEP_ALIVE;
-}
-
-void http_respond(struct edge *edge, struct connection *conn, const struct http_response *response)
+bool http_put_response(struct connection *conn, const struct http_response *response, bool keeps)
 {
     uint8_t room[RESPONSE_HEAD_MAX];
     struct writer head = writer_of(room, sizeof(room));
-    const bool keeps = (conn->flags & CONNECTION_KEEP_ALIVE) != 0 && !edge->stop_seen;
-    http_count_answer(edge, conn, response->status);
     http1_write_status(&head, response->status);
     if (response->content_type != NULL) {
         (void)!http1_write_header(&head, SPAN_LITERAL("Content-Type"),
@@ -59,10 +52,17 @@ void http_respond(struct edge *edge, struct connection *conn, const struct http_
     BUG_IF(writer_is_overflown(&head));
     const struct span text = writer_written(&head);
     const bool has_body = (conn->flags & CONNECTION_IS_HEAD) == 0;
-    if (response->body.len > UINT32_MAX / 2 ||
-        !outq_append_bytes(&conn->outq, text.at, (uint32_t)text.len, 0) ||
-        (has_body &&
-         !outq_append_bytes(&conn->outq, response->body.at, (uint32_t)response->body.len, 0))) {
+    return response->body.len <= UINT32_MAX / 2 &&
+           outq_append_bytes(&conn->outq, text.at, (uint32_t)text.len, 0) &&
+           (!has_body ||
+            outq_append_bytes(&conn->outq, response->body.at, (uint32_t)response->body.len, 0));
+}
+
+void http_respond(struct edge *edge, struct connection *conn, const struct http_response *response)
+{
+    const bool keeps = (conn->flags & CONNECTION_KEEP_ALIVE) != 0 && !edge->stop_seen;
+    http_count_answer(edge, &conn->requested, response->status);
+    if (!http_put_response(conn, response, keeps)) {
         actors_count(edge->actors, COUNTER_REFUSED_MEMORY);
         connection_close(edge, conn);
         return;
@@ -79,6 +79,11 @@ void http_respond(struct edge *edge, struct connection *conn, const struct http_
     /* The next request is taken when this response has gone: whoever does not read, pins one. */
     conn->flags |= CONNECTION_PAUSED;
     connection_make_ready(edge, conn);
+}
+
+void http_end_keep_alive(struct connection *conn)
+{
+    conn->flags &= (uint16_t)~CONNECTION_KEEP_ALIVE;
 }
 
 void http_respond_error(struct edge *edge, struct connection *conn, unsigned status,

@@ -17,7 +17,12 @@ struct http_response {
 };
 
 /* A request has its answer: metrics count it, once. */
-void http_count_answer(struct edge *edge, struct connection *conn, unsigned status);
+void http_count_answer(struct edge *edge, uint16_t *requested, unsigned status);
+
+/* Puts a response into the connection's queue, and no more; `keeps`: it says that another request
+ * may follow. False: memory is out. */
+MUST_CHECK bool http_put_response(struct connection *conn, const struct http_response *response,
+                                  bool keeps);
 
 /* Queues a response; then the connection waits for the next request, or ends when it may not be
  * kept. */

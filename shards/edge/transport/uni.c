@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "codec/client_json.h"
+#include "shards/edge/transport/fallback.h"
 #include "shards/edge/transport/http.h"
 #include "shards/edge/transport/tally.h"
 #include "shards/edge/transport/upgrade.h"
@@ -104,9 +105,12 @@ static uint32_t disconnect_of(uint32_t error)
     }
 }
 
-void uni_refuse(struct edge *edge, struct session *session, uint32_t error)
+void uni_refuse(struct edge *edge, struct session *session, uint32_t error, struct span message)
 {
     const struct client_options *options = &edge->options->client;
+    if (fallback_refuse(edge, session->conn, error, message)) {
+        return;
+    }
     for (size_t i = 0; i < options->uni_disconnects_len; i++) {
         const struct uni_disconnect *other = &options->uni_disconnects[i];
         if (other->error == error) {

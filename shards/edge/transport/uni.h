@@ -30,7 +30,7 @@ void uni_upgrade(struct edge *edge, struct connection *conn, const struct http1_
 void uni_on_message(struct edge *edge, struct session *session, struct span message);
 
 /* Ends a client that would be answered with an error, were it not unidirectional (PROTOCOL 3.5). */
-void uni_refuse(struct edge *edge, struct session *session, uint32_t error);
+void uni_refuse(struct edge *edge, struct session *session, uint32_t error, struct span message);
 
 /* Ends it with a push, and a close frame, as far as they are not switched off. */
 void uni_end_websocket(struct edge *edge, struct session *session, uint32_t code,

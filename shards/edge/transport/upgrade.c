@@ -173,7 +173,7 @@ void upgrade_to_websocket(struct edge *edge, struct connection *conn,
         connection_close(edge, conn);
         return;
     }
-    http_count_answer(edge, conn, 101);
+    http_count_answer(edge, &conn->requested, 101);
     connection_make_ready(edge, conn);
     connection_set_transport(conn, transport);
     if (is_deflated) {

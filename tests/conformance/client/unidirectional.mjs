@@ -154,6 +154,25 @@ export function add_unidirectional(report, node) {
       check_equal(await pushes.next(), { disconnect: { code: 4109, reason: 'come back' } }, 'the end');
     }
   });
+  report.test('unidirectional: outcomes of connect may be statuses of HTTP', async (context) => {
+    const answers = { connect_code_to_http_response: { enabled: true, transforms: [
+      { code: 109, to: { status_code: 401, body: '{"again":true}' } },
+      { code: 3500, to: { status_code: 403 } }] } };
+    const strict = await start_for(context, { uni_sse: answers, uni_http_stream: answers });
+    for (const target of ['/connection/uni_sse', '/connection/uni_http_stream']) {
+      const by = (request) => fetch(`http://127.0.0.1:${strict.port}${target}`,
+        { method: 'POST', body: JSON.stringify(request) });
+      const expired = await by({ token: make_token({ sub: 'u', exp: 1 }) });
+      check_equal([expired.status, await expired.text()], [401, '{"again":true}'], 'expired');
+      const wrong = await by({ token: 'x' });
+      check_equal([wrong.status, await wrong.text()], [403, 'invalid token'], 'no token');
+      const other = await by({ token: make_token({ sub: 'u', channels: ['nowhere:a'] }) });
+      check_equal([other.status, await other.text()], [500, 'Internal Server Error'], 'any other');
+      const let_in = await by({ token: make_token({ sub: 'u' }) });
+      check_equal(let_in.status, 200, 'who is let in');
+      await let_in.body.cancel();
+    }
+  });
   report.test('unidirectional: requests that are none get a status', async (context) => {
     const by = (target, body) => open_by_fetch(context, node, { target, body });
     check_equal((await by('/connection/uni_sse?cf_connect=%7B')).status, 400, 'half of JSON');

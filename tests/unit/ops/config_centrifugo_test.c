@@ -289,10 +289,6 @@ static void test_what_roost_has_not_is_refused_by_name(void **state)
         {{"grpc_api.enabled", "true"}, "grpc_api: "},
         {{"consumers", "[{\"name\":\"k\",\"enabled\":true}]"}, "consumers: "},
         {{"webtransport.enabled", "true"}, "webtransport: "},
-        {{"uni_sse.connect_code_to_http_response.enabled", "true"},
-         "uni_sse.connect_code_to_http_response: "},
-        {{"uni_http_stream.connect_code_to_http_response.enabled", "true"},
-         "uni_http_stream.connect_code_to_http_response: "},
         {{"uni_websocket.compression", "true"}, "uni_websocket.compression: "},
         {{"uni_grpc.enabled", "true"}, "uni_grpc: "},
         {{"admin.enabled", "true"}, "admin: "},
@@ -343,10 +339,42 @@ static void test_errors_of_connect_may_end_those_who_only_listen(void **state)
                   "found no code, expected that of an error\n");
 }
 
+static void test_errors_of_connect_may_be_answered_by_http(void **state)
+{
+    struct loaded *loaded =
+        load_text("uni_sse:\n"
+                  "  connect_code_to_http_response:\n"
+                  "    enabled: true\n"
+                  "    transforms: [{code: 109, to: {status_code: 401}},\n"
+                  "      {code: 3501, to: {status_code: 418, body: \"{}\"}}]\n");
+    const struct transport_options *sse = &loaded->config.options.transports[TRANSPORT_UNI_SSE];
+
+    (void)state;
+    assert_string_equal(loaded->report.text, "");
+    assert_true(sse->has_connect_responses);
+    assert_int_equal(sse->connect_responses_len, 2);
+    assert_int_equal(sse->connect_responses[0].code, 109);
+    assert_int_equal(sse->connect_responses[0].status, 401);
+    assert_string_equal(sse->connect_responses[0].body, "");
+    assert_int_equal(sse->connect_responses[1].status, 418);
+    assert_string_equal(sse->connect_responses[1].body, "{}");
+    assert_false(
+        loaded->config.options.transports[TRANSPORT_UNI_HTTP_STREAM].has_connect_responses);
+    unload(loaded);
+    expect_report("uni_http_stream: {connect_code_to_http_response: {enabled: true,\n"
+                  "  transforms: [{code: 109, to: {status_code: 99}}, {to: {status_code: "
+                  "400}}]}}\n",
+                  "roost.yaml:2:16: uni_http_stream.connect_code_to_http_response.transforms: "
+                  "found no to.status_code, expected one of 200 to 599\n"
+                  "roost.yaml:2:52: uni_http_stream.connect_code_to_http_response.transforms: "
+                  "found no code, expected that of an error or of a disconnect\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_whole_default_configuration_works),
+        cmocka_unit_test(test_errors_of_connect_may_be_answered_by_http),
         cmocka_unit_test(test_what_roost_has_not_is_refused_by_name),
         cmocka_unit_test(test_errors_of_connect_may_end_those_who_only_listen),
         cmocka_unit_test(test_a_first_configuration_works),
