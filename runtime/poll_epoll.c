@@ -89,6 +89,33 @@ static bool is_exhaustion(int error)
     return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
+static int refusal_of(int error)
+{
+    return is_exhaustion(error) ? POLLER_EXHAUSTED : POLLER_REFUSED;
+}
+
+/* A socket for that address, which is in *system then; or why there is none. */
+static int socket_open(const struct socket_address *address, int type, union system_address *system,
+                       socklen_t *len)
+{
+    *len = address_to_system(address, system);
+    if (*len == 0) {
+        errno = EAFNOSUPPORT;
+        return POLLER_REFUSED;
+    }
+    const int opened = socket(system->any.sa_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    return opened < 0 ? refusal_of(errno) : opened;
+}
+
+/* The error that it failed with, which is still errno's behind close(). */
+static int close_failed(int socket)
+{
+    const int error = errno;
+    close(socket);
+    errno = error;
+    return error;
+}
+
 static bool option_on(int socket, int level, int option)
 {
     const int on = 1;
@@ -126,22 +153,14 @@ static int epoll_listen(struct poller *poller, const struct socket_address *addr
 {
     const char *congestion_control = epoll_poller_of(poller)->congestion_control;
     union system_address system;
-    const socklen_t len = address_to_system(address, &system);
-    if (len == 0) {
-        errno = EAFNOSUPPORT;
-        return POLLER_REFUSED;
-    }
-    const int listener =
-        socket(system.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    socklen_t len;
+    const int listener = socket_open(address, SOCK_STREAM, &system, &len);
     if (listener < 0) {
-        return is_exhaustion(errno) ? POLLER_EXHAUSTED : POLLER_REFUSED;
+        return listener;
     }
     if ((congestion_control != NULL && !set_congestion_control(listener, congestion_control)) ||
         !listener_prepare(listener, &system, len) || listen(listener, backlog) != 0) {
-        const int error = errno;
-        close(listener);
-        errno = error;
-        return is_exhaustion(error) ? POLLER_EXHAUSTED : POLLER_REFUSED;
+        return refusal_of(close_failed(listener));
     }
     return listener;
 }
@@ -213,30 +232,18 @@ static int failure_of_connect(int error)
     }
 }
 
-static int fail_and_close(int socket)
-{
-    const int error = errno;
-    close(socket);
-    errno = error;
-    return failure_of_connect(error);
-}
-
 static int epoll_connect(struct poller *poller, const struct socket_address *address)
 {
     (void)poller;
     union system_address system;
-    const socklen_t len = address_to_system(address, &system);
-    if (len == 0) {
-        errno = EAFNOSUPPORT;
-        return POLLER_REFUSED;
-    }
-    const int conn = socket(system.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    socklen_t len;
+    const int conn = socket_open(address, SOCK_STREAM, &system, &len);
     if (conn < 0) {
-        return is_exhaustion(errno) ? POLLER_EXHAUSTED : POLLER_REFUSED;
+        return conn;
     }
     if (!option_on(conn, IPPROTO_TCP, TCP_NODELAY) ||
         (connect(conn, &system.any, len) != 0 && errno != EINPROGRESS && errno != EINTR)) {
-        return fail_and_close(conn);
+        return failure_of_connect(close_failed(conn));
     }
     return conn;
 }
@@ -263,22 +270,15 @@ static int epoll_open_datagram(struct poller *poller, const struct socket_addres
 {
     (void)poller;
     union system_address system;
-    const socklen_t len = address_to_system(address, &system);
-    if (len == 0) {
-        errno = EAFNOSUPPORT;
-        return POLLER_REFUSED;
-    }
-    const int opened = socket(system.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    socklen_t len;
+    const int opened = socket_open(address, SOCK_DGRAM, &system, &len);
     if (opened < 0) {
-        return is_exhaustion(errno) ? POLLER_EXHAUSTED : POLLER_REFUSED;
+        return opened;
     }
     const bool is_ipv6 = address->family == 6;
     if ((is_ipv6 && !option_on(opened, IPPROTO_IPV6, IPV6_V6ONLY)) ||
         bind(opened, &system.any, len) != 0) {
-        const int error = errno;
-        close(opened);
-        errno = error;
-        return is_exhaustion(error) ? POLLER_EXHAUSTED : POLLER_REFUSED;
+        return refusal_of(close_failed(opened));
     }
     return opened;
 }
@@ -322,7 +322,7 @@ static ssize_t epoll_send_to(struct poller *poller, int socket, const struct soc
     if (errno == EAGAIN) {
         return POLLER_AGAIN;
     }
-    return is_exhaustion(errno) ? POLLER_EXHAUSTED : POLLER_REFUSED;
+    return refusal_of(errno);
 }
 
 static bool epoll_watch(struct poller *poller, int socket, uint64_t token)
