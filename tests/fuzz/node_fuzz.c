@@ -463,6 +463,15 @@ static void take_featured_step(struct fuzz_input *input, struct fuzz_peer *peer,
     }
 }
 
+static void say_any_frame(struct fuzz_input *input, struct fuzz_peer *peer, size_t len)
+{
+    const uint8_t first = next_byte(input);
+    const size_t rest = len < input->len ? len : input->len;
+    say_frame(peer, first, input->at, rest);
+    input->at += rest;
+    input->len -= rest;
+}
+
 static void take_step(struct fuzz_input *input)
 {
     const uint8_t step = next_byte(input);
@@ -483,14 +492,9 @@ static void take_step(struct fuzz_input *input)
         input->at += len;
         input->len -= len;
         break;
-    case 1: { /* Any frame. */
-        const uint8_t first = next_byte(input);
-        const size_t rest = len < input->len ? len : input->len;
-        say_frame(peer, first, input->at, rest);
-        input->at += rest;
-        input->len -= rest;
+    case 1:
+        say_any_frame(input, peer, len);
         break;
-    }
     case 2: /* A text message. */
         say_frame(peer, 0x81, input->at, len);
         input->at += len;
