@@ -104,7 +104,7 @@ class HostileBackend {
 }
 
 const CONFIG = (url) => ({
-  client: { insecure: true, ping_interval: '100s' },
+  client: { insecure: true, ping_interval: '100s', pong_timeout: '90s' },
   rpc: { proxy: { endpoint: `${url}/rpc`, timeout: `${TIMEOUT_MS}ms` },
     without_namespace: { proxy_enabled: true } },
 });

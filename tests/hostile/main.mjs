@@ -19,7 +19,7 @@ const ATTACK_MS_MAX = 5 * WAIT_MS_MAX;
 const STILL_MS_MAX = 1000;
 
 const CONFIG = {
-  client: { insecure: true, stale_close_delay: '5s', ping_interval: '100s' },
+  client: { insecure: true, stale_close_delay: '5s', ping_interval: '100s', pong_timeout: '90s' },
   websocket: { compression: true },
   ...FALLBACK_CONFIG,
   http_api: { max_request_body_size: 200_000 },

@@ -136,9 +136,8 @@ function add_falling_back(report, browser) {
       return [by_fetch, by_events];
     }, base);
     check_equal(outcomes, ['refused', 'refused'], 'what the page can read');
-    check((await node.metric('roost_node_incoming_http_requests_total',
-      'path="/connection/uni_sse"')) >= 1,
-      'the request of the EventSource did not come');
+    await eventually(async () => (await node.metric('roost_node_incoming_http_requests_total',
+      'path="/connection/uni_sse"')) >= 1, 'the request of the EventSource');
   });
 }
 

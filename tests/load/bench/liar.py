@@ -8,7 +8,7 @@ import hashlib
 import sys
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-EVERY = 10
+EVERY = 3
 
 
 class Room:
