@@ -48,6 +48,7 @@ static void transport_options_init(struct node_options *options)
     for (size_t i = 0; i < TRANSPORTS; i++) {
         options->transports[i].handler_prefix = prefixes[i];
         options->transports[i].request_size_limit = 65536;
+        options->transports[i].inflated_size_limit = 65536;
     }
     options->emulation.handler_prefix = "/emulation";
     options->emulation.max_request_body_size = 65536;

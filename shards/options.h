@@ -291,6 +291,10 @@ struct transport_options {
     bool enabled;
     const char *handler_prefix;
     uint32_t request_size_limit; /* Bytes of the body, or of the message, that connects. */
+    /* Of uni_websocket. Its level is that of the bidirectional one. */
+    bool compression;
+    uint32_t compression_min_size; /* Shorter messages are sent plain. */
+    uint32_t inflated_size_limit;  /* Bytes of the message that connects, after it. */
     /* Of uni_http_stream and uni_sse: the answer waits for the outcome of connect, and tells it. */
     bool has_connect_responses;
     const struct connect_response *connect_responses; /* All others are a 500. */

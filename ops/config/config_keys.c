@@ -336,6 +336,7 @@ const struct config_key config_keys[] = {
     SIZE("uni_websocket.message_size_limit",
          NODE(transports[TRANSPORT_UNI_WEBSOCKET].request_size_limit), 128, SIZE_BYTES_MAX, "65536",
          "Bytes of the message that connects."),
+    UNI_COMPRESSION_KEYS(TRANSPORT_UNI_WEBSOCKET),
     BOOL("uni_websocket.disable_closing_handshake", NODE(uni_websocket_disable_closing_handshake),
          "false", "End it without a close frame."),
     BOOL("uni_websocket.disable_disconnect_push", NODE(uni_websocket_disable_disconnect_push),

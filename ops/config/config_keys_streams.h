@@ -22,4 +22,16 @@
                 "`to.status_code` and `to.body`; others with 500." \
     }
 
+/* Those that the unidirectional WebSocket has for compression. */
+#define UNI_COMPRESSION_KEYS(transport) \
+    BOOL("uni_websocket.compression", NODE(transports[transport].compression), "false", \
+         "Agree to permessage-deflate."), \
+        SIZE("uni_websocket.compression_min_size", \
+             NODE(transports[transport].compression_min_size), 0, SIZE_BYTES_MAX, "0", \
+             "Bytes from which on a message is compressed."), \
+        SIZE("uni_websocket.decompressed_message_size_limit", \
+             NODE(transports[transport].inflated_size_limit), 0, SIZE_BYTES_MAX, "0", \
+             "Bytes of the message that connects after decompression; 0: ten times " \
+             "message_size_limit.")
+
 #endif

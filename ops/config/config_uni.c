@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ops/config/config.h"
+#include "ops/config/config_scope.h"
 #include "ops/config/config_yaml.h"
 #include "shards/limits.h"
 
@@ -109,6 +110,18 @@ static void derive_responses(struct config *config, enum transport transport,
     options->connect_responses = items;
 }
 
+static void derive_inflated_size(struct config *config)
+{
+    struct transport_options *options = &config->options.transports[TRANSPORT_UNI_WEBSOCKET];
+    const uint64_t inflated = 10ull * options->request_size_limit;
+
+    if (options->inflated_size_limit == 0) {
+        options->inflated_size_limit = inflated > UINT32_MAX ? UINT32_MAX : (uint32_t)inflated;
+        *config_origin_of(config, "uni_websocket.decompressed_message_size_limit") =
+            *config_origin_of(config, "uni_websocket.message_size_limit");
+    }
+}
+
 void config_derive_uni(struct config *config, struct config_report *report)
 {
     static const struct list_of disconnects =
@@ -122,6 +135,7 @@ void config_derive_uni(struct config *config, struct config_report *report)
             read_list(config, config->uni_disconnects, &disconnects, &items, report);
         options->uni_disconnects = items;
     }
+    derive_inflated_size(config);
     derive_responses(config, TRANSPORT_UNI_HTTP_STREAM, config->uni_http_stream_responses,
                      "uni_http_stream.connect_code_to_http_response.transforms", report);
     derive_responses(config, TRANSPORT_UNI_SSE, config->uni_sse_responses,

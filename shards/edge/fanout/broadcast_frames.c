@@ -37,7 +37,7 @@ struct frame *broadcast_make_plain(const struct arrival *parts, uint32_t parts_l
 /* Each message is compressed by itself (there is no context to take over) or stays plain where that
  * is shorter, so the room of the plain frames is always enough. */
 static struct frame *make_deflated(struct edge *edge, const struct frame *plain,
-                                   enum client_protocol protocol, unsigned window_bits)
+                                   const struct connection *conn)
 {
     struct frame *merged = frame_create(plain->len);
     if (merged == NULL) {
@@ -47,9 +47,7 @@ static struct frame *make_deflated(struct edge *edge, const struct frame *plain,
     struct span rest = span_of(plain->bytes, plain->len);
     while (!span_is_empty(rest)) {
         const struct span message = websocket_next_frame(&rest);
-        struct frame *deflated =
-            frames_make_deflated(edge, connection_opcode(protocol),
-                                 websocket_frame_payload(message), window_bits);
+        struct frame *deflated = frames_make_deflated(edge, conn, websocket_frame_payload(message));
         if (deflated != NULL && deflated->len < message.len) {
             memcpy(to, deflated->bytes, deflated->len);
             to += deflated->len;
@@ -65,16 +63,15 @@ static struct frame *make_deflated(struct edge *edge, const struct frame *plain,
     return merged;
 }
 
-struct frame *encoding_deflated_for(struct edge *edge, struct encoding *encoding,
-                                    const struct connection *conn)
+struct frame *encoding_deflated_for(struct edge *edge, struct deflated_frames *deflated,
+                                    struct frame *plain, const struct connection *conn)
 {
     const uint8_t bits = conn->window_bits;
-    if ((encoding->tried & 1u << bits) == 0) {
-        encoding->tried |= 1u << bits;
-        encoding->deflated[bits] =
-            make_deflated(edge, encoding->plain, connection_protocol(conn), bits);
+    if ((deflated->tried & 1u << bits) == 0) {
+        deflated->tried |= 1u << bits;
+        deflated->of[bits] = make_deflated(edge, plain, conn);
     }
-    return encoding->deflated[bits] == NULL ? encoding->plain : encoding->deflated[bits];
+    return deflated->of[bits] == NULL ? plain : deflated->of[bits];
 }
 
 /* The same messages as another transport has them. */
@@ -99,7 +96,8 @@ static struct frame *make_reframed(const struct frame *plain, enum client_protoc
     return reframed;
 }
 
-struct frame *encoding_reframed_for(struct encoding *encoding, const struct connection *conn)
+struct frame *encoding_reframed_for(struct edge *edge, struct encoding *encoding,
+                                    const struct connection *conn)
 {
     const enum transport transport = connection_transport(conn);
     if ((encoding->reframed_tried & 1u << transport) == 0) {
@@ -109,7 +107,10 @@ struct frame *encoding_reframed_for(struct encoding *encoding, const struct conn
             make_reframed(encoding->plain, connection_protocol(conn), transport);
     }
     encoding->reframed_sent[transport]++;
-    return encoding->reframed[transport];
+    struct frame *frame = encoding->reframed[transport];
+    return frame == NULL || (conn->flags & CONNECTION_DEFLATE) == 0
+               ? frame
+               : encoding_deflated_for(edge, &encoding->uni_deflated, frame, conn);
 }
 
 static void encoding_count(struct edge *edge, const struct encoding *encoding,
@@ -139,17 +140,23 @@ static void encoding_count(struct edge *edge, const struct encoding *encoding,
     }
 }
 
+static void deflated_frames_release(const struct deflated_frames *deflated)
+{
+    for (uint32_t bits = 0; deflated->tried >> bits != 0; bits++) {
+        if ((deflated->tried & 1u << bits) != 0 && deflated->of[bits] != NULL) {
+            frame_release(deflated->of[bits]);
+        }
+    }
+}
+
 void encoding_end(struct edge *edge, struct encoding *encoding, const struct broadcast *broadcast)
 {
     if (encoding->plain != NULL) {
         encoding_count(edge, encoding, broadcast);
         frame_release(encoding->plain);
     }
-    for (uint32_t bits = 0; encoding->tried >> bits != 0; bits++) {
-        if ((encoding->tried & 1u << bits) != 0 && encoding->deflated[bits] != NULL) {
-            frame_release(encoding->deflated[bits]);
-        }
-    }
+    deflated_frames_release(&encoding->deflated);
+    deflated_frames_release(&encoding->uni_deflated);
     for (uint32_t i = 0; encoding->reframed_tried >> i != 0; i++) {
         if ((encoding->reframed_tried & 1u << i) != 0 && encoding->reframed[i] != NULL) {
             frame_release(encoding->reframed[i]);

@@ -17,13 +17,19 @@ struct arrival {
     uint32_t next;
 };
 
-/* What the subscribers of one protocol get: plain, compressed for each window that one of them has,
- * and framed for each transport that one of them has. */
+/* One frame compressed for each window that one of its receivers has. */
+struct deflated_frames {
+    uint32_t tried; /* A bit for each window that it has been set for. */
+    struct frame *of[DEFLATE_WINDOW_BITS_MAX + 1];
+};
+
+/* What the subscribers of one protocol get: plain, framed for each transport that one of them has,
+ * and compressed. */
 struct encoding {
-    struct frame *plain;     /* NULL: nobody here wants it. */
-    uint32_t tried;          /* A bit for each window that `deflated` has been set for. */
-    uint32_t reframed_tried; /* And for each transport that `reframed` has. */
-    struct frame *deflated[DEFLATE_WINDOW_BITS_MAX + 1];
+    struct frame *plain;                 /* NULL: nobody here wants it. */
+    uint32_t reframed_tried;             /* A bit for each transport that `reframed` has. */
+    struct deflated_frames deflated;     /* Of the bidirectional WebSocket, */
+    struct deflated_frames uni_deflated; /* and of the other. */
     struct frame *reframed[TRANSPORTS];
     /* To how many it has gone: over WebSocket, and over each transport of `reframed_tried`. */
     uint32_t sent;
@@ -48,7 +54,8 @@ static inline struct span arrival_frame(const struct arrival *arrival,
 static inline void encoding_init(struct encoding *encoding)
 {
     encoding->plain = NULL;
-    encoding->tried = 0;
+    encoding->deflated.tried = 0;
+    encoding->uni_deflated.tried = 0;
     encoding->reframed_tried = 0;
     encoding->sent = 0;
 }
@@ -57,14 +64,15 @@ static inline void encoding_init(struct encoding *encoding)
 MUST_CHECK struct frame *broadcast_make_plain(const struct arrival *parts, uint32_t parts_len,
                                               enum client_protocol protocol);
 
-/* The encoding's frame as the connection wants it, which has negotiated compression. */
-struct frame *encoding_deflated_for(struct edge *edge, struct encoding *encoding,
-                                    const struct connection *conn);
+/* The frame as the connection wants it, which has negotiated compression. */
+struct frame *encoding_deflated_for(struct edge *edge, struct deflated_frames *deflated,
+                                    struct frame *plain, const struct connection *conn);
 
 /* The same for one whose transport is another than the bidirectional WebSocket. NULL: memory is
  * out.
  */
-struct frame *encoding_reframed_for(struct encoding *encoding, const struct connection *conn);
+struct frame *encoding_reframed_for(struct edge *edge, struct encoding *encoding,
+                                    const struct connection *conn);
 
 /* Counts to whom it has gone, and releases it. */
 void encoding_end(struct edge *edge, struct encoding *encoding, const struct broadcast *broadcast);
@@ -74,11 +82,12 @@ static inline struct frame *encoding_frame_for(struct edge *edge, struct encodin
                                                const struct connection *conn)
 {
     if ((conn->flags & CONNECTION_REFRAMED) != 0) {
-        return encoding_reframed_for(encoding, conn);
+        return encoding_reframed_for(edge, encoding, conn);
     }
     encoding->sent++;
-    return (conn->flags & CONNECTION_DEFLATE) == 0 ? encoding->plain
-                                                   : encoding_deflated_for(edge, encoding, conn);
+    return (conn->flags & CONNECTION_DEFLATE) == 0
+               ? encoding->plain
+               : encoding_deflated_for(edge, &encoding->deflated, encoding->plain, conn);
 }
 
 static inline bool subscription_is_receiver(const struct subscription *at, uint32_t kind)

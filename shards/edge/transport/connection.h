@@ -180,9 +180,10 @@ void connection_on_authenticated(struct edge *edge, struct connection *conn);
  * incomplete, or where a pause or the end of the connection stopped it. */
 uint8_t *frames_take(struct edge *edge, struct connection *conn, uint8_t *at, uint8_t *end);
 
-/* A message compressed, as a frame to share; NULL when that does not pay. One count. */
-struct frame *frames_make_deflated(struct edge *edge, enum websocket_opcode opcode,
-                                   struct span payload, unsigned window_bits);
+/* A message of its transport compressed, as a frame to share with those that have the same window;
+ * NULL when that does not pay. One count. */
+struct frame *frames_make_deflated(struct edge *edge, const struct connection *conn,
+                                   struct span payload);
 
 /* Queues a frame, in the form of its transport, that many connections share. False as
  * connection_send_message. */

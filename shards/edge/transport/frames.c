@@ -76,12 +76,19 @@ static bool frames_put(struct edge *edge, struct connection *conn, unsigned firs
     return true;
 }
 
+static uint32_t deflate_min_size(const struct edge *edge, enum transport transport)
+{
+    return transport == TRANSPORT_WEBSOCKET
+               ? edge->options->websocket.compression_min_size
+               : edge->options->transports[transport].compression_min_size;
+}
+
 /* The message compressed, in memory that the caller frees; NULL when that does not pay. */
-static uint8_t *frames_deflate(struct edge *edge, unsigned window_bits, struct span payload,
-                               size_t *len)
+static uint8_t *frames_deflate(struct edge *edge, const struct connection *conn,
+                               struct span payload, size_t *len)
 {
     const struct websocket_options *options = &edge->options->websocket;
-    if (payload.len < options->compression_min_size || payload.len == 0) {
+    if (payload.len < deflate_min_size(edge, connection_transport(conn)) || payload.len == 0) {
         return NULL;
     }
     if (edge->compressor == NULL) {
@@ -92,7 +99,7 @@ static uint8_t *frames_deflate(struct edge *edge, unsigned window_bits, struct s
         return NULL;
     }
     struct writer out = writer_of(room, payload.len + 4);
-    if (deflate_compress(edge->compressor, payload, window_bits, &out) != DEFLATE_DONE) {
+    if (deflate_compress(edge->compressor, payload, conn->window_bits, &out) != DEFLATE_DONE) {
         free(room);
         return NULL;
     }
@@ -101,10 +108,11 @@ static uint8_t *frames_deflate(struct edge *edge, unsigned window_bits, struct s
 }
 
 static bool frames_put_deflated(struct edge *edge, struct connection *conn,
-                                enum websocket_opcode opcode, struct span payload)
+                                enum websocket_opcode opcode, struct span reply)
 {
     size_t len = 0;
-    uint8_t *deflated = frames_deflate(edge, conn->window_bits, payload, &len);
+    const struct span payload = transport_message(connection_transport(conn), reply);
+    uint8_t *deflated = frames_deflate(edge, conn, payload, &len);
     if (deflated == NULL) {
         return frames_put(edge, conn, WEBSOCKET_FIN | (unsigned)opcode, payload);
     }
@@ -157,11 +165,12 @@ bool connection_send_message(struct edge *edge, struct connection *conn,
     return fits;
 }
 
-struct frame *frames_make_deflated(struct edge *edge, enum websocket_opcode opcode,
-                                   struct span payload, unsigned window_bits)
+struct frame *frames_make_deflated(struct edge *edge, const struct connection *conn,
+                                   struct span payload)
 {
+    const enum websocket_opcode opcode = connection_opcode(connection_protocol(conn));
     size_t len = 0;
-    uint8_t *deflated = frames_deflate(edge, window_bits, payload, &len);
+    uint8_t *deflated = frames_deflate(edge, conn, payload, &len);
     if (deflated == NULL) {
         return NULL;
     }
@@ -256,7 +265,10 @@ static void frames_deliver(struct edge *edge, struct connection *conn, uint8_t o
 static void frames_deliver_inflated(struct edge *edge, struct connection *conn, uint8_t opcode,
                                     struct span message)
 {
-    const uint32_t limit = edge->options->websocket.inflated_size_limit;
+    const enum transport transport = connection_transport(conn);
+    const uint32_t limit = transport == TRANSPORT_WEBSOCKET
+                               ? edge->options->websocket.inflated_size_limit
+                               : edge->options->transports[transport].inflated_size_limit;
     if (edge->inflater == NULL) {
         edge->inflater = deflate_inflater_create(&frames_allocator);
     }

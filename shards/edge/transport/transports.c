@@ -45,11 +45,16 @@ static uint8_t *put(uint8_t *to, const void *at, size_t len)
     return to + len;
 }
 
+struct span transport_message(enum transport transport, struct span reply)
+{
+    return transport_shapes[transport].is_unidirectional ? take_push(reply) : reply;
+}
+
 size_t transport_framed_len(enum transport transport, enum client_protocol protocol,
                             struct span reply)
 {
     const struct transport_shape *shape = &transport_shapes[transport];
-    const struct span message = shape->is_unidirectional ? take_push(reply) : reply;
+    const struct span message = transport_message(transport, reply);
     if (shape->is_websocket) {
         return websocket_server_header_len(message.len) + message.len;
     }
@@ -61,7 +66,7 @@ uint8_t *transport_put(enum transport transport, enum client_protocol protocol, 
                        uint8_t *to)
 {
     const struct transport_shape *shape = &transport_shapes[transport];
-    const struct span message = shape->is_unidirectional ? take_push(reply) : reply;
+    const struct span message = transport_message(transport, reply);
     if (shape->is_websocket) {
         const unsigned opcode = protocol == CLIENT_PROTOBUF ? WEBSOCKET_BINARY : WEBSOCKET_TEXT;
         to += websocket_encode_header(to, WEBSOCKET_FIN | opcode, message.len, NULL);

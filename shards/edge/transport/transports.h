@@ -34,6 +34,9 @@ static inline bool transport_is_stream(enum transport transport)
     return !transport_shapes[transport].is_websocket;
 }
 
+/* The message that the transport has for it: unidirectional ones have pushes as they are. */
+struct span transport_message(enum transport transport, struct span reply);
+
 /* The bytes of one encoded reply in the stream; transport_put writes that many and returns their
  * end. Of unidirectional transports only pushes and pings are asked. */
 size_t transport_framed_len(enum transport transport, enum client_protocol protocol,

@@ -26,8 +26,8 @@ static void refuse(struct edge *edge, struct connection *conn, enum http1_upgrad
 }
 
 /* The first offer that can be used; false when the header is not even well formed. */
-static bool negotiate_deflate(const struct edge *edge, const struct http1_request *request,
-                              struct deflate_params *params, bool *accepted)
+static bool negotiate_deflate(const struct http1_request *request, struct deflate_params *params,
+                              bool *accepted)
 {
     const struct deflate_config config = {.server_window_bits = DEFLATE_WINDOW_BITS_MAX};
     *accepted = false;
@@ -39,11 +39,17 @@ static bool negotiate_deflate(const struct edge *edge, const struct http1_reques
             return false;
         }
         if (outcome == DEFLATE_ACCEPTED) {
-            *accepted = edge->options->websocket.compression;
+            *accepted = true;
             return true;
         }
     }
     return true;
+}
+
+static bool compresses(const struct node_options *options, enum transport transport)
+{
+    return transport == TRANSPORT_WEBSOCKET ? options->websocket.compression
+                                            : options->transports[transport].compression;
 }
 
 static bool query_is(const struct http1_request *request, struct span name, struct span wanted)
@@ -122,7 +128,7 @@ static bool begin_session(struct edge *edge, struct connection *conn,
     return true;
 }
 
-/* The bidirectional one negotiates, the other speaks JSON as it is. */
+/* The bidirectional one may speak Protobuf, the other speaks JSON. */
 static void init_decoder(const struct edge *edge, struct connection *conn, enum transport transport)
 {
     const uint32_t limit = transport == TRANSPORT_WEBSOCKET
@@ -153,7 +159,7 @@ void upgrade_to_websocket(struct edge *edge, struct connection *conn,
     }
     struct deflate_params deflate;
     bool is_deflated;
-    if (!negotiate_deflate(edge, request, &deflate, &is_deflated)) {
+    if (!negotiate_deflate(request, &deflate, &is_deflated)) {
         actors_count(edge->actors, COUNTER_REFUSED_UPGRADE_INVALID);
         http_respond_error(edge, conn, 400, "Sec-WebSocket-Extensions is malformed");
         return;
@@ -163,9 +169,8 @@ void upgrade_to_websocket(struct edge *edge, struct connection *conn,
     enum client_protocol protocol = CLIENT_JSON;
     if (transport == TRANSPORT_WEBSOCKET) {
         protocol = choose_protocol(request, &subprotocol);
-    } else {
-        is_deflated = false;
     }
+    is_deflated = is_deflated && compresses(edge->options, transport);
     const struct span answer =
         write_handshake(room, &upgrade, subprotocol, is_deflated ? &deflate : NULL);
     if (!outq_append_bytes(&conn->outq, answer.at, (uint32_t)answer.len, 0)) {

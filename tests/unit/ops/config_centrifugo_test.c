@@ -289,7 +289,6 @@ static void test_what_roost_has_not_is_refused_by_name(void **state)
         {{"grpc_api.enabled", "true"}, "grpc_api: "},
         {{"consumers", "[{\"name\":\"k\",\"enabled\":true}]"}, "consumers: "},
         {{"webtransport.enabled", "true"}, "webtransport: "},
-        {{"uni_websocket.compression", "true"}, "uni_websocket.compression: "},
         {{"uni_grpc.enabled", "true"}, "uni_grpc: "},
         {{"admin.enabled", "true"}, "admin: "},
         {{"swagger.enabled", "true"}, "swagger: "},

@@ -156,8 +156,9 @@ static void test_unknown_keys_are_named_with_the_nearest(void **state)
     (void)state;
     expect_report("http_server:\n  prot: 1\n", "roost.yaml:2:3: \"http_server.prot\": found an "
                                                "unknown key, expected http_server.port?\n");
-    expect_report("compression: true\n", "roost.yaml:1:1: \"compression\": found an unknown key, "
-                                         "expected websocket.compression?\n");
+    expect_report("compression_level: 1\n",
+                  "roost.yaml:1:1: \"compression_level\": found an unknown key, expected "
+                  "websocket.compression_level?\n");
     expect_report("quite_something_else: 1\n",
                   "roost.yaml:1:1: \"quite_something_else\": found an unknown key, expected one of "
                   "`roostd --help-config`\n");

@@ -283,6 +283,76 @@ static void an_empty_message_has_one_byte(void **state)
     edge_rig_stop(&rig);
 }
 
+/* A client that only listens, and its neighbours: plain, and of the bidirectional transport. */
+static void who_only_listens_may_have_it_too(void **state)
+{
+    (void)state;
+    static struct edge_rig rig;
+    edge_rig_init(&rig, 1);
+    rig.options.websocket.compression = true;
+    rig.options.transports[TRANSPORT_UNI_WEBSOCKET].enabled = true;
+    rig.options.transports[TRANSPORT_UNI_WEBSOCKET].compression = true;
+    rig.options.transports[TRANSPORT_UNI_WEBSOCKET].inflated_size_limit = 1000;
+    edge_rig_start(&rig);
+    struct peer *peers[5];
+    for (int i = 0; i < 4; i++) {
+        /* The third has a small window, the last none. */
+        static const char *const offers[] = {"permessage-deflate", "permessage-deflate",
+                                             "permessage-deflate; server_max_window_bits=9", "x"};
+        char request[512];
+        peers[i] = peer_open(&rig);
+        (void)snprintf(request, sizeof(request),
+                       "GET /connection/uni_websocket HTTP/1.1\r\nHost: rig\r\n"
+                       "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                       "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                       "Sec-WebSocket-Extensions: %s\r\n\r\n",
+                       offers[i]);
+        peer_send(peers[i], request);
+        peer_hear_head(peers[i], 101);
+        assert_int_equal(peer_header(peers[i], "Sec-WebSocket-Extensions") != NULL, i < 3);
+        const char *connect = "{\"subs\":{\"a\":{}}}";
+        if (i < 3) {
+            put_deflated(peers[i], 0xc1, connect);
+            hear_deflated(peers[i], i == 2 ? 9 : 15, NULL);
+            assert_non_null(strstr(inflated, "{\"connect\":{\"client\":"));
+        } else {
+            peer_put_frame(peers[i], 0x81, connect, strlen(connect));
+            edge_rig_settle(&rig);
+            peer_hear_frame(peers[i], 0x81);
+        }
+    }
+    peers[4] = upgrade(&rig, "permessage-deflate");
+    put_deflated(peers[4], 0xc1, "{\"id\":1,\"connect\":{}}");
+    hear_deflated(peers[4], 15, NULL);
+    peer_say(peers[4], "{\"id\":2,\"subscribe\":{\"channel\":\"a\"}}");
+    peer_hear(peers[4], "{\"id\":2,\"subscribe\":{}}");
+    struct peer *other = peer_open(&rig);
+    peer_connect(other);
+    peer_say(other, "{\"id\":2,\"publish\":{\"channel\":\"a\",\"data\":"
+                    "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}}");
+#define PUBLISHED \
+    "{\"channel\":\"a\",\"pub\":{\"data\":" \
+    "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"," \
+    "\"info\":{\"user\":\"\",\"client\":\"<id>\"}}}"
+    hear_deflated(peers[0], 15, PUBLISHED);
+    hear_deflated(peers[1], 15, PUBLISHED);
+    hear_deflated(peers[2], 9, PUBLISHED);
+    peer_hear(peers[3], PUBLISHED);
+    hear_deflated(peers[4], 15, "{\"push\":" PUBLISHED "}");
+    /* A message that connects may not grow beyond its limit. */
+    struct peer *bomb = peer_open(&rig);
+    peer_send(bomb, "GET /connection/uni_websocket HTTP/1.1\r\nHost: rig\r\n"
+                    "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                    "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n");
+    peer_hear_head(bomb, 101);
+    static char spaces[2000];
+    memset(spaces, ' ', sizeof(spaces) - 1);
+    put_deflated(bomb, 0xc1, spaces);
+    peer_hear_close(bomb, 1009, "inflated message too large");
+    edge_rig_stop(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -293,6 +363,7 @@ int main(void)
         cmocka_unit_test(what_does_not_inflate_is_1007),
         cmocka_unit_test(what_inflates_too_far_is_1009),
         cmocka_unit_test(an_empty_message_has_one_byte),
+        cmocka_unit_test(who_only_listens_may_have_it_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
