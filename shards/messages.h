@@ -454,6 +454,7 @@ enum survey_op {
     /* Every node's poller of the channel takes what the server API says of a key. */
     SURVEY_POLL_PUBLISH,
     SURVEY_CONNECTIONS, /* A page of sessions (edge/connections.h). */
+    SURVEY_OPS
 };
 
 /* handle: the asker's call. */

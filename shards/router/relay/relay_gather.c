@@ -198,15 +198,27 @@ static void ask_shard(struct relay *relay, struct relay_gather *gather, uint32_t
     }
 }
 
+static void refuse_node(struct relay *relay, const struct relay_peer *peer,
+                        const struct link_message *survey, uint32_t error)
+{
+    const struct link_message refused = {.kind = LINK_MESSAGE_SURVEY_RESULT,
+                                         .cookie = survey->cookie,
+                                         .error = error};
+    (void)relay_send(relay, peer, &refused, NULL);
+}
+
 void relay_on_link_survey(struct relay *relay, struct relay_peer *peer,
                           const struct link_message *survey, struct span payload)
 {
+    /* What only a newer node asks is not answered as if nothing were found. */
+    if (survey->what >= SURVEY_OPS || survey->what == SURVEY_ALIVE) {
+        relay_count(relay, COUNTER_RELAY_STALE);
+        refuse_node(relay, peer, survey, CLIENT_ERROR_NOT_AVAILABLE);
+        return;
+    }
     struct relay_gather *gather = gather_open(relay);
     if (gather == NULL) {
-        const struct link_message refused = {.kind = LINK_MESSAGE_SURVEY_RESULT,
-                                             .cookie = survey->cookie,
-                                             .error = CLIENT_ERROR_TOO_MANY_REQUESTS};
-        (void)relay_send(relay, peer, &refused, NULL);
+        refuse_node(relay, peer, survey, CLIENT_ERROR_TOO_MANY_REQUESTS);
         return;
     }
     gather->asker = peer->origin;
