@@ -198,7 +198,7 @@ function add_counts(report) {
     const client = await open_client(context, node);
     const subscription = await subscribed(client, unique('plain:'));
     await open_client(context, node);
-    check_equal((await node.request('GET', '/health')).status, 200, '/health');
+    await eventually(async () => (await node.request('GET', '/health')).status === 200, 'its health');
     check_equal((await node.request('GET', '/metrics')).status, 200, '/metrics');
     await node.api_result('publish', { channel: subscription.channel, data: 'full' });
     check_equal((await event_of(subscription.events, 'publication')).data, 'full', 'the data');
