@@ -15,6 +15,9 @@ enum {
     CONNECTIONS_A_SHARD_MAX = 1 << 20,
     CHANNELS_A_SHARD_MAX = 1 << 21,
     PRESENCE_ENTRIES_A_SHARD_MAX = (1 << 22) - 1,
+    /* Ends of a shard whose beginnings may be on a detour, and for how long. */
+    PRESENCE_ENDED_A_SHARD_MAX = 128,
+    PRESENCE_ENDED_MS = 10 * 1000,
     HISTORY_ENTRIES_A_SHARD_MAX = (1 << 22) - 1,
     IDEMPOTENCY_KEYS_A_SHARD_MAX = 1 << 17,
     USERS_A_SHARD_MAX = 1 << 21,

@@ -294,7 +294,12 @@ static uint32_t homes_answer_position(struct homes *homes, struct channel *chann
 static uint32_t homes_subscribe(struct homes *homes, struct channel *channel,
                                 const struct message_subscribe *body, const struct message *message)
 {
-    const bool is_new = channel_find_interest(channel, message->from) == NULL;
+    const struct interest *interest = channel_find_interest(channel, message->from);
+    const bool is_new = interest == NULL;
+    if ((body->flags & SUBSCRIBE_FIRST) == 0 && (is_new || interest->hub != message->handle)) {
+        /* Its registration ended while this was on its way; whoever asked hears that, too. */
+        return CLIENT_ERROR_TOO_MANY_REQUESTS;
+    }
     if ((body->flags & SUBSCRIBE_WILDCARD) != 0 && !homes_add_wildcard(homes, channel)) {
         return CLIENT_ERROR_INTERNAL;
     }
@@ -317,6 +322,14 @@ static uint32_t homes_subscribe(struct homes *homes, struct channel *channel,
     return 0;
 }
 
+/* It made a detour, and its client has gone meanwhile and said so straight. */
+static bool homes_has_ended(const struct homes *homes, const struct message_subscribe *body)
+{
+    return (body->flags & FLAGS_DETOUR) != 0 && body->identity != NULL &&
+           presence_has_ended(homes->presence, name_of(body->channel),
+                              identity_of(body->identity).client, homes->actors->shard->now_ms);
+}
+
 static void homes_on_subscribe(struct homes *homes, const struct message *message)
 {
     struct message_subscribe body = message_as_subscribe(message);
@@ -336,7 +349,7 @@ static void homes_on_subscribe(struct homes *homes, const struct message *messag
     }
     if (channel != NULL) {
         answer.error = homes_answer_position(homes, channel, &body, &answer);
-        if ((answer.flags & SUBSCRIBED_REJECTED) != 0) {
+        if ((answer.flags & SUBSCRIBED_REJECTED) != 0 || homes_has_ended(homes, &body)) {
             body.flags &= ~(uint32_t)(SUBSCRIBE_PRESENCE | SUBSCRIBE_JOIN);
         }
         if (answer.error == 0) {
@@ -366,22 +379,33 @@ static void homes_on_subscribe(struct homes *homes, const struct message *messag
     message_release(message);
 }
 
+/* The client is present no more, and will not be by a beginning that is still on its way. */
+static void homes_leave_presence(struct homes *homes, struct channel *channel,
+                                 const struct message_unsubscribe *body)
+{
+    const bool made_detour = (body->flags & FLAGS_DETOUR) != 0;
+    const uint8_t *client = identity_of(body->identity).client;
+    const bool was_present =
+        channel != NULL && presence_leave(homes->presence, &channel->presence, client, made_detour);
+    if (!was_present && !made_detour && homes->actors->options->cluster.enabled) {
+        presence_note_ended(homes->presence, body->channel, client, homes->actors->shard->now_ms);
+    }
+    actors_count_action(homes->actors, ACTION_REMOVE_PRESENCE);
+    homes_update_presence_gauge(homes);
+}
+
 void homes_unsubscribe(struct homes *homes, const struct message *message, bool is_told)
 {
     const struct message_unsubscribe body = message_as_unsubscribe(message);
     struct channel *channel = homes_find(homes, name_of(body.channel));
+    if ((body.flags & UNSUBSCRIBE_PRESENCE) != 0) {
+        homes_leave_presence(homes, channel, &body);
+    }
     if (channel != NULL) {
         if ((body.flags & UNSUBSCRIBE_LAST) != 0) {
             channel_remove_interest(channel, message->from, message->handle);
         } else if (flags_protocols(body.flags) != 0) {
             channel_drop_protocols(channel, message->from, flags_protocols(body.flags));
-        }
-        if ((body.flags & UNSUBSCRIBE_PRESENCE) != 0) {
-            (void)presence_leave(homes->presence, &channel->presence,
-                                 identity_of(body.identity).client,
-                                 (body.flags & FLAGS_DETOUR) != 0);
-            actors_count_action(homes->actors, ACTION_REMOVE_PRESENCE);
-            homes_update_presence_gauge(homes);
         }
         if ((body.flags & UNSUBSCRIBE_LEAVE) != 0 && is_told) {
             homes_tell(homes, channel, body.identity, PUBLICATION_LEAVE);

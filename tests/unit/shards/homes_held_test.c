@@ -190,6 +190,31 @@ static void an_end_that_made_a_detour_ends_nothing_newer(void **state)
     leaves(0, 0);
 }
 
+/* The end came straight, while the beginning had to wait elsewhere. */
+static void a_beginning_behind_its_end_begins_nothing(void **state)
+{
+    (void)state;
+    map_says(HERE);
+    routes_settled();
+    slots_are_ready();
+    leaves(0, 0); /* Nothing is here yet. */
+    enters(FLAGS_DETOUR);
+    assert_int_equal(rig_counter(&rig, COUNTER_NUM_PRESENCE_ENTRIES), 0);
+    enters(0); /* Its next one. */
+    assert_int_equal(rig_counter(&rig, COUNTER_NUM_PRESENCE_ENTRIES), 1);
+    leaves(0, 0);
+    enters(FLAGS_DETOUR);
+    assert_int_equal(rig_counter(&rig, COUNTER_NUM_PRESENCE_ENTRIES), 0);
+    subscribes(ASKER, "other", SUBSCRIBE_FIRST | SUBSCRIBE_PRESENCE | FLAGS_DETOUR,
+               rig_identity(1, "u", "", ""));
+    rig_settle(&rig);
+    (void)hears_subscribed(ASKER, 0);
+    assert_int_equal(rig_counter(&rig, COUNTER_NUM_PRESENCE_ENTRIES), 1);
+    rig_advance(&rig, PRESENCE_ENDED_MS);
+    enters(FLAGS_DETOUR);
+    assert_int_equal(rig_counter(&rig, COUNTER_NUM_PRESENCE_ENTRIES), 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +226,7 @@ int main(void)
         MOVES_TEST(an_end_that_waits_too_long_is_done),
         MOVES_TEST(an_end_is_passed_on_when_there_is_room),
         MOVES_TEST(an_end_that_made_a_detour_ends_nothing_newer),
+        MOVES_TEST(a_beginning_behind_its_end_begins_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -69,7 +69,7 @@ static void answers_wait_for_room_in_order(void **state)
     enum { CLIENTS = 120, ROOM = 17 };
     const uint32_t fillers = rig_fill(&rig, 1, ROOM);
     for (uint32_t i = 0; i < CLIENTS; i++) {
-        subscribes(1, "c", SUBSCRIBE_JOIN | SUBSCRIBE_PRESENCE,
+        subscribes(1, "c", SUBSCRIBE_FIRST | SUBSCRIBE_JOIN | SUBSCRIBE_PRESENCE,
                    rig_identity((uint8_t)i, "", "", ""));
     }
     rig_settle(&rig);
@@ -155,7 +155,7 @@ static void an_outbox_ends_with_messages_in_it(void **state)
     enum { CLIENTS = 120 };
     const uint32_t fillers = rig_fill(&rig, 1, 0);
     for (uint32_t i = 0; i < CLIENTS; i++) {
-        subscribes(1, "c", SUBSCRIBE_JOIN | SUBSCRIBE_PRESENCE,
+        subscribes(1, "c", SUBSCRIBE_FIRST | SUBSCRIBE_JOIN | SUBSCRIBE_PRESENCE,
                    rig_identity((uint8_t)i, "", "", ""));
         asks_presence(1, "c", 0);
     }

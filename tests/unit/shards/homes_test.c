@@ -329,7 +329,7 @@ static void a_joiner_is_answered_before_its_own_join(void **state)
 
 static void present(uint32_t edge, uint8_t client, const char *user)
 {
-    subscribes(edge, "c", SUBSCRIBE_PRESENCE, rig_identity(client, user, "", ""));
+    subscribes(edge, "c", SUBSCRIBE_FIRST | SUBSCRIBE_PRESENCE, rig_identity(client, user, "", ""));
     rig_settle(&rig);
     hears_subscribed(edge, 0);
 }
@@ -375,7 +375,7 @@ static void presence_is_of_one_channel(void **state)
 {
     (void)state;
     present(1, 0x11, "u");
-    subscribes(1, "d", SUBSCRIBE_PRESENCE, rig_identity(0x11, "u", "", ""));
+    subscribes(1, "d", SUBSCRIBE_FIRST | SUBSCRIBE_PRESENCE, rig_identity(0x11, "u", "", ""));
     rig_settle(&rig);
     hears_subscribed(1, 0);
     absent(1, 0x11, "u");
