@@ -90,8 +90,6 @@ static void actors_on_edge_message(struct actors *actors, const struct message *
     case MESSAGE_USER_ADDED:
     case MESSAGE_USER_TAKEN:
     case MESSAGE_SESSION_COMMAND:
-    case MESSAGE_SURVEY:
-    case MESSAGE_SURVEY_RESULT:
     case MESSAGE_EMULATE:
     case MESSAGE_EMULATED:
     case MESSAGE_NODES:
@@ -153,6 +151,14 @@ static void actors_on_message(void *actor, const struct message *message)
         break;
     case MESSAGE_PLACEMENT:
         actors_on_placement(actors, message);
+        break;
+    case MESSAGE_SURVEY:
+    case MESSAGE_SURVEY_RESULT:
+        if (survey_is_of_wildcards(message)) {
+            homes_on_message(actors->homes, message);
+        } else {
+            edge_on_message(actors->edge, message);
+        }
         break;
     default:
         actors_on_edge_message(actors, message);

@@ -67,6 +67,8 @@
       "Wildcard channels that something is on its way to.") \
     X(WILDCARD_PASSED_ON, "wildcard_publications_passed_on", "", COUNTER, \
       "Publications sent to a wildcard channel, one for each.") \
+    X(WILDCARD_UNHEARD, "wildcard_publications_unheard", "", COUNTER, \
+      "Publications not sent to a wildcard channel since nobody is subscribed, one for each.") \
     X(WILDCARD_LOST, "wildcard_publications_lost", "", COUNTER, \
       "Publications that could not be passed on to one: its subscribers are told.") \
     X(WILDCARD_TOLD, "wildcard_channels_begun_anew", "", COUNTER, \

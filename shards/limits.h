@@ -217,6 +217,11 @@ enum {
     PASS_WAITING_BYTES_MAX = 32 << 20,
     PASS_RETRY_MS = 20,
     WILDCARD_LANES_MAX = 1024,
+    /* Between two attempts to tell all that wildcards are heard, or have missed something; and how
+     * long after the last one of a slot has ended the slot may be called unheard. */
+    WILDCARD_HEARD_RETRY_MS = 50,
+    WILDCARD_MISSED_RETRY_MS = 1000,
+    WILDCARD_LIVELY_MS = 1000,
 
     /* What of one channel may wait in a batch. */
     BATCH_BYTES_MAX = 256 * 1024,

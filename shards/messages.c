@@ -42,6 +42,13 @@ void message_mark_detour(struct message *message)
     }
 }
 
+bool survey_is_of_wildcards(const struct message *message)
+{
+    const uint32_t op = message->type == MESSAGE_SURVEY ? message_as_survey(message).op
+                                                        : message_as_survey_result(message).op;
+    return op == SURVEY_WILDCARDS_HEARD || op == SURVEY_WILDCARDS_MISSED;
+}
+
 /* X(name, body, member): messages with one buf, which their body begins with. */
 #define MESSAGES_WITH_ONE_BUF(X) \
     X(PUBLICATION, publication, frames) \

@@ -331,6 +331,7 @@ struct message_map_page {
 enum pass_flag {
     PASS_UNSURE = 1u << 0,   /* It may have come before. */
     PASS_ANSWERED = 1u << 1, /* At a home alone: it waits there for its wildcard. */
+    PASS_DETOUR = 1u << 2,   /* It came by a node that was asked as the home, and is not. */
 };
 
 /* handle: the asker's. A publication that was made in one channel, for the home of a wildcard that
@@ -351,6 +352,8 @@ struct message_passed_on {
      * not its turn, or the home cannot be asked; else (an enum client_error) it may have been. Then
      * it is to be sent again. */
     uint32_t error;
+    uint32_t is_unheard; /* Nothing need be passed on to wildcards of the slot until all are told
+                          * that they are heard. */
 };
 
 /* handle: the asking home's channel. A piece of what a channel is, for the home that it has now. A
@@ -454,6 +457,10 @@ enum survey_op {
     /* Every node's poller of the channel takes what the server API says of a key. */
     SURVEY_POLL_PUBLISH,
     SURVEY_CONNECTIONS, /* A page of sessions (edge/connections.h). */
+    /* What homes ask (channel/homes_heard.c); `request` is a slot set. To wildcards that are at home
+     * there all is passed on from now on, or something was not. */
+    SURVEY_WILDCARDS_HEARD,
+    SURVEY_WILDCARDS_MISSED,
     SURVEY_OPS
 };
 
@@ -512,6 +519,9 @@ struct message_emulated {
      * there is no such node. */
     uint32_t error;
 };
+
+/* Homes ask it, not edges. */
+bool survey_is_of_wildcards(const struct message *message);
 
 /* handle: the asker's call. For all shards of all nodes. */
 struct message_revoke {

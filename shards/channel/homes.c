@@ -28,7 +28,7 @@ struct homes *homes_create(struct actors *actors, uint32_t channels_max)
     homes->idempotency = idempotency_create(&actors->shard->random, IDEMPOTENCY_KEYS_A_SHARD_MAX);
     const bool is_moving = homes_handovers_init(homes) && homes_missed_init(homes) &&
                            homes_held_init(homes) && homes_wildcards_init(homes) &&
-                           homes_passing_init(homes);
+                           homes_passing_init(homes) && homes_heard_init(homes);
     if (!is_moving || homes->pool == NULL || homes->channels == NULL || homes->presence == NULL ||
         homes->streams == NULL || homes->maps == NULL || homes->idempotency == NULL) {
         homes_destroy(homes);
@@ -127,6 +127,7 @@ void homes_free_channel(struct homes *homes, struct channel *channel)
         map_state_close(homes->maps, channel->map);
     }
     homes_forget_wildcard(homes, channel);
+    homes_heard_closed(homes, name_of(channel->name));
     map_remove(homes->channels, channel);
     if (channel->interests_room != 0) {
         free(channel->interests.many);
@@ -171,6 +172,7 @@ struct channel *homes_open_channel(struct homes *homes, struct buf *name)
         return NULL;
     }
     buf_share(name, 1);
+    homes_heard_opened(homes, name_of(name));
     channel->epoch = random_next(&actors->shard->random) | 1;
     presence_channel_init(&channel->presence, handle);
     return channel;
@@ -243,6 +245,7 @@ void homes_destroy(struct homes *homes)
     homes_held_destroy(homes);
     homes_passing_destroy(homes);
     homes_wildcards_destroy(homes);
+    homes_heard_destroy(homes);
     homes_handovers_destroy(homes);
     homes_missed_destroy(homes);
     homes_occupancy_destroy(homes);
@@ -340,7 +343,8 @@ static void homes_on_subscribe(struct homes *homes, const struct message *messag
         .flags = body.flags,
     };
     BUG_IF(body.identity == NULL && (body.flags & (SUBSCRIBE_PRESENCE | SUBSCRIBE_JOIN)) != 0);
-    if (!homes_admit(homes, message, name_of(body.channel))) {
+    if (!homes_admit(homes, message, name_of(body.channel)) ||
+        !homes_heard_admit(homes, message, name_of(body.channel))) {
         return;
     }
     struct channel *channel = homes_find(homes, name_of(body.channel));
@@ -419,7 +423,8 @@ static void homes_on_unsubscribe(struct homes *homes, const struct message *mess
 {
     const struct message_unsubscribe body = message_as_unsubscribe(message);
     BUG_IF(body.identity == NULL && (body.flags & (UNSUBSCRIBE_PRESENCE | UNSUBSCRIBE_LEAVE)) != 0);
-    if (homes_admit(homes, message, name_of(body.channel))) {
+    if (homes_admit(homes, message, name_of(body.channel)) &&
+        homes_heard_admit(homes, message, name_of(body.channel))) {
         homes_unsubscribe(homes, message, true);
     }
 }
@@ -450,7 +455,8 @@ static void homes_on_history_ask(struct homes *homes, const struct message *mess
 {
     const struct message_history_ask body = message_as_history_ask(message);
     struct message_history answer = {.cookie = body.cookie, .origin = body.origin};
-    if (!homes_admit(homes, message, name_of(body.channel))) {
+    if (!homes_admit(homes, message, name_of(body.channel)) ||
+        !homes_heard_admit(homes, message, name_of(body.channel))) {
         return;
     }
     actors_count_action(homes->actors, (body.flags & HISTORY_REMOVE) != 0 ? ACTION_HISTORY_REMOVE
@@ -528,6 +534,12 @@ void homes_on_message(struct homes *homes, const struct message *message)
         break;
     case MESSAGE_SLOTS_NOTED:
         homes_on_slots_noted(homes, message);
+        break;
+    case MESSAGE_SURVEY:
+        homes_on_survey(homes, message);
+        break;
+    case MESSAGE_SURVEY_RESULT:
+        homes_on_survey_result(homes, message);
         break;
     default:
         BUG_IF(true); /* Not in the catalogue as a message to a home. */

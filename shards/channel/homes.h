@@ -27,8 +27,8 @@ void homes_trim(struct homes *homes);
 
 /* What edges ask (SUBSCRIBE, UNSUBSCRIBE, PUBLISH, PRESENCE_ASK, HISTORY_ASK, MAP_ASK), what
  * other homes pass on to wildcards (PASS_ON, PASSED_ON), and what they and the router say when
- * homes move (CHANNEL_MOVE, CHANNEL_TAKEN, SLOTS_READY, ...). Takes over the counts of their bufs.
- */
+ * homes move (CHANNEL_MOVE, CHANNEL_TAKEN, SLOTS_READY, ...); surveys of wildcards. Takes over the
+ * counts of their bufs. */
 void homes_on_message(struct homes *homes, const struct message *message);
 
 /* The node stops: what waits to be told as vacated is, unless other homes will. */

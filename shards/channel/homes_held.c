@@ -174,6 +174,18 @@ static void homes_refuse(struct homes *homes, const struct message *message)
     message_release(message);
 }
 
+void homes_wait(struct homes *homes, const struct message *message, struct span name)
+{
+    if (!homes_hold(homes, message, name)) {
+        homes_refuse(homes, message);
+    }
+}
+
+bool homes_holds(const struct homes *homes, struct span name)
+{
+    return map_find(homes->held.by_name, name.at, name.len) != NULL;
+}
+
 /* ---- what is for now ---- */
 
 /* The channel is not here and not on its way here: the router knows where to ask. What came from
@@ -188,11 +200,10 @@ static void homes_send_away(struct homes *homes, const struct message *message, 
         return;
     }
     if (message->from == router) {
-        const bool is_first = map_find(homes->held.by_name, name.at, name.len) == NULL;
-        if (message->type == MESSAGE_UNSUBSCRIBE && is_first) {
+        if (message->type == MESSAGE_UNSUBSCRIBE && !homes_holds(homes, name)) {
             message_release(message);
-        } else if (!homes_hold(homes, message, name)) {
-            homes_refuse(homes, message);
+        } else {
+            homes_wait(homes, message, name);
         }
         return;
     }
@@ -251,8 +262,8 @@ bool homes_admit(struct homes *homes, const struct message *message, struct span
     }
     if (channel == NULL && !is_home) {
         homes_send_away(homes, message, name);
-    } else if (!homes_hold(homes, message, name)) {
-        homes_refuse(homes, message);
+    } else {
+        homes_wait(homes, message, name);
     }
     return false;
 }

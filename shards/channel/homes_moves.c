@@ -16,6 +16,7 @@ bool homes_is_home(const struct homes *homes, struct span name)
 
 void homes_on_placement(struct homes *homes, const struct placement *before)
 {
+    homes_heard_on_placement(homes, before);
     homes_handovers_on_placement(homes, before);
     homes_missed_on_placement(homes);
     homes->is_walking = true;
@@ -27,6 +28,9 @@ void homes_on_origin_gone(struct homes *homes, const struct message *message)
     const struct message_origin_gone body = message_as_origin_gone(message);
     if (body.was_home != 0) {
         homes_doubt_wildcards(homes);
+    }
+    if (body.with_presence == 0) {
+        homes_heard_on_origin_gone(homes);
     }
     if (body.with_presence != 0 && !origins_add(&homes->origins, body.origin)) {
         actors_count(homes->actors, COUNTER_REFUSED_MEMORY);

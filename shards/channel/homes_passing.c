@@ -42,6 +42,7 @@ struct pass_record {
     struct pass_target *target;
     struct message_pass_on body; /* Without its pass; a mark has nothing. */
     uint64_t number;             /* 0: it was not sent yet. */
+    uint64_t generation;         /* In which it was sent last (homes_heard.c). */
     uint32_t handle;
     uint16_t slot; /* In which it was made. */
     bool is_sent;  /* And not answered. */
@@ -196,6 +197,7 @@ static bool record_send(struct homes *homes, struct pass_record *record)
     count_waiting(homes, record, -1);
     homes->passing.number += record->number == 0;
     record->number = pass.number;
+    record->generation = homes_heard_generation(homes);
     record->is_sent = true;
     target->number = pass.number;
     target->in_flight++;
@@ -318,6 +320,9 @@ void homes_on_passed_on(struct homes *homes, const struct message *message)
     }
     struct pass_target *target = record->target;
     target->in_flight--;
+    if (body.is_unheard != 0 && body.error == 0) {
+        homes_become_quiet(homes, name_of(target->name), record->generation);
+    }
     if (body.error == 0) {
         record_free(homes, record);
     } else {
@@ -385,6 +390,14 @@ static struct buf *request_to_pass(const struct publish_request *request)
     return made;
 }
 
+/* What comes behind something that is on its way goes there too, so that no hole is seen. */
+static bool is_unheard(struct homes *homes, struct span name)
+{
+    const struct map *by_name = homes->passing.by_name;
+    const bool has_queue = map_count(by_name) > 0 && map_find(by_name, name.at, name.len) != NULL;
+    return !has_queue && homes_is_quiet(homes, name);
+}
+
 bool homes_passing_plan(struct homes *homes, const struct message_publish *body,
                         const struct publish_request *request, struct pass_plan *plan)
 {
@@ -399,6 +412,9 @@ bool homes_passing_plan(struct homes *homes, const struct message_publish *body,
     }
     wildcard_walk_begin(&walk, homes->actors->options, request->channel, depth_max);
     while (wildcard_next(&walk, room, &name)) {
+        if (is_unheard(homes, name)) {
+            continue;
+        }
         struct pass_target *target =
             outbox_takes_publication(homes->actors->outbox, actors_home_of(homes->actors, name))
                 ? target_for(homes, name)
@@ -429,7 +445,7 @@ void homes_passing_drop(struct homes *homes, struct pass_plan *plan)
 void homes_passing_send(struct homes *homes, const struct message_publish *body,
                         const struct publish_request *request, struct pass_plan *plan)
 {
-    const uint16_t slot = placement_slot_of(request->channel);
+    const uint16_t slot = plan->len == 0 ? 0 : placement_slot_of(request->channel);
     for (uint32_t i = 0; i < plan->len; i++) {
         const struct message_pass_on pass_on = {
             .request = plan->request,

@@ -155,6 +155,7 @@ struct homes {
     struct idempotency *idempotency;
     struct passing passing;
     struct wildcards wildcards;
+    struct heard *heard;
 };
 
 static inline struct interest *channel_interests(struct channel *channel)
@@ -266,6 +267,31 @@ static inline bool homes_wildcards_have_work(const struct homes *homes)
     return !list_is_empty(&homes->wildcards.doubted);
 }
 
+/* Those in these slots. False: one of them is on its way, so it has to be said again. */
+MUST_CHECK bool homes_doubt_wildcards_in(struct homes *homes, const uint8_t *slots);
+
+/* ---- which of them anybody hears (homes_heard.c) ---- */
+
+MUST_CHECK bool homes_heard_init(struct homes *homes);
+void homes_heard_destroy(struct homes *homes);
+/* A channel begins, or ends. */
+void homes_heard_opened(struct homes *homes, struct span name);
+void homes_heard_closed(struct homes *homes, struct span name);
+/* May whoever passes on to this wildcard, which nobody hears, be quiet? It is, then. */
+MUST_CHECK bool homes_heard_close(struct homes *homes, struct span wildcard);
+/* False: some may be quiet, and are asked; the message was taken over and waits for them. */
+MUST_CHECK bool homes_heard_admit(struct homes *homes, const struct message *message,
+                                  struct span name);
+/* Does nobody hear the wildcard, so that the publication need not be passed on to it? */
+MUST_CHECK bool homes_is_quiet(struct homes *homes, struct span wildcard);
+/* Its home says that nobody does, of what was sent in that generation. */
+uint64_t homes_heard_generation(const struct homes *homes);
+void homes_become_quiet(struct homes *homes, struct span wildcard, uint64_t generation);
+void homes_heard_on_placement(struct homes *homes, const struct placement *before);
+void homes_heard_on_origin_gone(struct homes *homes);
+void homes_on_survey(struct homes *homes, const struct message *message);
+void homes_on_survey_result(struct homes *homes, const struct message *message);
+
 /* ---- homes that move (homes_moves.c, homes_handover.c) ---- */
 
 void homes_on_channel_move(struct homes *homes, const struct message *message);
@@ -340,6 +366,10 @@ void homes_take_occupancy(const struct homes *homes, struct channel *channel, bo
 
 /* False: the message is not for this shard, or not now; it was taken over. */
 MUST_CHECK bool homes_admit(struct homes *homes, const struct message *message, struct span name);
+/* Keeps the message for later, or refuses it. */
+void homes_wait(struct homes *homes, const struct message *message, struct span name);
+/* Does anything wait for the channel? */
+bool homes_holds(const struct homes *homes, struct span name);
 /* Keeps the message until the channel has come. False: there are too many, or memory is out. */
 MUST_CHECK bool homes_hold(struct homes *homes, const struct message *message, struct span name);
 /* May the channel still come to its home, which is here? */

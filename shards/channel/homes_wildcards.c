@@ -13,6 +13,7 @@
 #include "runtime/array.h"
 #include "shards/channel/homes_state.h"
 #include "shards/limits.h"
+#include "shards/router/placement.h"
 
 struct lane {
     uint64_t id;
@@ -220,6 +221,8 @@ void homes_on_pass_on(struct homes *homes, const struct message *message)
     struct channel *channel = homes_find(homes, pass.wildcard);
     if (channel == NULL) {
         homes_note_missed(homes, pass.wildcard, body.history_size > 0);
+        answer.is_unheard = !is_answered && (body.flags & PASS_DETOUR) == 0 &&
+                            homes_heard_close(homes, pass.wildcard);
     } else {
         const enum pass_turn turn =
             body.request == NULL ? PASS_LOST : take_turn(homes, channel, &pass, body.flags);
@@ -243,6 +246,25 @@ void homes_doubt_wildcards(struct homes *homes)
     while ((link = list_take_first(&homes->wildcards.all)) != NULL) {
         list_append(&homes->wildcards.doubted, link);
     }
+}
+
+bool homes_doubt_wildcards_in(struct homes *homes, const uint8_t *slots)
+{
+    struct list *next;
+    for (struct list *at = homes->wildcards.all.next; at != &homes->wildcards.all; at = next) {
+        struct wildcard *wildcard = CONTAINER_OF(at, struct wildcard, link);
+        const struct span name = name_of(wildcard->name);
+        next = at->next;
+        if (!slot_set_has(slots, placement_slot_of(name))) {
+            continue;
+        }
+        if (channel_is_on_its_way(homes_find(homes, name))) {
+            return false;
+        }
+        list_remove(at);
+        list_append(&homes->wildcards.doubted, at);
+    }
+    return true;
 }
 
 void homes_wildcards_on_turn_end(struct homes *homes)

@@ -7,10 +7,16 @@
 /* Where `needle` begins in `text` from `from` on, or text.len. */
 static size_t find_from(struct span text, size_t from, struct span needle)
 {
-    for (size_t i = from; needle.len > 0 && i + needle.len <= text.len; i++) {
-        if (memcmp(text.at + i, needle.at, needle.len) == 0) {
-            return i;
+    while (needle.len > 0 && from + needle.len <= text.len) {
+        const uint8_t *at = memchr(text.at + from, needle.at[0], text.len - needle.len - from + 1);
+        if (at == NULL) {
+            break;
         }
+        from = (size_t)(at - text.at);
+        if (memcmp(at, needle.at, needle.len) == 0) {
+            return from;
+        }
+        from++;
     }
     return text.len;
 }
@@ -33,9 +39,11 @@ static bool names_users(const struct node_options *options, struct span channel)
 
 bool wildcard_is_name(const struct node_options *options, struct span channel)
 {
+    if (span_is_empty(channel) || channel.at[channel.len - 1] != '*') {
+        return false; /* As nearly all are. */
+    }
     const size_t rest = rest_of(options, channel);
-    return channel.len > rest && channel.at[channel.len - 1] == '*' &&
-           (channel.len == rest + 1 || channel.at[channel.len - 2] == '.') &&
+    return channel.len > rest && (channel.len == rest + 1 || channel.at[channel.len - 2] == '.') &&
            !names_users(options, channel);
 }
 

@@ -187,6 +187,7 @@ bool relay_from_message(const struct message *message, struct link_message *out,
     case MESSAGE_PASSED_ON:
         out->kind = LINK_MESSAGE_PASSED_ON;
         out->error = message_as_passed_on(message).error;
+        out->flags = message_as_passed_on(message).is_unheard;
         return true;
     case MESSAGE_PRESENCE_ASK:
         return from_presence_ask(message, out);
@@ -525,7 +526,8 @@ bool relay_to_answer(const struct link_message *answer, struct span payload,
         return true;
     }
     case LINK_MESSAGE_PASS_ON: {
-        const struct message_passed_on body = {.error = answer->error};
+        const struct message_passed_on body = {.error = answer->error,
+                                               .is_unheard = answer->flags & 1};
         *out = message_make_passed_on(ask->asker_handle, &body);
         return true;
     }

@@ -73,7 +73,7 @@ static void answer_node(struct relay *relay, struct relay_gather *gather)
 static void answer_shard(struct relay *relay, struct relay_gather *gather)
 {
     const struct message_survey_result body = {.result = gather->channels.buf,
-                                               .op = SURVEY_CHANNELS,
+                                               .op = gather->op,
                                                .error = gather->error};
     gather->channels.buf = NULL;
     OUTBOX_SEND(relay->options.outbox, gather->asker_shard, survey_result, gather->asker_handle,
@@ -95,13 +95,22 @@ static void gather_answered(struct relay *relay, struct relay_gather *gather)
 
 /* ---- asking every node ---- */
 
-/* A member without a link cannot be asked: the answer would not be the whole. */
+/* A member without a link cannot be asked: the answer would not be the whole. Of wildcards that are
+ * heard all are told that there is a link to, and who has none sees that by itself. */
+static bool is_asked(const struct relay_peer *peer, const struct link_message *question)
+{
+    if (question->what == SURVEY_WILDCARDS_HEARD) {
+        return peer->origin != 0 || (peer->is_member && peer->is_reachable);
+    }
+    return peer->is_member;
+}
+
 static void ask_members(struct relay *relay, struct relay_gather *gather,
                         const struct link_message *question, struct buf *payload)
 {
     for (uint32_t slot = 0; slot < relay->peers_end; slot++) {
         const struct relay_peer *peer = relay->peers[slot];
-        if (peer == NULL || !peer->is_member) {
+        if (peer == NULL || !is_asked(peer, question)) {
             continue;
         }
         struct relay_ask *ask = peer->origin == 0 ? NULL : relay_ask_add(relay, question->kind);
@@ -170,6 +179,7 @@ void relay_on_survey(struct relay *relay, const struct message *message)
     } else {
         gather->asker_shard = message->from;
         gather->asker_handle = message->handle;
+        gather->op = body.op;
         gather->waiting = 1; /* For this call itself, so that no answer ends it too early. */
         ask_members(relay, gather, &question, body.request);
         gather_answered(relay, gather);

@@ -39,7 +39,8 @@ bool relay_to_pass_on(const struct link_message *request, struct span payload, u
         .pass = pass_make(&pass),
         .request = taken.request,
         .identity = taken.identity,
-        .flags = request->flags & PASS_UNSURE,
+        /* From where it was made it takes one. */
+        .flags = (request->flags & PASS_UNSURE) | (request->hops > 1 ? PASS_DETOUR : 0),
         .history_size = request->history_size,
         .history_ttl_s = request->history_ttl_s,
         .meta_ttl_s = request->meta_ttl_s,

@@ -114,6 +114,7 @@ struct relay_gather {
     uint32_t asker_shard;
     uint32_t asker_handle;
     uint32_t cookie;
+    uint32_t op; /* enum survey_op of a shard's question. */
     struct survey_channels channels;
 };
 

@@ -174,6 +174,21 @@ void slots_are_ready(void)
     router_says(&message);
 }
 
+void nodes_answer(uint32_t op, uint32_t error)
+{
+    const struct message asked = routes(MESSAGE_SURVEY);
+    const struct message_survey_result body = {.op = op, .error = error};
+    const struct message message = message_make_survey_result(asked.handle, &body);
+    assert_int_equal(message_as_survey(&asked).op, op);
+    message_release(&asked);
+    router_says(&message);
+}
+
+void nodes_are_not_quiet(void)
+{
+    nodes_answer(SURVEY_WILDCARDS_HEARD, 0);
+}
+
 /* ---- edges ---- */
 
 void keeps(const char *channel, const char *data)

@@ -32,6 +32,9 @@ void is_noted(const char *name);
 void was_missed(uint32_t origin, const char *name, bool is_kept);
 bool routes_noted(uint32_t origin, const char *name);
 void slots_are_ready(void);
+/* The router is asked for the other nodes, and answers. */
+void nodes_answer(uint32_t op, uint32_t error);
+void nodes_are_not_quiet(void);
 void keeps(const char *channel, const char *data);
 struct message_published kept(uint32_t error);
 void subscribes_with(uint32_t edge, const char *channel, uint32_t flags,

@@ -153,6 +153,7 @@ static void a_wildcard_does_not_wait_for_others(void **state)
     routes_settled();
     slots_are_ready();
     listens("n:*");
+    nodes_are_not_quiet();
     (void)hears_subscribed(FOLLOWER, 0);
     const struct publish_request request = {.channel = span_of_text(name),
                                             .data = SPAN_LITERAL("1")};

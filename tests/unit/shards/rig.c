@@ -78,6 +78,20 @@ struct rig_drain {
     uint32_t shard;
 };
 
+/* The home asks itself too; the other shards have nothing to say, unless a test speaks for them. */
+static void rig_on_survey(struct rig *rig, uint32_t shard, const struct message *message)
+{
+    if (!survey_is_of_wildcards(message) || (rig->keeps_surveys && shard != RIG_HOME)) {
+        inbox_append(&rig->inbox[shard], message);
+    } else if (shard == RIG_HOME) {
+        homes_on_message(rig->home.homes, message);
+    } else {
+        const struct message_survey_result result = {.op = message_as_survey(message).op};
+        message_release(message);
+        assert_true(message_send_survey_result(rig->shard[shard].mailbox, RIG_HOME, 0, &result));
+    }
+}
+
 /* As a shard's actor does, but for the edge. */
 static void rig_on_message(void *context, const struct message *message)
 {
@@ -104,6 +118,10 @@ static void rig_on_message(void *context, const struct message *message)
         } else {
             inbox_append(&drain->rig->inbox[drain->shard], message);
         }
+        break;
+    case MESSAGE_SURVEY:
+    case MESSAGE_SURVEY_RESULT:
+        rig_on_survey(drain->rig, drain->shard, message);
         break;
     case MESSAGE_USER_ADD:
         directory_on_user_add(home->directory, message);

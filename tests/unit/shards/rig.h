@@ -33,6 +33,7 @@ struct rig {
     struct actors home; /* Of shard RIG_HOME. */
     struct inbox inbox[RIG_SHARDS_MAX];
     bool is_stuck[RIG_SHARDS_MAX]; /* These do not drain. */
+    bool keeps_surveys;            /* Of wildcards, for the test to answer. */
 };
 
 void rig_open(struct rig *rig, uint32_t shards, uint32_t channels_max, uint32_t users_max);
