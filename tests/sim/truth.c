@@ -171,6 +171,7 @@ void truth_note_home(struct truth *truth, uint32_t id, uint8_t channel, uint32_t
     struct publication *publication = publication_of(truth, id);
     if (publication != NULL && channel_is_heard_in(publication->channel, channel)) {
         place_of(publication, channel)->home = (uint8_t)node;
+        publication->is_passed_on = publication->is_passed_on || channel_is_wildcard(channel);
     }
 }
 
@@ -189,6 +190,9 @@ void truth_forget_home(struct truth *truth, uint32_t node)
         struct publication *publication = &truth->publications[id];
         const uint8_t channels[] = {publication->channel,
                                     channel_wildcard_of(publication->channel)};
+        if (publication->places[0].home == node && !publication->is_passed_on) {
+            publication->is_kept_back = true;
+        }
         for (uint32_t i = 0; i < 2; i++) {
             if (publication->places[i].home == node) {
                 place_forget_home(truth, channels[i], &publication->places[i]);
@@ -369,6 +373,7 @@ static bool is_excused(const struct truth *truth, uint8_t channel,
 {
     const struct told_place *places = publication->places;
     return (!publication->is_sure && places[0].is_gone) ||
+           (channel_is_wildcard(channel) && publication->is_kept_back) ||
            (channel_is_wildcard(channel) && (places[0].is_gone || places[1].is_gone) &&
             was_unsure(truth, channel, publication));
 }

@@ -97,8 +97,10 @@ struct told_place {
 struct publication {
     uint8_t channel;
     uint8_t fate;
-    bool is_seen; /* Somebody was given it. */
-    bool is_sure; /* While it was published, all nodes had one view of the channel's home. */
+    bool is_seen;      /* Somebody was given it. */
+    bool is_sure;      /* While it was published, all nodes had one view of the channel's home. */
+    bool is_passed_on; /* A home of the wildcard was given it. */
+    bool is_kept_back; /* Its home died before any home of the wildcard was given it. */
     struct told_place places[2]; /* Where it was made, and in the wildcard. */
     uint64_t sent_at;            /* In the truth's count, as the next. */
     uint64_t acknowledged_at;
