@@ -9,6 +9,7 @@ import { Chat } from './chat.mjs';
 import { FALLBACK_CONFIG, add_fallbacks, patient_posts } from './fallback_attacks.mjs';
 import { add_http, add_smuggling, patient_peers } from './http_attacks.mjs';
 import { add_keyed } from './keyed_attacks.mjs';
+import { add_revocations } from './revocation_attacks.mjs';
 import { manners, run_storm } from './storm.mjs';
 import { add_wildcards } from './wildcard_attacks.mjs';
 import { add_websocket, patient_websockets } from './websocket_attacks.mjs';
@@ -179,6 +180,7 @@ async function attack_node(program, label) {
   add_pinning(report, program);
   add_backends(report, program);
   add_keyed(report, program);
+  add_revocations(report, program);
   add_wildcards(report, program);
   await report.run();
   return { passed: report.passed + silent.passed, failed: report.failed + silent.failed };
