@@ -16,8 +16,8 @@ enum {
     CHANNELS_A_SHARD_MAX = 1 << 21,
     PRESENCE_ENTRIES_A_SHARD_MAX = (1 << 22) - 1,
     /* Ends of a shard whose beginnings may be on a detour, and for how long. */
-    PRESENCE_ENDED_A_SHARD_MAX = 128,
-    PRESENCE_ENDED_MS = 10 * 1000,
+    EARLY_ENDS_A_SHARD_MAX = 128,
+    EARLY_ENDS_MS = 10 * 1000,
     HISTORY_ENTRIES_A_SHARD_MAX = (1 << 22) - 1,
     IDEMPOTENCY_KEYS_A_SHARD_MAX = 1 << 17,
     USERS_A_SHARD_MAX = 1 << 21,
@@ -222,6 +222,8 @@ enum {
     WILDCARD_HEARD_RETRY_MS = 50,
     WILDCARD_MISSED_RETRY_MS = 1000,
     WILDCARD_LIVELY_MS = 1000,
+    /* Longer than a node takes to see that a link is dead. */
+    WILDCARD_ANSWERED_MS = 30 * 1000,
 
     /* What of one channel may wait in a batch. */
     BATCH_BYTES_MAX = 256 * 1024,

@@ -167,6 +167,8 @@ enum unsubscribe_flag {
     UNSUBSCRIBE_LAST = 1u << 0, /* The shard wants no more publications. */
     UNSUBSCRIBE_PRESENCE = 1u << 1,
     UNSUBSCRIBE_LEAVE = 1u << 2,
+    UNSUBSCRIBE_REFUSED = 1u << 3, /* SUBSCRIBE was answered by an error; it may have worked. */
+    UNSUBSCRIBE_CLIENT = UNSUBSCRIBE_PRESENCE | UNSUBSCRIBE_LEAVE | UNSUBSCRIBE_REFUSED,
 };
 
 /* handle: the edge's hub channel, as it was given in SUBSCRIBE. */
@@ -454,11 +456,9 @@ struct message_session_command {
 enum survey_op {
     SURVEY_CHANNELS, /* Names with local subscribers that match a glob pattern. */
     SURVEY_ALIVE,    /* Nothing: the answer is that there is one. Not passed on to other nodes. */
-    /* Every node's poller of the channel takes what the server API says of a key. */
-    SURVEY_POLL_PUBLISH,
-    SURVEY_CONNECTIONS, /* A page of sessions (edge/connections.h). */
-    /* What homes ask (channel/homes_heard.c); `request` is a slot set. To wildcards that are at home
-     * there all is passed on from now on, or something was not. */
+    SURVEY_POLL_PUBLISH, /* To every node's poller: what the server API says of a key. */
+    SURVEY_CONNECTIONS,  /* A page of sessions (edge/connections.h). */
+    /* What homes ask (channel/homes_heard.c): `request` is a slot set. */
     SURVEY_WILDCARDS_HEARD,
     SURVEY_WILDCARDS_MISSED,
     SURVEY_OPS

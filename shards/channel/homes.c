@@ -293,6 +293,34 @@ static uint32_t homes_answer_position(struct homes *homes, struct channel *chann
     return 0;
 }
 
+static void homes_end_registration(struct homes *homes, struct channel *channel,
+                                   const struct message *message, bool made_detour)
+{
+    const struct interest *interest =
+        channel == NULL ? NULL : channel_find_interest(channel, message->from);
+    if (interest != NULL && interest->hub == message->handle) {
+        channel_remove_interest(channel, message->from, message->handle);
+    } else if (!made_detour && homes->actors->options->cluster.enabled) {
+        homes->ends[homes->ends_len++ % EARLY_ENDS_A_SHARD_MAX] = (struct registration_end){
+            .shard = message->from,
+            .hub = message->handle,
+            .expires_ms = homes->actors->shard->now_ms + EARLY_ENDS_MS,
+        };
+    }
+}
+
+static bool homes_has_ended_registration(const struct homes *homes, const struct message *message)
+{
+    const uint64_t now_ms = homes->actors->shard->now_ms;
+    bool has_ended = false;
+    for (uint32_t i = 0; i < EARLY_ENDS_A_SHARD_MAX; i++) {
+        const struct registration_end *end = &homes->ends[i];
+        has_ended |=
+            end->shard == message->from && end->hub == message->handle && now_ms < end->expires_ms;
+    }
+    return has_ended;
+}
+
 /* 0, or an enum client_error: then nothing was registered. */
 static uint32_t homes_subscribe(struct homes *homes, struct channel *channel,
                                 const struct message_subscribe *body, const struct message *message)
@@ -301,6 +329,9 @@ static uint32_t homes_subscribe(struct homes *homes, struct channel *channel,
     const bool is_new = interest == NULL;
     if ((body->flags & SUBSCRIBE_FIRST) == 0 && (is_new || interest->hub != message->handle)) {
         /* Its registration ended while this was on its way; whoever asked hears that, too. */
+        return CLIENT_ERROR_TOO_MANY_REQUESTS;
+    }
+    if ((body->flags & FLAGS_DETOUR) != 0 && homes_has_ended_registration(homes, message)) {
         return CLIENT_ERROR_TOO_MANY_REQUESTS;
     }
     if ((body->flags & SUBSCRIBE_WILDCARD) != 0 && !homes_add_wildcard(homes, channel)) {
@@ -383,35 +414,39 @@ static void homes_on_subscribe(struct homes *homes, const struct message *messag
     message_release(message);
 }
 
-/* The client is present no more, and will not be by a beginning that is still on its way. */
-static void homes_leave_presence(struct homes *homes, struct channel *channel,
+/* The client is present no more, and will not be by a beginning that is still on its way. Returns
+ * whether it was. */
+static bool homes_leave_presence(struct homes *homes, struct channel *channel,
                                  const struct message_unsubscribe *body)
 {
     const bool made_detour = (body->flags & FLAGS_DETOUR) != 0;
     const uint8_t *client = identity_of(body->identity).client;
     const bool was_present =
         channel != NULL && presence_leave(homes->presence, &channel->presence, client, made_detour);
-    if (!was_present && !made_detour && homes->actors->options->cluster.enabled) {
+    if (!was_present && !made_detour && (body->flags & UNSUBSCRIBE_REFUSED) == 0 &&
+        homes->actors->options->cluster.enabled) {
         presence_note_ended(homes->presence, body->channel, client, homes->actors->shard->now_ms);
     }
     actors_count_action(homes->actors, ACTION_REMOVE_PRESENCE);
     homes_update_presence_gauge(homes);
+    return was_present;
 }
 
 void homes_unsubscribe(struct homes *homes, const struct message *message, bool is_told)
 {
     const struct message_unsubscribe body = message_as_unsubscribe(message);
     struct channel *channel = homes_find(homes, name_of(body.channel));
-    if ((body.flags & UNSUBSCRIBE_PRESENCE) != 0) {
-        homes_leave_presence(homes, channel, &body);
+    const bool was_present =
+        (body.flags & UNSUBSCRIBE_PRESENCE) != 0 && homes_leave_presence(homes, channel, &body);
+    const bool was_refused = (body.flags & UNSUBSCRIBE_REFUSED) != 0;
+    if ((body.flags & UNSUBSCRIBE_LAST) != 0) {
+        homes_end_registration(homes, channel, message, (body.flags & FLAGS_DETOUR) != 0);
     }
     if (channel != NULL) {
-        if ((body.flags & UNSUBSCRIBE_LAST) != 0) {
-            channel_remove_interest(channel, message->from, message->handle);
-        } else if (flags_protocols(body.flags) != 0) {
+        if ((body.flags & UNSUBSCRIBE_LAST) == 0 && flags_protocols(body.flags) != 0) {
             channel_drop_protocols(channel, message->from, flags_protocols(body.flags));
         }
-        if ((body.flags & UNSUBSCRIBE_LEAVE) != 0 && is_told) {
+        if ((body.flags & UNSUBSCRIBE_LEAVE) != 0 && is_told && (was_present || !was_refused)) {
             homes_tell(homes, channel, body.identity, PUBLICATION_LEAVE);
         }
         homes_settle_channel(homes, channel);

@@ -20,9 +20,10 @@
  * that came from elsewhere is closed until all have been asked, whoever closed it.
  *
  * A source that a home cannot ask has lost its link to that home, or takes another node for the
- * home; sooner or later it sees that. Then it is quiet no more, and when it kept anything to itself
- * it tells the homes of all nodes (SURVEY_WILDCARDS_MISSED), again and again until none is missing.
- * What has come to life in such a slot meanwhile begins anew, so that its subscribers are told.
+ * home; sooner or later it sees that, be it behind a question of long ago. Then it is quiet no
+ * more, and when it kept anything to itself lately it tells the homes of all nodes
+ * (SURVEY_WILDCARDS_MISSED), again and again until none is missing. What has come to life in such a
+ * slot meanwhile begins anew, so that its subscribers are told.
  */
 #include <stdlib.h>
 
@@ -43,18 +44,26 @@ struct telling {
     uint8_t next[SLOT_SET_LEN];
 };
 
+/* Slots of which something was true lately: `for_ms` ago, or up to twice that. */
+struct lately {
+    uint64_t for_ms;
+    uint8_t now[SLOT_SET_LEN];
+    uint8_t before[SLOT_SET_LEN];
+    uint64_t since_ms;
+};
+
 struct heard {
     /* As a home. */
-    uint8_t open[SLOT_SET_LEN];      /* No source is quiet. */
-    uint8_t lively[2][SLOT_SET_LEN]; /* A wildcard has ended here lately, or not long before. */
-    uint64_t lively_ms;              /* Since when it is lately. */
+    uint8_t open[SLOT_SET_LEN]; /* No source is quiet. */
+    struct lately lively;       /* A wildcard has ended here. */
     struct telling subscribed;
     uint32_t *wildcards; /* That are at home here, by slot. */
 
     /* As a source. */
     uint8_t quiet[SLOT_SET_LEN];
     uint8_t kept[SLOT_SET_LEN]; /* And something was not passed on. */
-    uint64_t generation;        /* Answers to what was sent in one before make nobody quiet. */
+    struct lately answered; /* And then its home was answered: it may not have waited for that. */
+    uint64_t generation;    /* Answers to what was sent in one before make nobody quiet. */
     struct telling missed;
 };
 
@@ -72,6 +81,8 @@ bool homes_heard_init(struct homes *homes)
     heard->missed = (struct telling){.homes = homes,
                                      .op = SURVEY_WILDCARDS_MISSED,
                                      .retry_ms = WILDCARD_MISSED_RETRY_MS};
+    heard->lively.for_ms = WILDCARD_LIVELY_MS;
+    heard->answered.for_ms = WILDCARD_ANSWERED_MS;
     heard->wildcards = calloc(SLOTS / shards + 1, sizeof(*heard->wildcards));
     memset(heard->open, 0xFF, sizeof(heard->open)); /* Nobody has closed one yet. */
     return heard->wildcards != NULL;
@@ -86,6 +97,24 @@ void homes_heard_destroy(struct homes *homes)
         free(homes->heard->wildcards);
         free(homes->heard);
     }
+}
+
+static void lately_turn(struct lately *lately, uint64_t now_ms)
+{
+    if (now_ms - lately->since_ms >= lately->for_ms) {
+        const bool is_long_ago = now_ms - lately->since_ms >= 2 * lately->for_ms;
+        memcpy(lately->before, lately->now, SLOT_SET_LEN);
+        memset(lately->now, 0, SLOT_SET_LEN);
+        if (is_long_ago) {
+            memset(lately->before, 0, SLOT_SET_LEN);
+        }
+        lately->since_ms = now_ms;
+    }
+}
+
+static bool was_lately(const struct lately *lately, uint16_t slot)
+{
+    return slot_set_has(lately->now, slot) || slot_set_has(lately->before, slot);
 }
 
 /* What looks like one may be an ordinary channel: that costs messages and loses none. */
@@ -202,21 +231,15 @@ void homes_heard_closed(struct homes *homes, struct span name)
     if (looks_like_wildcard(name)) {
         const uint16_t slot = placement_slot_of(name);
         --*wildcards_of(homes, slot);
-        slot_set_add(homes->heard->lively[0], slot);
+        slot_set_add(homes->heard->lively.now, slot);
     }
 }
 
 /* Who comes and goes all the time is not to have all asked each time. */
 static bool is_lively(struct homes *homes, uint16_t slot)
 {
-    struct heard *heard = homes->heard;
-    const uint64_t now_ms = homes->actors->shard->now_ms;
-    if (now_ms - heard->lively_ms >= WILDCARD_LIVELY_MS) {
-        memcpy(heard->lively[1], heard->lively[0], SLOT_SET_LEN);
-        memset(heard->lively[0], 0, SLOT_SET_LEN);
-        heard->lively_ms = now_ms;
-    }
-    return slot_set_has(heard->lively[0], slot) || slot_set_has(heard->lively[1], slot);
+    lately_turn(&homes->heard->lively, homes->actors->shard->now_ms);
+    return was_lately(&homes->heard->lively, slot);
 }
 
 static bool is_asked_for(const struct telling *telling, uint16_t slot)
@@ -284,14 +307,21 @@ void homes_become_quiet(struct homes *homes, struct span wildcard, uint64_t gene
     }
 }
 
-/* Whose home the slot was may have been asked in vain. */
+/* Whose home the slot was may have asked in vain, or not have waited for the answer. */
 static void be_quiet_no_more(struct heard *heard, uint16_t slot)
 {
-    if (slot_set_has(heard->kept, slot)) {
+    if (slot_set_has(heard->kept, slot) || was_lately(&heard->answered, slot)) {
         tell_of_slot(&heard->missed, slot);
     }
     slot_set_remove(heard->quiet, slot);
     slot_set_remove(heard->kept, slot);
+    slot_set_remove(heard->answered.now, slot);
+    slot_set_remove(heard->answered.before, slot);
+}
+
+static bool was_quiet(const struct heard *heard, uint16_t slot)
+{
+    return slot_set_has(heard->quiet, slot) || was_lately(&heard->answered, slot);
 }
 
 static bool has_same_home(const struct placement *before, const struct placement *now,
@@ -312,8 +342,9 @@ void homes_heard_on_placement(struct homes *homes, const struct placement *befor
         heard->subscribed.asked[i] &= (uint8_t)~gained[i];
     }
     heard->generation++;
+    lately_turn(&heard->answered, homes->actors->shard->now_ms);
     for (uint16_t slot = 0; slot < SLOTS; slot++) {
-        if (slot_set_has(heard->quiet, slot) && !has_same_home(before, now, slot)) {
+        if (was_quiet(heard, slot) && !has_same_home(before, now, slot)) {
             be_quiet_no_more(heard, slot);
         }
     }
@@ -325,8 +356,9 @@ void homes_heard_on_origin_gone(struct homes *homes)
     struct heard *heard = homes->heard;
     const struct placement *placement = homes->actors->placement;
     heard->generation++;
+    lately_turn(&heard->answered, homes->actors->shard->now_ms);
     for (uint16_t slot = 0; placement != NULL && slot < SLOTS; slot++) {
-        if (slot_set_has(heard->quiet, slot) && placement->node_of_slot[slot] != placement->self) {
+        if (was_quiet(heard, slot) && placement->node_of_slot[slot] != placement->self) {
             be_quiet_no_more(heard, slot);
         }
     }
@@ -335,10 +367,12 @@ void homes_heard_on_origin_gone(struct homes *homes)
 
 /* ---- what all are told ---- */
 
-static void on_heard(struct heard *heard, const uint8_t *slots)
+static void on_heard(struct heard *heard, const uint8_t *slots, uint64_t now_ms)
 {
     heard->generation++;
+    lately_turn(&heard->answered, now_ms);
     for (uint32_t i = 0; i < SLOT_SET_LEN; i++) {
+        heard->answered.now[i] |= heard->kept[i] & slots[i];
         heard->quiet[i] &= (uint8_t)~slots[i];
         heard->kept[i] &= (uint8_t)~slots[i];
     }
@@ -362,7 +396,7 @@ void homes_on_survey(struct homes *homes, const struct message *message)
     if (body.request == NULL || body.request->len != SLOT_SET_LEN) {
         result.error = CLIENT_ERROR_BAD_REQUEST;
     } else if (body.op == SURVEY_WILDCARDS_HEARD) {
-        on_heard(homes->heard, body.request->bytes);
+        on_heard(homes->heard, body.request->bytes, homes->actors->shard->now_ms);
     } else if (are_used(homes, body.request->bytes) &&
                !homes_doubt_wildcards_in(homes, body.request->bytes)) {
         result.error = CLIENT_ERROR_TOO_MANY_REQUESTS;

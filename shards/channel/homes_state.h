@@ -137,8 +137,18 @@ struct wildcards {
     struct list doubted; /* They are to begin anew. */
 };
 
+/* A shard's registration that ended straight here while it was not there: its beginning may make a
+ * detour, and is to begin nothing when it comes. */
+struct registration_end {
+    uint32_t shard;
+    uint32_t hub;
+    uint64_t expires_ms; /* 0: none */
+};
+
 struct homes {
     struct actors *actors;
+    struct registration_end ends[EARLY_ENDS_A_SHARD_MAX]; /* The newest few. */
+    uint32_t ends_len;
     uint32_t walk_cursor; /* In the pool: the channels before it were looked at. */
     bool is_walking;      /* Since the placement changed. */
     struct handovers handovers;

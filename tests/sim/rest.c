@@ -147,6 +147,21 @@ static bool is_present(const struct fake_client *asker, const char *id)
     return false;
 }
 
+/* The first that is present without being a client. */
+static const char *find_ghost(const struct world *world, const struct fake_client *asker)
+{
+    for (uint32_t i = 0; i < asker->present_len && i < PRESENT_MAX; i++) {
+        uint32_t at = 0;
+        while (at < world->shape.clients && strcmp(world->clients[at].id, asker->present[i]) != 0) {
+            at++;
+        }
+        if (at == world->shape.clients) {
+            return asker->present[i];
+        }
+    }
+    return "nobody else";
+}
+
 static void check_presence(struct world *world)
 {
     for (uint8_t channel = 0; world->shape.kept.presence && channel < CHANNELS_MAX; channel++) {
@@ -160,8 +175,10 @@ static void check_presence(struct world *world)
             return;
         }
         if (asker->present_len != world->shape.clients) {
-            truth_fail(&world->truth, channel, "presence of %s has %u clients, there are %u",
-                       fake_channel_name(channel), asker->present_len, world->shape.clients);
+            truth_fail(&world->truth, channel,
+                       "presence of %s has %u clients, there are %u: also %s",
+                       fake_channel_name(channel), asker->present_len, world->shape.clients,
+                       find_ghost(world, asker));
         }
         for (uint32_t i = 0; i < world->shape.clients; i++) {
             if (!is_present(asker, world->clients[i].id)) {

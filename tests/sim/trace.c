@@ -102,19 +102,34 @@ static uint32_t node_of(const struct gossip_uid *uid)
     return node;
 }
 
+/* The first digits of its id. */
+static const char *client_of(const struct buf *identity)
+{
+    static char text[9];
+    if (identity == NULL) {
+        return "-";
+    }
+    const struct identity who = identity_of(identity);
+    (void)snprintf(text, sizeof(text), "%02x%02x%02x%02x", who.client[0], who.client[1],
+                   who.client[2], who.client[3]);
+    return text;
+}
+
 /* False: the message is about something else. */
 static bool tell(char *out, size_t size, const struct place *place, const void *actor,
                  const struct message *message)
 {
     if (message->type == MESSAGE_SUBSCRIBE) {
         const struct message_subscribe body = message_as_subscribe(message);
-        (void)snprintf(out, size, "flags=%x since=%" PRIu64 "/%" PRIx64 " subscription=%x",
-                       body.flags, body.since.offset, body.since.epoch, body.subscription);
+        (void)snprintf(out, size,
+                       "flags=%x since=%" PRIu64 "/%" PRIx64 " subscription=%x client=%s",
+                       body.flags, body.since.offset, body.since.epoch, body.subscription,
+                       client_of(body.identity));
         return is_traced(body.channel);
     }
     if (message->type == MESSAGE_UNSUBSCRIBE) {
         const struct message_unsubscribe body = message_as_unsubscribe(message);
-        (void)snprintf(out, size, "flags=%x", body.flags);
+        (void)snprintf(out, size, "flags=%x client=%s", body.flags, client_of(body.identity));
         return is_traced(body.channel);
     }
     if (message->type == MESSAGE_SUBSCRIBED) {

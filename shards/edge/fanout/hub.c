@@ -299,7 +299,7 @@ static uint32_t hub_drop_protocol(struct hub_channel *channel,
 }
 
 void hub_leave(struct edge *edge, struct session *session, struct subscription *subscription,
-               bool was_told)
+               enum hub_told told)
 {
     struct hub_channel *channel = subscription->channel;
     const uint32_t emits = hub_emits(edge, subscription);
@@ -308,11 +308,14 @@ void hub_leave(struct edge *edge, struct session *session, struct subscription *
         body.flags |= UNSUBSCRIBE_LAST;
         actors_count_action(edge->actors, ACTION_BROKER_UNSUBSCRIBE);
     }
-    if (was_told && (emits & SUBSCRIBE_PRESENCE) != 0) {
+    if (told != HUB_UNTOLD && (emits & SUBSCRIBE_PRESENCE) != 0) {
         body.flags |= UNSUBSCRIBE_PRESENCE;
     }
-    if (was_told && (emits & SUBSCRIBE_JOIN) != 0) {
+    if (told != HUB_UNTOLD && (emits & SUBSCRIBE_JOIN) != 0) {
         body.flags |= UNSUBSCRIBE_LEAVE;
+    }
+    if (told == HUB_TOLD_AND_REFUSED && body.flags != 0) {
+        body.flags |= UNSUBSCRIBE_REFUSED;
     }
     if (body.flags != 0 && !edge->is_ending) {
         body.channel = channel->name;
@@ -332,7 +335,8 @@ void hub_leave(struct edge *edge, struct session *session, struct subscription *
 
 void hub_unsubscribe(struct edge *edge, struct session *session, struct subscription *subscription)
 {
-    hub_leave(edge, session, subscription, subscription->state != SUBSCRIPTION_WAITS_FOR_CHANNEL);
+    hub_leave(edge, session, subscription,
+              subscription->state == SUBSCRIPTION_WAITS_FOR_CHANNEL ? HUB_UNTOLD : HUB_TOLD);
 }
 
 void hub_unsubscribe_push(struct edge *edge, struct subscription *subscription, uint32_t code)

@@ -130,9 +130,15 @@ uint32_t hub_subscribe(struct edge *edge, struct session *session,
 /* Ends a subscription and tells the home what it needs to know. The caller tells the client. */
 void hub_unsubscribe(struct edge *edge, struct session *session, struct subscription *subscription);
 
-/* The same; `was_told`: the home knows of this subscriber, not of its shard alone. */
+/* What the home has been told of a subscriber; of its shard, it has been. */
+enum hub_told {
+    HUB_UNTOLD,
+    HUB_TOLD,
+    HUB_TOLD_AND_REFUSED, /* And has refused it, as far as is known here. */
+};
+/* The same as hub_unsubscribe(). */
 void hub_leave(struct edge *edge, struct session *session, struct subscription *subscription,
-               bool was_told);
+               enum hub_told told);
 
 /* Ends it with an unsubscribe push. */
 void hub_unsubscribe_push(struct edge *edge, struct subscription *subscription, uint32_t code);

@@ -48,14 +48,18 @@ void hub_activate(struct edge *edge, struct subscription *subscription,
     }
 }
 
-/* Whoever brought the shard's registration may have left meanwhile, so the last one ends it. */
+/* Whoever brought the shard's registration may have left meanwhile, so the last one ends it. Where
+ * an answer was lost on its way, the home may have entered the client all the same. */
 static void subscription_fail(struct edge *edge, struct subscription *subscription, uint32_t error)
 {
     struct session *session = subscription->conn->session;
     const uint32_t command_id = subscription->command_id;
     const bool is_server_side = subscription->is_server_side;
+    const bool is_in_doubt =
+        subscription->state == SUBSCRIPTION_WAITS_FOR_ANSWER &&
+        (error == CLIENT_ERROR_INTERNAL || error == CLIENT_ERROR_TOO_MANY_REQUESTS);
     session_on_answered(edge, subscription);
-    hub_leave(edge, session, subscription, false);
+    hub_leave(edge, session, subscription, is_in_doubt ? HUB_TOLD_AND_REFUSED : HUB_UNTOLD);
     if (is_server_side) {
         server_subs_on_failure(edge, session, error);
     } else {
@@ -104,7 +108,7 @@ static void subscription_reject(struct edge *edge, struct subscription *subscrip
     struct session *session = subscription->conn->session;
     const uint32_t command_id = subscription->command_id;
     session_on_answered(edge, subscription);
-    hub_leave(edge, session, subscription, false);
+    hub_leave(edge, session, subscription, HUB_UNTOLD);
     actors_count(edge->actors, COUNTER_OF(RECOVERS, 0, 0));
     session_reply_error(edge, session, command_id, CLIENT_ERROR_UNRECOVERABLE_POSITION);
 }

@@ -182,7 +182,7 @@ static void far_pass_unsubscribe(struct relay *relay, const struct message *mess
     if (!relay_from_message(message, &request, &payload)) {
         return;
     }
-    request.flags &= UNSUBSCRIBE_PRESENCE | UNSUBSCRIBE_LEAVE | FLAGS_DETOUR;
+    request.flags &= UNSUBSCRIBE_CLIENT | FLAGS_DETOUR;
     if ((request.flags & ~(uint32_t)FLAGS_DETOUR) != 0) {
         (void)relay_send(relay, peer, &request, payload);
     }

@@ -170,7 +170,7 @@ void relay_near_on_unsubscribe(struct relay *relay, struct relay_peer *peer,
     struct relay_channel *channel =
         map_find(relay->near.by_name, unsubscribe->name.at, unsubscribe->name.len);
     struct link_message passed_on = *unsubscribe;
-    passed_on.flags &= UNSUBSCRIBE_PRESENCE | UNSUBSCRIBE_LEAVE | FLAGS_DETOUR;
+    passed_on.flags &= UNSUBSCRIBE_CLIENT | FLAGS_DETOUR;
     passed_on.shard = peer->origin;
     struct relay_end *end = channel == NULL ? NULL : near_find_end(channel, peer);
     if (end != NULL && end->id == peer->origin && unsubscribe->handle == end->handle &&

@@ -13,7 +13,8 @@ const CONNECTS = 4;
 const ERRORS = 6;
 
 const an_hour = (rate) => ({ enabled: true, buckets: [{ interval: '1h', rate }] });
-const SOON = { enabled: true, buckets: [{ interval: '2s', rate: 2 }] };
+const SOON_MS = 2000;
+const SOON = { enabled: true, buckets: [{ interval: `${SOON_MS}ms`, rate: 2 }] };
 const in_namespace = (name, limit) => ({
   enabled: true, namespace_overrides: [{ namespace_name: name, ...limit }],
 });
@@ -75,7 +76,9 @@ function add_connection_limits(report, node) {
     const client = new_client(context, node);
     const subscriptions = [];
     for (let i = 0; i < 3; i += 1) { // They leave together, with the connection.
-      const subscription = new_subscription(client, unique('asked:'), { minResubscribeDelay: 50 });
+      // Again when there is room: who goes on before that is thrown out after some errors.
+      const subscription = new_subscription(client, unique('asked:'),
+        { minResubscribeDelay: SOON_MS + 500, maxResubscribeDelay: 2 * SOON_MS });
       subscription.subscribe();
       subscriptions.push(subscription);
     }

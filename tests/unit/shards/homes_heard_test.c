@@ -93,7 +93,24 @@ static void what_nobody_hears_is_not_passed_on(void **state)
     is_passed_on(routes_pass(), 0);
     makes();
     is_passed_on(routes_pass(), 0);
+    rig_advance(&rig, WILDCARD_ANSWERED_MS);
+    turn();
+    assert_int_equal(asked(SURVEY_WILDCARDS_HEARD, 0xff), 0); /* Another home's slots. */
+    rig_advance(&rig, WILDCARD_ANSWERED_MS);
     link_ends(); /* Nothing was kept back since. */
+    routes_nothing();
+}
+
+/* The question may have waited so long that whoever asked it waited no more for the answer. */
+static void what_was_kept_before_the_question_is_told_with_the_end_of_the_link(void **state)
+{
+    (void)state;
+    is_source();
+    is_quiet();
+    assert_int_equal(asked(SURVEY_WILDCARDS_HEARD, 0xff), 0);
+    link_ends();
+    nodes_answer(SURVEY_WILDCARDS_MISSED, 0);
+    link_ends(); /* Once. */
     routes_nothing();
 }
 
@@ -366,6 +383,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         MOVES_TEST(what_nobody_hears_is_not_passed_on),
+        MOVES_TEST(what_was_kept_before_the_question_is_told_with_the_end_of_the_link),
         MOVES_TEST(an_answer_that_crosses_the_question_makes_nobody_quiet),
         MOVES_TEST(what_follows_something_under_way_goes_there_too),
         MOVES_TEST(who_cannot_be_asked_tells_what_was_missed),

@@ -210,9 +210,45 @@ static void a_beginning_behind_its_end_begins_nothing(void **state)
     rig_settle(&rig);
     (void)hears_subscribed(ASKER, 0);
     assert_int_equal(rig_counter(&rig, COUNTER_NUM_PRESENCE_ENTRIES), 1);
-    rig_advance(&rig, PRESENCE_ENDED_MS);
+    rig_advance(&rig, EARLY_ENDS_MS);
     enters(FLAGS_DETOUR);
     assert_int_equal(rig_counter(&rig, COUNTER_NUM_PRESENCE_ENTRIES), 2);
+}
+
+/* Its client was told that it is not subscribed; the home may have entered it all the same. */
+static void who_was_refused_is_ended_and_not_remembered(void **state)
+{
+    (void)state;
+    map_says(HERE);
+    routes_settled();
+    slots_are_ready();
+    enters(0);
+    leaves(UNSUBSCRIBE_REFUSED, 0);
+    leaves(UNSUBSCRIBE_REFUSED, 0);
+    enters(FLAGS_DETOUR); /* Its next one, not the one that was refused. */
+    assert_int_equal(rig_counter(&rig, COUNTER_NUM_PRESENCE_ENTRIES), 1);
+}
+
+/* The shard has no such channel any more, so nobody would end the registration. */
+static void a_registration_behind_its_end_is_refused(void **state)
+{
+    (void)state;
+    map_says(HERE);
+    routes_settled();
+    slots_are_ready();
+    unsubscribes(FOLLOWER, "c", UNSUBSCRIBE_LAST, NULL);
+    rig_settle(&rig);
+    subscribes(FOLLOWER, "c", SUBSCRIBE_FIRST | FLAGS_DETOUR, NULL);
+    rig_settle(&rig);
+    (void)hears_subscribed(FOLLOWER, CLIENT_ERROR_TOO_MANY_REQUESTS);
+    assert_int_equal(rig_counter(&rig, COUNTER_NUM_CHANNELS), 0);
+    subscribes(ASKER, "c", SUBSCRIBE_FIRST | FLAGS_DETOUR, NULL); /* Another shard's. */
+    rig_settle(&rig);
+    (void)hears_subscribed(ASKER, 0);
+    rig_advance(&rig, EARLY_ENDS_MS);
+    subscribes(FOLLOWER, "c", SUBSCRIBE_FIRST | FLAGS_DETOUR, NULL);
+    rig_settle(&rig);
+    (void)hears_subscribed(FOLLOWER, 0);
 }
 
 int main(void)
@@ -227,6 +263,8 @@ int main(void)
         MOVES_TEST(an_end_is_passed_on_when_there_is_room),
         MOVES_TEST(an_end_that_made_a_detour_ends_nothing_newer),
         MOVES_TEST(a_beginning_behind_its_end_begins_nothing),
+        MOVES_TEST(who_was_refused_is_ended_and_not_remembered),
+        MOVES_TEST(a_registration_behind_its_end_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
