@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Channels by name, each with the shards that are interested in it, its presence and its stream. */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "shards/channel/homes_state.h"
@@ -94,13 +95,16 @@ static bool channel_add_interest(struct channel *channel, const struct message *
     return true;
 }
 
-/* Of that hub channel: an end that went another way may come behind a new beginning. */
-static void channel_remove_interest(struct channel *channel, uint32_t shard, uint32_t hub)
+/* Of that hub channel: an end that went another way may come behind a new beginning. False: there
+ * is none. */
+static bool channel_remove_interest(struct channel *channel, uint32_t shard, uint32_t hub)
 {
     struct interest *interest = channel_find_interest(channel, shard);
-    if (interest != NULL && interest->hub == hub) {
-        *interest = channel_interests(channel)[--channel->interests_len];
+    if (interest == NULL || interest->hub != hub) {
+        return false;
     }
+    *interest = channel_interests(channel)[--channel->interests_len];
+    return true;
 }
 
 static void channel_drop_protocols(struct channel *channel, uint32_t shard, uint32_t protocols)
@@ -250,6 +254,8 @@ void homes_destroy(struct homes *homes)
     homes_missed_destroy(homes);
     homes_occupancy_destroy(homes);
     presence_destroy(homes->presence);
+    early_ends_release(&homes->ended_presence);
+    early_ends_release(&homes->ended_interest);
     channel_streams_destroy(homes->streams);
     map_states_destroy(homes->maps);
     idempotency_destroy(homes->idempotency);
@@ -293,32 +299,38 @@ static uint32_t homes_answer_position(struct homes *homes, struct channel *chann
     return 0;
 }
 
-static void homes_end_registration(struct homes *homes, struct channel *channel,
-                                   const struct message *message, bool made_detour)
+static_assert((int)EARLY_END_WHO_LEN == (int)CLIENT_ID_LEN, "clients are known by their ids");
+
+static void name_registration(const struct message *message, uint8_t who[EARLY_END_WHO_LEN])
 {
-    const struct interest *interest =
-        channel == NULL ? NULL : channel_find_interest(channel, message->from);
-    if (interest != NULL && interest->hub == message->handle) {
-        channel_remove_interest(channel, message->from, message->handle);
-    } else if (!made_detour && homes->actors->options->cluster.enabled) {
-        homes->ends[homes->ends_len++ % EARLY_ENDS_A_SHARD_MAX] = (struct registration_end){
-            .shard = message->from,
-            .hub = message->handle,
-            .expires_ms = homes->actors->shard->now_ms + EARLY_ENDS_MS,
-        };
+    memset(who, 0, EARLY_END_WHO_LEN);
+    memcpy(who, &message->from, sizeof(message->from));
+    memcpy(who + sizeof(message->from), &message->handle, sizeof(message->handle));
+}
+
+static void homes_end_registration(struct homes *homes, struct channel *channel,
+                                   const struct message *message,
+                                   const struct message_unsubscribe *body)
+{
+    const bool was_registered =
+        channel != NULL && channel_remove_interest(channel, message->from, message->handle);
+    const bool made_detour = (body->flags & FLAGS_DETOUR) != 0;
+    if (!was_registered && !made_detour && homes->actors->options->cluster.enabled) {
+        uint8_t who[EARLY_END_WHO_LEN];
+        name_registration(message, who);
+        early_ends_note(&homes->ended_interest, body->channel, who, homes->actors->shard->now_ms);
     }
 }
 
-static bool homes_has_ended_registration(const struct homes *homes, const struct message *message)
+/* It made a detour, and the shard has ended it meanwhile and said so straight. */
+static bool homes_has_ended_registration(const struct homes *homes, const struct message *message,
+                                         const struct message_subscribe *body)
 {
-    const uint64_t now_ms = homes->actors->shard->now_ms;
-    bool has_ended = false;
-    for (uint32_t i = 0; i < EARLY_ENDS_A_SHARD_MAX; i++) {
-        const struct registration_end *end = &homes->ends[i];
-        has_ended |=
-            end->shard == message->from && end->hub == message->handle && now_ms < end->expires_ms;
-    }
-    return has_ended;
+    uint8_t who[EARLY_END_WHO_LEN];
+    name_registration(message, who);
+    return (body->flags & FLAGS_DETOUR) != 0 &&
+           early_ends_have(&homes->ended_interest, name_of(body->channel), who,
+                           homes->actors->shard->now_ms);
 }
 
 /* 0, or an enum client_error: then nothing was registered. */
@@ -331,7 +343,7 @@ static uint32_t homes_subscribe(struct homes *homes, struct channel *channel,
         /* Its registration ended while this was on its way; whoever asked hears that, too. */
         return CLIENT_ERROR_TOO_MANY_REQUESTS;
     }
-    if ((body->flags & FLAGS_DETOUR) != 0 && homes_has_ended_registration(homes, message)) {
+    if (homes_has_ended_registration(homes, message, body)) {
         return CLIENT_ERROR_TOO_MANY_REQUESTS;
     }
     if ((body->flags & SUBSCRIBE_WILDCARD) != 0 && !homes_add_wildcard(homes, channel)) {
@@ -346,7 +358,7 @@ static uint32_t homes_subscribe(struct homes *homes, struct channel *channel,
                             (body->flags & FLAGS_DETOUR) != 0)) {
             buf_release(body->identity);
             if (is_new) {
-                channel_remove_interest(channel, message->from, message->handle);
+                (void)channel_remove_interest(channel, message->from, message->handle);
             }
             return CLIENT_ERROR_INTERNAL;
         }
@@ -360,8 +372,8 @@ static uint32_t homes_subscribe(struct homes *homes, struct channel *channel,
 static bool homes_has_ended(const struct homes *homes, const struct message_subscribe *body)
 {
     return (body->flags & FLAGS_DETOUR) != 0 && body->identity != NULL &&
-           presence_has_ended(homes->presence, name_of(body->channel),
-                              identity_of(body->identity).client, homes->actors->shard->now_ms);
+           early_ends_have(&homes->ended_presence, name_of(body->channel),
+                           identity_of(body->identity).client, homes->actors->shard->now_ms);
 }
 
 static void homes_on_subscribe(struct homes *homes, const struct message *message)
@@ -425,7 +437,8 @@ static bool homes_leave_presence(struct homes *homes, struct channel *channel,
         channel != NULL && presence_leave(homes->presence, &channel->presence, client, made_detour);
     if (!was_present && !made_detour && (body->flags & UNSUBSCRIBE_REFUSED) == 0 &&
         homes->actors->options->cluster.enabled) {
-        presence_note_ended(homes->presence, body->channel, client, homes->actors->shard->now_ms);
+        early_ends_note(&homes->ended_presence, body->channel, client,
+                        homes->actors->shard->now_ms);
     }
     actors_count_action(homes->actors, ACTION_REMOVE_PRESENCE);
     homes_update_presence_gauge(homes);
@@ -440,7 +453,7 @@ void homes_unsubscribe(struct homes *homes, const struct message *message, bool 
         (body.flags & UNSUBSCRIBE_PRESENCE) != 0 && homes_leave_presence(homes, channel, &body);
     const bool was_refused = (body.flags & UNSUBSCRIBE_REFUSED) != 0;
     if ((body.flags & UNSUBSCRIBE_LAST) != 0) {
-        homes_end_registration(homes, channel, message, (body.flags & FLAGS_DETOUR) != 0);
+        homes_end_registration(homes, channel, message, &body);
     }
     if (channel != NULL) {
         if ((body.flags & UNSUBSCRIBE_LAST) == 0 && flags_protocols(body.flags) != 0) {

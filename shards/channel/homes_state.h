@@ -7,6 +7,7 @@
 #include "runtime/map.h"
 #include "runtime/pool.h"
 #include "shards/channel/channel_stream.h"
+#include "shards/channel/early_ends.h"
 #include "shards/channel/homes.h"
 #include "shards/channel/idempotency.h"
 #include "shards/channel/map_state.h"
@@ -137,20 +138,12 @@ struct wildcards {
     struct list doubted; /* They are to begin anew. */
 };
 
-/* A shard's registration that ended straight here while it was not there: its beginning may make a
- * detour, and is to begin nothing when it comes. */
-struct registration_end {
-    uint32_t shard;
-    uint32_t hub;
-    uint64_t expires_ms; /* 0: none */
-};
-
 struct homes {
     struct actors *actors;
-    struct registration_end ends[EARLY_ENDS_A_SHARD_MAX]; /* The newest few. */
-    uint32_t ends_len;
-    uint32_t walk_cursor; /* In the pool: the channels before it were looked at. */
-    bool is_walking;      /* Since the placement changed. */
+    struct early_ends ended_presence; /* Of clients by their ids, */
+    struct early_ends ended_interest; /* and of shards by what they registered. */
+    uint32_t walk_cursor;             /* In the pool: the channels before it were looked at. */
+    bool is_walking;                  /* Since the placement changed. */
     struct handovers handovers;
     struct missed missed;
     struct list vacating; /* Channels that nobody wants, for occupancy.c. */

@@ -35,19 +35,10 @@ struct presence_entry {
 
 static_assert(sizeof(struct presence_key) == 4 + CLIENT_ID_LEN, "no padding is hashed");
 
-/* An end that came before its beginning. */
-struct presence_end {
-    struct buf *channel; /* NULL: none was noted here yet. */
-    uint64_t expires_ms;
-    uint8_t client[CLIENT_ID_LEN];
-};
-
 struct presence {
     struct pool *pool;
     struct map *entries;
     struct map *users;
-    uint32_t ends_len; /* Ever noted. */
-    struct presence_end ends[EARLY_ENDS_A_SHARD_MAX];
 };
 
 static struct map_key entry_key(const void *object)
@@ -95,9 +86,6 @@ void presence_destroy(struct presence *presence)
         map_destroy(presence->entries);
     }
     pool_destroy(presence->pool);
-    for (uint32_t i = 0; i < EARLY_ENDS_A_SHARD_MAX; i++) {
-        buf_release(presence->ends[i].channel);
-    }
     free(presence);
 }
 
@@ -237,31 +225,6 @@ bool presence_leave(struct presence *presence, struct presence_channel *channel,
     presence_remove(presence, channel, entry);
     presence_forget_snapshot(channel);
     return true;
-}
-
-void presence_note_ended(struct presence *presence, struct buf *channel,
-                         const uint8_t client[CLIENT_ID_LEN], uint64_t now_ms)
-{
-    struct presence_end *end = &presence->ends[presence->ends_len++ % EARLY_ENDS_A_SHARD_MAX];
-    buf_share(channel, 1);
-    buf_release(end->channel);
-    end->channel = channel;
-    end->expires_ms = now_ms + EARLY_ENDS_MS;
-    memcpy(end->client, client, sizeof(end->client));
-}
-
-bool presence_has_ended(const struct presence *presence, struct span channel,
-                        const uint8_t client[CLIENT_ID_LEN], uint64_t now_ms)
-{
-    for (uint32_t i = 0; i < EARLY_ENDS_A_SHARD_MAX; i++) {
-        const struct presence_end *end = &presence->ends[i];
-        if (end->channel != NULL && now_ms < end->expires_ms &&
-            memcmp(end->client, client, sizeof(end->client)) == 0 &&
-            span_equal(span_of(end->channel->bytes, end->channel->len), channel)) {
-            return true;
-        }
-    }
-    return false;
 }
 
 void presence_clear(struct presence *presence, struct presence_channel *channel)

@@ -53,14 +53,6 @@ bool presence_next_of_origin(const struct presence *presence, uint32_t *cursor, 
 bool presence_leave(struct presence *presence, struct presence_channel *channel,
                     const uint8_t client[16], bool made_detour);
 
-/* An end came straight here and its client is not present: its beginning may make a detour, and is
- * to begin nothing when it comes. The newest few are remembered, for a while. Shares the name. */
-void presence_note_ended(struct presence *presence, struct buf *channel, const uint8_t client[16],
-                         uint64_t now_ms);
-/* For a beginning that made a detour: did its end come before it? */
-bool presence_has_ended(const struct presence *presence, struct span channel,
-                        const uint8_t client[16], uint64_t now_ms);
-
 void presence_clear(struct presence *presence, struct presence_channel *channel);
 
 /* The channel's entries as a presence_snapshot (shards/payloads.h) with a holder for the caller;
