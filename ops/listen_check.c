@@ -53,7 +53,8 @@ static int try_listen(const struct socket_address *address)
     return failure;
 }
 
-bool listen_check(const struct socket_address *address, char problem[LISTEN_PROBLEM_SIZE])
+bool listen_check(const struct socket_address *address, const char *flag,
+                  char problem[LISTEN_PROBLEM_SIZE])
 {
     int failure = try_listen(address);
     char text[64];
@@ -65,15 +66,15 @@ bool listen_check(const struct socket_address *address, char problem[LISTEN_PROB
         return true;
     case EADDRINUSE:
         snprintf(problem, LISTEN_PROBLEM_SIZE,
-                 "%s is taken by another program; `ss -ltnp sport = :%u` shows it, --port chooses "
+                 "%s is taken by another program; `ss -ltnp sport = :%u` shows it, %s chooses "
                  "another",
-                 text, address->port);
+                 text, address->port, flag);
         break;
     case EACCES:
         snprintf(problem, LISTEN_PROBLEM_SIZE,
-                 "%s needs the right to use ports below 1024 (CAP_NET_BIND_SERVICE); --port "
-                 "chooses another",
-                 text);
+                 "%s needs the right to use ports below 1024 (CAP_NET_BIND_SERVICE); %s chooses "
+                 "another",
+                 text, flag);
         break;
     case EADDRNOTAVAIL:
     case EAFNOSUPPORT:

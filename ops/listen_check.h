@@ -10,7 +10,8 @@
 
 enum { LISTEN_PROBLEM_SIZE = 256 };
 
-/* False: `problem` says why and what to do. */
-bool listen_check(const struct socket_address *address, char problem[LISTEN_PROBLEM_SIZE]);
+/* False: `problem` says why and what to do. `flag` is what chooses another port. */
+bool listen_check(const struct socket_address *address, const char *flag,
+                  char problem[LISTEN_PROBLEM_SIZE]);
 
 #endif

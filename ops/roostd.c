@@ -217,12 +217,17 @@ static bool drain(struct node *node, struct shard_set *set, const sigset_t *stop
 
 static void say_ready(const struct config *config, struct log *log)
 {
+    const bool has_internal = config->options.listen_internal.family != 0;
     char address[64];
+    char internal[64];
 
     socket_address_format(&config->options.listen, address);
-    LOG(log, LOG_INFO, "ready", "version=%s address=%s shards=%u", config->options.version, address,
-        config->options.shards);
-    printf("roostd %s is ready on %s, shards: %u\n", config->options.version, address,
+    socket_address_format(has_internal ? &config->options.listen_internal : &config->options.listen,
+                          internal);
+    LOG(log, LOG_INFO, "ready", "version=%s address=%s internal_address=%s shards=%u",
+        config->options.version, address, internal, config->options.shards);
+    printf("roostd %s is ready on %s%s%s, shards: %u\n", config->options.version, address,
+           has_internal ? ", internally on " : "", has_internal ? internal : "",
            config->options.shards);
     fflush(stdout);
 }
@@ -296,6 +301,13 @@ static enum log_level log_level_of(unsigned choice)
     return choice <= LOG_ERROR ? (enum log_level)choice : others[choice - LOG_ERROR - 1];
 }
 
+static bool check_listeners(const struct node_options *options, char problem[LISTEN_PROBLEM_SIZE])
+{
+    return listen_check(&options->listen, "--port", problem) &&
+           (options->listen_internal.family == 0 ||
+            listen_check(&options->listen_internal, "--http_server.internal_port", problem));
+}
+
 static int run(struct config *config, const struct config_report *notes)
 {
     char problem[LISTEN_PROBLEM_SIZE];
@@ -316,7 +328,7 @@ static int run(struct config *config, const struct config_report *notes)
     log_lines(log, "configuration", notes->text);
     check_machine(config, log);
     random_init(&random);
-    if (!listen_check(&config->options.listen, problem)) {
+    if (!check_listeners(&config->options, problem)) {
         LOG(log, LOG_ERROR, "start", "result=failed reason=\"%s\"", problem);
     } else if (!cluster_tls_load(config, tls_problem) || !endpoint_tls_load(config, tls_problem)) {
         LOG(log, LOG_ERROR, "start", "result=failed reason=\"%s\"", tls_problem);

@@ -327,6 +327,7 @@ struct http_api_options {
     const struct api_key_options *keys;
     size_t keys_len;
     bool insecure;
+    bool external; /* Served where clients connect, though there is an internal listener. */
     bool error_mode_transport;
     uint32_t max_request_body_size; /* Bytes. */
 };
@@ -386,6 +387,9 @@ struct node_options {
     const char *name;    /* node.name */
     const char *version; /* As the connect reply tells it. */
     struct socket_address listen;
+    /* Of the server API, the metrics and the health check; family 0: they are served with the rest.
+     */
+    struct socket_address listen_internal;
     uint32_t shards; /* Without the router shard. */
     uint64_t shutdown_timeout_ms;
     struct mailbox_limits mailbox; /* Zero: those of runtime/limits.h. */

@@ -2,7 +2,6 @@
 /* A configuration's life: defaults, --dev, flags, and the node's options that come out of it. */
 #include "ops/config/config.h"
 
-#include <arpa/inet.h>
 #include <sched.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,6 +9,7 @@
 #include "ops/config/config_api_keys.h"
 #include "ops/config/config_check.h"
 #include "ops/config/config_cluster.h"
+#include "ops/config/config_listen.h"
 #include "ops/config/config_maps.h"
 #include "ops/config/config_rate_limits.h"
 #include "ops/config/config_scope.h"
@@ -202,28 +202,6 @@ static bool derive_from_machine(struct config *config)
     return config->options.name != NULL;
 }
 
-static void derive_address(struct config *config, struct config_report *report)
-{
-    char found[4 * CONFIG_REPORT_FOUND_MAX];
-    const char *text = config->address;
-    char bare[64];
-    size_t len = strlen(text);
-
-    if (len == 0) {
-        text = "0.0.0.0";
-    } else if (strcmp(text, "localhost") == 0) {
-        text = "127.0.0.1";
-    } else if (text[0] == '[' && text[len - 1] == ']') {
-        snprintf(bare, sizeof(bare), "%.*s", (int)(len - 2), text + 1);
-        text = bare;
-    }
-    if (!socket_address_parse(text, (uint16_t)config->port, &config->options.listen)) {
-        config_report_error(report, config_origin_of(config, "http_server.address"),
-                            "http_server.address: found %s, expected an IPv4 or IPv6 address",
-                            config_report_quote(config->address, len, found));
-    }
-}
-
 static void derive_congestion_control(struct config *config, struct config_report *report)
 {
     static const char key[] = "runtime.tcp_congestion_control";
@@ -319,7 +297,7 @@ void config_finish(struct config *config, struct config_report *report)
     if (!derive_from_machine(config)) {
         config_report_error(report, NULL, "memory is out");
     }
-    derive_address(config, report);
+    config_derive_listeners(config, report);
     config_derive_cluster(config, report);
     derive_congestion_control(config, report);
     config_derive_proxies(config, report);

@@ -51,6 +51,8 @@ struct config {
     /* What keys say and node_options holds in another form, or not at all. */
     const char *address;
     uint32_t port;
+    const char *internal_address;
+    const char *internal_port;
     unsigned log_level; /* enum log_level, or what counts as one of them */
     unsigned http_api_error_mode;
     unsigned publication_data_format; /* Of namespaces that do not say. */

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "ops/config/config_listen.h"
 #include "ops/config/config_maps.h"
 #include "ops/config/config_scope.h"
 #include "ops/config/config_tokens.h"
@@ -355,20 +356,20 @@ static void note_open_doors(struct config *config, struct config_report *report)
 {
     const struct node_options *options = &config->options;
 
-    if (is_loopback(config->address)) {
-        return;
-    }
-    if (options->client.insecure) {
+    const bool is_private = is_loopback(config->address);
+
+    if (options->client.insecure && !is_private) {
         config_report_note(report, config_origin_of(config, "client.insecure"),
                            "client.insecure: everybody who reaches this node may do everything");
     }
-    if (options->client.insecure_skip_token_signature_verify) {
+    if (options->client.insecure_skip_token_signature_verify && !is_private) {
         config_report_note(report,
                            config_origin_of(config, "client.insecure_skip_token_signature_verify"),
                            "client.insecure_skip_token_signature_verify: everybody may be any "
                            "user");
     }
-    if (options->http_api.insecure && !options->http_api.disabled) {
+    if (options->http_api.insecure && !options->http_api.disabled &&
+        !is_loopback(config_api_address(config))) {
         config_report_note(report, config_origin_of(config, "http_api.insecure"),
                            "http_api.insecure: everybody who reaches this node may call the server "
                            "API");

@@ -36,8 +36,6 @@
 #define FOREIGN_TOKEN_KEYS(path_) VALUE(path_ "insecure_skip_jwks_endpoint_safety_check", "false")
 
 const struct config_foreign config_foreign_keys[] = {
-    VALUE("http_server.internal_address", ""),
-    VALUE("http_server.internal_port", ""),
     SWITCHED("http_server.tls"),
     SWITCHED("http_server.tls_autocert"),
     VALUE("http_server.tls_external", "false"),
@@ -77,7 +75,6 @@ const struct config_foreign config_foreign_keys[] = {
     TUNING("websocket.use_write_buffer_pool"),
     TUNING("websocket.write_timeout"),
 
-    TUNING("http_api.external"),
     SWITCHED("grpc_api"),
     SWITCHED("webtransport"),
     TUNING("uni_websocket.compression_level"),

@@ -131,7 +131,9 @@ struct edge *edge_create(struct actors *actors)
     edge->actors = actors;
     edge->options = actors->options;
     edge->shard = actors->shard;
-    edge->listener = -1;
+    for (uint32_t i = 0; i < LISTENERS; i++) {
+        edge->listeners[i].socket = -1;
+    }
     list_init(&edge->users_told);
     list_init(&edge->users_due);
     list_init(&edge->users_unsure);
@@ -223,7 +225,7 @@ void edge_destroy(struct edge *edge)
     timer_stop(edge->shard->timers, &edge->users_timer);
     map_presence_stop(edge);
     if (edge->connections != NULL && edge->hub != NULL) {
-        listener_close(edge);
+        listeners_close(edge);
         edge_close_all(edge);
         edge_free_closed(edge, edge->closed.len);
         edge_end_sessions(edge);
@@ -272,7 +274,7 @@ bool edge_start(struct edge *edge)
         users_on_placement(edge); /* Other nodes may not know of this one yet. */
     }
     map_presence_start(edge);
-    return edge->listener >= 0 || listener_open(edge);
+    return listeners_open(edge);
 }
 
 struct span edge_encode(struct edge *edge, edge_encode_function *encode, const void *what,
@@ -420,7 +422,7 @@ void edge_on_message(struct edge *edge, const struct message *message)
 void edge_on_event(struct edge *edge, uint64_t token, uint32_t events)
 {
     if (token >> 32 == EDGE_TOKEN_LISTENER) {
-        listener_on_event(edge);
+        listener_on_event(edge, (enum listener_kind)(uint32_t)token);
         return;
     }
     if (token >> 32 == EDGE_TOKEN_BACKEND) {
@@ -450,7 +452,7 @@ static void edge_begin_stop(struct edge *edge)
     edge->stop_seen = true;
     edge->stop_deadline_ms = edge->shard->now_ms + edge->options->shutdown_timeout_ms;
     timer_set(edge->shard->timers, &edge->stop_timer, edge->stop_deadline_ms, edge_on_stop_timer);
-    listener_close(edge);
+    listeners_close(edge);
     uint32_t cursor = 0;
     uint32_t handle;
     struct connection *conn;

@@ -47,13 +47,20 @@ struct map_presence {
     uint32_t subscriber; /* and the next of them. */
 };
 
+/* Who connects where; what is served there, route.h says. */
+enum listener_kind { LISTENER_PUBLIC, LISTENER_INTERNAL, LISTENERS };
+
+struct listener {
+    int socket; /* -1: not listening (yet, any more, or at all). */
+    struct timer timer;
+};
+
 struct edge {
     struct actors *actors;
     const struct node_options *options;
     struct shard *shard;
 
-    int listener; /* -1: not listening (yet, or any more). */
-    struct timer listener_timer;
+    struct listener listeners[LISTENERS];
     uint64_t admission_millitokens; /* Left of this shard's part of client.connection_rate_limit. */
     uint64_t admission_refilled_ms;
 
@@ -127,7 +134,7 @@ struct edge {
     struct timer stop_timer; /* Wakes the shard at the deadline. */
 };
 
-/* What a poller token names, in its upper half; the lower half is a handle. */
+/* What a poller token names, in its upper half; the lower half is a handle, or which listener. */
 enum edge_token { EDGE_TOKEN_LISTENER = 1, EDGE_TOKEN_CONNECTION = 2, EDGE_TOKEN_BACKEND = 3 };
 
 MUST_CHECK struct edge *edge_create(struct actors *actors);

@@ -53,6 +53,7 @@ enum connection_flag {
     CONNECTION_READY = 1u << 12,  /* It is in edge->ready. */
     CONNECTION_PROTOBUF = 1u << 13, /* Its session speaks Protobuf, in binary messages. */
     CONNECTION_REFRAMED = 1u << 14, /* Its transport is another than the bidirectional WebSocket. */
+    CONNECTION_INTERNAL = 1u << 15, /* It came to the internal listener. */
 };
 
 struct connection {

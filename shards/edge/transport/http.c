@@ -301,7 +301,8 @@ static void http_route(struct edge *edge, struct connection *conn,
                        const struct http1_request *request)
 {
     struct span api_method = SPAN_EMPTY;
-    const enum route route = route_of(edge->options, request->path, &api_method);
+    const bool is_internal = (conn->flags & CONNECTION_INTERNAL) != 0;
+    const enum route route = route_of(edge->options, request->path, is_internal, &api_method);
     const enum http_path path = route_path(edge->options, request, route, api_method);
     conn->requested = (uint16_t)(1 + (uint32_t)path * HTTP_METHODS + (uint32_t)request->method);
     if (route == ROUTE_TRANSPORT) {

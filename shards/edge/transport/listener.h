@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The listening socket of a shard: accepts, a budget a turn. */
+/* The listening sockets of a shard: accept, each a budget a turn. */
 #ifndef ROOST_SHARDS_EDGE_TRANSPORT_LISTENER_H
 #define ROOST_SHARDS_EDGE_TRANSPORT_LISTENER_H
 
 #include "shards/edge/edge.h"
 
-/* False: the address cannot be had (logged). */
-MUST_CHECK bool listener_open(struct edge *edge);
-void listener_on_event(struct edge *edge);
-void listener_close(struct edge *edge);
+/* Those that are not open yet. False: an address cannot be had (logged). */
+MUST_CHECK bool listeners_open(struct edge *edge);
+void listeners_close(struct edge *edge);
+void listener_on_event(struct edge *edge, enum listener_kind kind);
 
 #endif

@@ -50,7 +50,8 @@ static bool path_is_emulation(const struct node_options *options, struct span pa
            path_is(path, options->emulation.handler_prefix);
 }
 
-enum route route_of(const struct node_options *options, struct span path, struct span *api_method)
+static enum route find_route(const struct node_options *options, struct span path,
+                             struct span *api_method)
 {
     if (!options->websocket.disabled && path_is(path, options->websocket.handler_prefix)) {
         return ROUTE_WEBSOCKET;
@@ -83,6 +84,21 @@ enum route route_of(const struct node_options *options, struct span path, struct
         return ROUTE_NODES;
     }
     return route_web_file(options, path) == NULL ? ROUTE_NONE : ROUTE_WEB;
+}
+
+static bool is_for_operators(const struct node_options *options, enum route route)
+{
+    return route == ROUTE_HEALTH || route == ROUTE_METRICS ||
+           (route == ROUTE_API && !options->http_api.external);
+}
+
+enum route route_of(const struct node_options *options, struct span path, bool is_internal,
+                    struct span *api_method)
+{
+    const enum route route = find_route(options, path, api_method);
+    const bool is_elsewhere =
+        options->listen_internal.family != 0 && is_for_operators(options, route) != is_internal;
+    return is_elsewhere ? ROUTE_NONE : route;
 }
 
 enum http_path route_path(const struct node_options *options, const struct http1_request *request,

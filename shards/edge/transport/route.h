@@ -22,8 +22,11 @@ enum route {
     ROUTE_WEB,
 };
 
-/* Of ROUTE_API, *api_method is what stands behind its prefix; empty: nothing. */
-enum route route_of(const struct node_options *options, struct span path, struct span *api_method);
+/* ROUTE_NONE also when the other listener serves it: the server API (unless it is external), the
+ * health check and the metrics stay off the public one where there is an internal one, and all else
+ * off that. Of ROUTE_API, *api_method is what stands behind its prefix; empty: nothing. */
+enum route route_of(const struct node_options *options, struct span path, bool is_internal,
+                    struct span *api_method);
 
 /* Of ROUTE_TRANSPORT; TRANSPORTS: it is that of none which is served. */
 enum transport route_transport(const struct node_options *options, struct span path);

@@ -4,6 +4,7 @@
 import { Backend } from '../proxies/backend.mjs';
 import { event_of, new_subscription, open_client, subscribed } from '../support/client.mjs';
 import { Node } from '../support/node.mjs';
+import { add_listeners } from './listeners.mjs';
 import { Report, STILL_MS_MAX, check, check_equal, eventually } from '../support/report.mjs';
 
 const NAMESPACE = 'channel_namespace';
@@ -230,5 +231,6 @@ report.test('metrics have the names, types and labels of Centrifugo', options, a
   check_equal(bounds.join(' '), COMMAND_BOUNDS.join(' '), 'bounds of command durations');
 });
 
+add_listeners(report);
 await report.run();
 report.exit();

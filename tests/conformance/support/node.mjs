@@ -61,7 +61,9 @@ export class Node {
     node.#folder = mkdtempSync(path.join(os.tmpdir(), 'roost-test-'));
     const file = path.join(node.#folder, 'config.json');
     const own = { http_server: { port: node.port }, runtime: { shards: node.shards } };
-    writeFileSync(file, JSON.stringify(merge(merge(BASE, config), own), null, 2));
+    const whole = merge(merge(BASE, config), own);
+    node.internal_port = Number(whole.http_server.internal_port ?? node.port);
+    writeFileSync(file, JSON.stringify(whole, null, 2));
     const flags = options.flags
       ? [...options.flags, '--port', `${node.port}`, '--shards', `${node.shards}`]
       : ['--config', file];
@@ -108,7 +110,8 @@ export class Node {
   }
 
   async #is_ready() {
-    return (await this.request('GET', '/health')).status === 200;
+    const { status } = await this.request('GET', '/health', { port: this.internal_port });
+    return status === 200;
   }
 
   get pid() {
@@ -142,10 +145,11 @@ export class Node {
     check(code === 0, `the node ended with ${code ?? signal}: ${this.log.slice(-3000)}`);
   }
 
-  request(method, target, { headers = {}, body = null, ms_max = WAIT_MS_MAX, agent = false } = {}) {
+  request(method, target, options = {}) {
+    const { headers = {}, body = null, ms_max = WAIT_MS_MAX, agent = false, port = this.port } = options;
     const answer = new Promise((resolve, reject) => {
       const request = http.request(
-        { host: this.host, port: this.port, method, path: target, headers, agent },
+        { host: this.host, port, method, path: target, headers, agent },
         (response) => {
           const parts = [];
           response.on('data', (bytes) => parts.push(bytes));
@@ -171,6 +175,7 @@ export class Node {
       body: JSON.stringify(params),
       agent,
       ms_max,
+      port: this.internal_port,
     });
     check(answer.status === 200, `${method} answered ${answer.status}: ${answer.body}`);
     return JSON.parse(answer.body);
@@ -185,7 +190,7 @@ export class Node {
 
   // All samples of /metrics: 'name{labels}' -> number.
   async metrics() {
-    const { status, body } = await this.request('GET', '/metrics');
+    const { status, body } = await this.request('GET', '/metrics', { port: this.internal_port });
     check(status === 200, `/metrics answered ${status}`);
     const samples = new Map();
     for (const line of body.split('\n')) {

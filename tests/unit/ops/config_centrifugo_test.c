@@ -267,8 +267,6 @@ static void test_what_roost_has_not_is_refused_by_name(void **state)
         {{"http_server.internal_tls.enabled", "true"}, "http_server.internal_tls: "},
         {{"http_server.http3.enabled", "true"}, "http_server.http3: "},
         {{"http_server.h2c_external", "true"}, "http_server.h2c_external: "},
-        {{"http_server.internal_port", "\"9000\""}, "http_server.internal_port: "},
-        {{"http_server.internal_address", "\"10.0.0.1\""}, "http_server.internal_address: "},
         {{"log.file", "\"/var/log/x\""}, "log.file: "},
         {{"engine.type", "\"redis\""}, "engine: "},
         {{"broker.enabled", "true"}, "broker: "},

@@ -277,6 +277,107 @@ static void test_addresses(void **state)
     }
 }
 
+/* As Centrifugo reads them: what is not said of the internal listener is as the public one's, and
+ * one address is one listener. */
+static void test_internal_listeners(void **state)
+{
+    static const struct {
+        const char *file;
+        const char *address; /* NULL: there is none of its own. */
+    } cases[] = {
+        {"http_server: {internal_port: 9000}\n", "0.0.0.0:9000"},
+        {"http_server: {internal_port: \"9000\", address: 127.0.0.1}\n", "127.0.0.1:9000"},
+        {"http_server: {internal_port: 9000, internal_address: \"::1\"}\n", "[::1]:9000"},
+        {"http_server: {internal_port: 8000}\n", NULL},
+        {"http_server: {internal_port: \"\", port: 8001}\n", NULL},
+        {"http_server: {internal_address: 127.0.0.1, address: localhost}\n", NULL},
+        {"http_server: {internal_address: 127.0.0.1, address: 10.0.0.1}\n", "127.0.0.1:8000"},
+        {"http_server: {internal_address: \"::\"}\n", "[::]:8000"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct loaded *loaded = load(&(struct sources){.file = cases[i].file});
+        const struct socket_address *internal = &loaded->config.options.listen_internal;
+        char text[64];
+
+        assert_string_equal(loaded->report.text, "");
+        assert_int_equal(internal->family == 0, cases[i].address == NULL);
+        socket_address_format(internal, text);
+        assert_string_equal(text, cases[i].address == NULL ? "none" : cases[i].address);
+        unload(loaded);
+    }
+}
+
+static void test_internal_listeners_that_cannot_be(void **state)
+{
+    static const struct {
+        const char *file;
+        const char *report;
+    } cases[] = {
+        {"http_server: {internal_port: http}\n",
+         "roost.yaml:1:30: http_server.internal_port: found \"http\", expected a port from 1 to "
+         "65535, or nothing\n"},
+        {"http_server: {internal_port: 65536}\n",
+         "roost.yaml:1:30: http_server.internal_port: found \"65536\", expected a port from 1 to "
+         "65535, or nothing\n"},
+        {"http_server: {internal_port: 0}\n",
+         "roost.yaml:1:30: http_server.internal_port: found \"0\", expected a port from 1 to "
+         "65535, or nothing\n"},
+        {"http_server: {internal_address: here}\n",
+         "roost.yaml:1:33: http_server.internal_address: found \"here\", expected an IPv4 or IPv6 "
+         "address\n"},
+        {"http_server: {internal_address: 127.0.0.1}\n",
+         "roost.yaml:1:33: http_server.internal_address: found \"127.0.0.1\", of which and of "
+         "http_server.address one is in the other, expected another port "
+         "(http_server.internal_port)\n"},
+        {"http_server: {internal_address: 0.0.0.0, address: 127.0.0.1, internal_port: 8000}\n",
+         "roost.yaml:1:33: http_server.internal_address: found \"0.0.0.0\", of which and of "
+         "http_server.address one is in the other, expected another port "
+         "(http_server.internal_port)\n"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct loaded *loaded = load(&(struct sources){.file = cases[i].file});
+
+        assert_string_equal(loaded->report.text, cases[i].report);
+        assert_int_equal(loaded->config.options.listen_internal.family, 0);
+        unload(loaded);
+    }
+}
+
+/* Who may call the server API is said of the address where it is served. */
+static void test_an_open_api_is_told_by_its_own_address(void **state)
+{
+    static const struct {
+        const char *file;
+        bool is_told;
+    } cases[] = {
+        {"http_api: {insecure: true}\nhttp_server: {address: 127.0.0.1}\n", false},
+        {"http_api: {insecure: true}\nhttp_server: {internal_port: 9000}\n", true},
+        {"http_api: {insecure: true}\n"
+         "http_server: {internal_port: 9000, internal_address: 127.0.0.1}\n",
+         false},
+        {"http_api: {insecure: true, external: true}\n"
+         "http_server: {internal_port: 9000, internal_address: 127.0.0.1}\n",
+         true},
+        {"http_api: {insecure: true}\n"
+         "http_server: {internal_port: 9000, internal_address: 10.0.0.1, address: 127.0.0.1}\n",
+         true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct loaded *loaded = load(&(struct sources){.file = cases[i].file});
+
+        assert_int_equal(loaded->report.errors, 0);
+        assert_int_equal(strstr(loaded->report.text, "http_api.insecure: ") != NULL,
+                         cases[i].is_told);
+        unload(loaded);
+    }
+}
+
 static void test_errors_of_flags(void **state)
 {
     static const struct {
@@ -337,6 +438,9 @@ int main(void)
         cmocka_unit_test(test_dev_is_a_chat_for_this_machine_alone),
         cmocka_unit_test(test_the_list_of_the_file_replaces_that_of_dev),
         cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_internal_listeners),
+        cmocka_unit_test(test_internal_listeners_that_cannot_be),
+        cmocka_unit_test(test_an_open_api_is_told_by_its_own_address),
         cmocka_unit_test(test_errors_of_flags),
         cmocka_unit_test(test_the_reference_names_every_key),
     };

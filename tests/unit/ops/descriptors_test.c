@@ -131,10 +131,10 @@ static void test_a_taken_port_is_told(void **state)
     int fd = listen_somewhere(&address);
 
     (void)state;
-    assert_false(listen_check(&address, problem));
-    assert_non_null(strstr(problem, "is taken by another program"));
+    assert_false(listen_check(&address, "--port", problem));
+    assert_non_null(strstr(problem, "--port chooses another"));
     close(fd);
-    assert_true(listen_check(&address, problem));
+    assert_true(listen_check(&address, "--port", problem));
     assert_string_equal(problem, "");
 }
 
@@ -145,7 +145,7 @@ static void test_a_foreign_address_is_told(void **state)
     char problem[LISTEN_PROBLEM_SIZE];
 
     (void)state;
-    assert_false(listen_check(&address, problem));
+    assert_false(listen_check(&address, "--port", problem));
     assert_non_null(strstr(problem, "192.0.2.1:8000 is no address of this machine"));
 }
 

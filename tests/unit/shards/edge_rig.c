@@ -190,7 +190,7 @@ int edge_rig_run_in_both(const struct CMUnitTest *tests, size_t len)
     return failed + _cmocka_run_group_tests("in Protobuf", tests, len, NULL, NULL);
 }
 
-struct peer *peer_open(struct edge_rig *rig)
+struct peer *peer_open_to(struct edge_rig *rig, const struct socket_address *to)
 {
     struct peer *peer = rig->peers;
     while (peer->socket >= 0 || peer->rig != NULL) {
@@ -198,10 +198,15 @@ struct peer *peer_open(struct edge_rig *rig)
         assert_true(peer < rig->peers + EDGE_PEERS_MAX);
     }
     *peer = (struct peer){.rig = rig, .protocol = edge_rig_protocol};
-    peer->socket = sim_client_connect(rig->sim, rig->number, &address);
+    peer->socket = sim_client_connect(rig->sim, rig->number, to);
     assert_true(peer->socket >= 0);
     edge_rig_settle(rig);
     return peer;
+}
+
+struct peer *peer_open(struct edge_rig *rig)
+{
+    return peer_open_to(rig, &address);
 }
 
 /* The seed chooses the shard: tries until it is the right one. */

@@ -98,6 +98,7 @@ void edge_rig_assert_empty(const struct edge_rig *rig);
 /* ---- peers ---- */
 
 struct peer *peer_open(struct edge_rig *rig);
+struct peer *peer_open_to(struct edge_rig *rig, const struct socket_address *to);
 struct peer *peer_open_at(struct edge_rig *rig, uint32_t shard);
 void peer_close(struct peer *peer); /* An orderly end. */
 void peer_reset(struct peer *peer);
