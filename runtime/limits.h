@@ -41,6 +41,9 @@ enum {
     /* After this long without events or messages a shard gives free memory back to the system. */
     SHARD_SILENCE_MS = 2000,
 
+    /* A shard's turn that is later than this found the shard stalled. */
+    SHARD_STALL_MS = 250,
+
     /* How long a stopping node waits for the messages between its shards. */
     SHARD_STOP_MS_MAX = 2000,
 

@@ -70,6 +70,16 @@ static void shard_set_time(struct shard *shard, struct clock_reading now)
     log_set_time(shard->log, now.wall_ms);
 }
 
+/* The time of a turn that was to be at due_ms. A shard that is slow in every turn has a clock that
+ * goes on, if slowly. */
+static void shard_begin_turn(struct shard *shard, struct clock_reading now)
+{
+    shard_set_time(shard, now);
+    if (shard->now_ms > shard->due_ms && shard->now_ms - shard->due_ms > SHARD_STALL_MS) {
+        shard->stalled_ms += shard->now_ms - shard->due_ms - SHARD_STALL_MS;
+    }
+}
+
 bool shard_start(struct shard *shard, const struct shard_actor *ops, void *actor,
                  struct clock_reading now)
 {
@@ -77,6 +87,7 @@ bool shard_start(struct shard *shard, const struct shard_actor *ops, void *actor
     shard->actor_ops = ops;
     shard->actor = actor;
     shard->timers = timer_wheel_create(shard->now_ms, actor);
+    shard->due_ms = shard->now_ms;
     return shard->timers != NULL && ops->start(actor, shard);
 }
 
@@ -109,7 +120,7 @@ static void shard_handle_replies(struct shard *shard)
 uint64_t shard_step(struct shard *shard, struct clock_reading now)
 {
     const struct shard_actor *ops = shard->actor_ops;
-    shard_set_time(shard, now);
+    shard_begin_turn(shard, now);
     mailbox_drain(shard->mailbox, TURN_MESSAGES_A_RING, ops->on_message, shard->actor);
     shard_handle_events(shard);
     timer_wheel_advance(shard->timers, shard->now_ms, TURN_TIMERS);
@@ -119,9 +130,11 @@ uint64_t shard_step(struct shard *shard, struct clock_reading now)
     shard_store(&shard->turns, shard->turns + 1);
     if (ops->has_work(shard->actor) || mailbox_has_work(shard->mailbox) ||
         shard->events_len == TURN_EVENTS) {
+        shard->due_ms = shard->now_ms;
         return 0;
     }
-    return timer_wheel_next_ms(shard->timers);
+    shard->due_ms = timer_wheel_next_ms(shard->timers);
+    return shard->due_ms;
 }
 
 void shard_settle(struct shard *shard, struct clock_reading now)

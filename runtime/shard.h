@@ -62,7 +62,9 @@ struct shard {
     uint64_t now_ns;
     uint64_t now_ms;
     int64_t wall_ms;
-    bool has_clock; /* It runs on a thread, not in a simulator. */
+    uint64_t due_ms;     /* When this turn was to be at the latest, */
+    uint64_t stalled_ms; /* and by how much all turns were later than that: see shard_awake_ms. */
+    bool has_clock;      /* It runs on a thread, not in a simulator. */
 
     const struct shard_actor *actor_ops;
     void *actor;
@@ -105,6 +107,15 @@ void shard_settle(struct shard *shard, struct clock_reading now);
  * work, and keeps the events for the next turn. Returns the time of that turn. Real shards only:
  * this reads the clock. */
 MUST_CHECK struct clock_reading shard_wait(struct shard *shard, uint64_t next_ms);
+
+/* A clock of which a stall counts for SHARD_STALL_MS at most: of the machine, the process or this
+ * thread. Whoever did not run has not heard what others said meanwhile, nor could they who stood
+ * still with it say anything; so limits of time by which others are given up are kept by this
+ * clock. Since a turn may be made before a timer is due by it, a timer looks again. */
+static inline uint64_t shard_awake_ms(const struct shard *shard)
+{
+    return shard->now_ms - shard->stalled_ms;
+}
 
 /* What time it is within a turn, to measure what parts of a turn take and for nothing else: in a
  * simulator it is the turn's. */

@@ -103,8 +103,9 @@ enum {
      * or a node is gone. */
     HOME_WALK_CHANNELS = 1024,
 
-    /* Homes that move. How long a channel may be on its way to another home and how long a new home
-     * waits for a slot; beyond it the channel begins anew. */
+    /* Homes that move. How long a channel may be on its way to another home while nothing of it
+     * moves, and a new home waits for slots while no channel comes; beyond it channels begin anew.
+     */
     HANDOVER_MS_MAX = 5 * 1000,
     HANDOVER_TICK_MS = 50,
     /* Of a channel's history in one message, and messages of one shard that are not answered. */

@@ -25,9 +25,10 @@ static struct handover *first_of(const struct list *list)
     return CONTAINER_OF(list->next, struct handover, link);
 }
 
-static uint64_t now_ms_of(const struct homes *homes)
+/* By which what others do not do in time is given up. */
+static uint64_t awake_ms_of(const struct homes *homes)
 {
-    return homes->actors->shard->now_ms;
+    return shard_awake_ms(homes->actors->shard);
 }
 
 bool homes_handovers_init(struct homes *homes)
@@ -54,7 +55,7 @@ static struct handover *handover_begin(struct homes *homes, struct channel *chan
     if (handover != NULL) {
         handover->channel = channel;
         handover->state = state;
-        handover->ends_ms = now_ms_of(homes) + HANDOVER_MS_MAX;
+        handover->ends_ms = awake_ms_of(homes) + HANDOVER_MS_MAX;
         channel->handover = handover;
         homes_handovers_schedule(homes);
     }
@@ -86,7 +87,7 @@ void homes_leave(struct homes *homes, struct channel *channel)
         handover = handover_begin(homes, channel, HANDOVER_LEAVING);
     } else {
         handover->state = HANDOVER_LEAVING;
-        handover->ends_ms = now_ms_of(homes) + HANDOVER_MS_MAX;
+        handover->ends_ms = awake_ms_of(homes) + HANDOVER_MS_MAX;
         list_remove(&handover->link);
     }
     if (handover == NULL) {
@@ -211,7 +212,7 @@ static void homes_stay(struct homes *homes, struct handover *handover)
         return;
     }
     handover->state = HANDOVER_CAME;
-    handover->ends_ms = now_ms_of(homes) + CATCH_UP_MS;
+    handover->ends_ms = awake_ms_of(homes) + CATCH_UP_MS;
     list_remove(&handover->link);
     list_append(&homes->handovers.came, &handover->link);
     homes_handovers_schedule(homes);
@@ -271,6 +272,7 @@ void homes_on_channel_taken(struct homes *homes, const struct message *message)
         handover->sent_offset = handover->next_offset;
         handover->sent_keys = handover->next_keys;
         handover->sent_told = handover->next_told;
+        handover->ends_ms = awake_ms_of(homes) + HANDOVER_MS_MAX;
         list_append(&homes->handovers.leaving, &handover->link);
         homes_handovers_schedule(homes);
     }
@@ -289,8 +291,15 @@ static struct channel *channel_of_piece(struct homes *homes, const struct channe
     if (!homes_is_home(homes, name_of(move->name)) || homes->actors->placement == NULL) {
         return NULL; /* One of the two maps is older: theirs or this one. */
     }
+    if ((move->flags & CHANNEL_MOVE_FIRST) == 0 && is_coming && channel->epoch == move->epoch) {
+        struct handover *handover = channel->handover;
+        handover->ends_ms = awake_ms_of(homes) + HANDOVER_MS_MAX;
+        list_remove(&handover->link);
+        list_append(&homes->handovers.coming, &handover->link);
+        return channel;
+    }
     if ((move->flags & CHANNEL_MOVE_FIRST) == 0) {
-        return is_coming && channel->epoch == move->epoch ? channel : NULL;
+        return NULL;
     }
     if (is_coming) {
         homes_free_channel(homes, channel); /* Whoever sent it before gave up. */
@@ -328,7 +337,7 @@ static void channel_has_come(struct homes *homes, struct channel *channel,
     channel->sequence = move->sequence;
     handover->state = HANDOVER_CAME;
     handover->is_followed = true;
-    handover->ends_ms = now_ms_of(homes) + CATCH_UP_MS;
+    handover->ends_ms = awake_ms_of(homes) + CATCH_UP_MS;
     list_remove(&handover->link);
     list_append(&homes->handovers.came, &handover->link);
     actors_count(homes->actors, COUNTER_HANDOVERS_TAKEN);
@@ -435,32 +444,54 @@ void homes_handovers_schedule(struct homes *homes)
 {
     struct timer *tick = &homes->handovers.tick;
     if (!timer_is_set(tick)) {
-        timer_set(homes->actors->shard->timers, tick, now_ms_of(homes) + HANDOVER_TICK_MS,
-                  homes_on_tick);
+        timer_set(homes->actors->shard->timers, tick,
+                  homes->actors->shard->now_ms + HANDOVER_TICK_MS, homes_on_tick);
     }
 }
 
 static bool is_over(const struct homes *homes, const struct list *list)
 {
-    return !list_is_empty(list) && first_of(list)->ends_ms <= now_ms_of(homes);
+    return !list_is_empty(list) && first_of(list)->ends_ms <= awake_ms_of(homes);
+}
+
+static void say_late(const struct homes *homes, const char *direction, uint32_t channels)
+{
+    if (channels > 0) {
+        actors_count_many(homes->actors, COUNTER_HANDOVERS_LATE, channels);
+        LOG(homes->actors->shard->log, LOG_WARN, "handover",
+            "result=late direction=%s channels=%u reason=\"nothing of them moved for %u ms\"",
+            direction, channels, HANDOVER_MS_MAX);
+    }
+}
+
+/* What is sent and not answered will be, or its link goes down: as long as that is so, whoever is
+ * at the other end may only be slow, and what waits for its turn is at home here. */
+static void leaving_expire(struct homes *homes)
+{
+    struct handovers *handovers = &homes->handovers;
+    uint32_t late = 0;
+    while (handovers->under_way == 0 && is_over(homes, &handovers->leaving)) {
+        end_with_held(homes, first_of(&handovers->leaving)->channel, false);
+        late++;
+    }
+    say_late(homes, "given", late);
 }
 
 static void handovers_expire(struct homes *homes)
 {
     struct handovers *handovers = &homes->handovers;
-    while (is_over(homes, &handovers->leaving)) {
-        actors_count(homes->actors, COUNTER_HANDOVERS_LATE);
-        end_with_held(homes, first_of(&handovers->leaving)->channel, false);
-    }
+    uint32_t late = 0;
+    leaving_expire(homes);
     while (is_over(homes, &handovers->coming)) {
         struct channel *channel = first_of(&handovers->coming)->channel;
         struct buf *name = channel->name;
         buf_share(name, 1);
-        actors_count(homes->actors, COUNTER_HANDOVERS_LATE);
         homes_free_channel(homes, channel);
         homes_release_held(homes, name_of(name));
         buf_release(name);
+        late++;
     }
+    say_late(homes, "taken", late);
     while (is_over(homes, &handovers->came)) {
         struct channel *channel = first_of(&handovers->came)->channel;
         homes_handover_end(homes, channel);

@@ -95,7 +95,7 @@ bool homes_hold(struct homes *homes, const struct message *message, struct span 
         }
         return false;
     }
-    const uint64_t ends_ms = homes->actors->shard->now_ms + HELD_MS_MAX;
+    const uint64_t ends_ms = shard_awake_ms(homes->actors->shard) + HELD_MS_MAX;
     *request = (struct held_request){
         .channel = channel,
         .ends_ms = held->ends_ms == 0 ? ends_ms : held->ends_ms,
@@ -312,7 +312,7 @@ void homes_release_all_held(struct homes *homes)
 void homes_expire_held(struct homes *homes)
 {
     struct held *held = &homes->held;
-    while (held->len > 0 && held_first(held)->ends_ms <= homes->actors->shard->now_ms) {
+    while (held->len > 0 && held_first(held)->ends_ms <= shard_awake_ms(homes->actors->shard)) {
         struct held_request *request = held_first(held);
         struct held_channel *channel = request->channel;
         held_take_out(homes, request);

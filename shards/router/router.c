@@ -28,10 +28,10 @@ enum {
     /* Whom it finds only now may have been there before it. */
     EARLY_MS = 5000,
     STOP_LOOK_MS = 20,
-    /* Others need a moment to hear that it drains; and what it is the home of needs a while to
-     * leave, but not for ever. */
+    /* Others need a moment to hear that it drains. What it is the home of may take as long to leave
+     * as it moves at all. */
     DRAIN_MS_MIN = 1000,
-    DRAIN_MS_MAX = 2 * HANDOVER_MS_MAX,
+    DRAIN_STILL_MS_MAX = 2 * HANDOVER_MS_MAX,
     /* A node whose cluster does not hear it goes all the same. */
     LEAVE_MS_MAX = 3000,
 };
@@ -53,9 +53,12 @@ struct router {
     struct timer place;
     struct timer second;
     struct timer stop;
-    uint64_t drain_began_ms;
-    uint64_t leave_ends_ms; /* 0: it does not leave yet. */
+    uint64_t drain_began_ms; /* By shard_awake_ms, as is */
+    uint64_t drain_moved_ms; /* when other nodes last took something: */
+    uint64_t drain_taken;    /* so many pieces by then. */
+    uint64_t leave_ends_ms;  /* 0: it does not leave yet. */
     bool is_stopping;
+    bool is_drain_late; /* And it was said. */
 };
 
 struct router *router_create(struct node *node)
@@ -345,12 +348,25 @@ static bool router_serves_nobody(const struct router *router)
     return true;
 }
 
-static bool router_has_drained(const struct router *router)
+static bool router_has_drained(struct router *router)
 {
     const bool has_others = router->placement != NULL && placement_of(router->placement)->nodes > 1;
-    const uint64_t ms = router->shard->now_ms - router->drain_began_ms;
-    return !has_others || ms >= DRAIN_MS_MAX ||
-           (ms >= DRAIN_MS_MIN && relay_has_handed_over(router->relay));
+    const uint64_t now_ms = shard_awake_ms(router->shard);
+    const uint64_t taken = relay_pieces_taken(router->relay);
+    if (router->drain_taken != taken) {
+        router->drain_taken = taken;
+        router->drain_moved_ms = now_ms;
+    }
+    const bool is_handed_over = relay_has_handed_over(router->relay);
+    const bool is_stuck = now_ms >= router->drain_moved_ms + DRAIN_STILL_MS_MAX;
+    if (has_others && !is_handed_over && is_stuck && !router->is_drain_late) {
+        router->is_drain_late = true;
+        LOG(router->shard->log, LOG_WARN, "drain",
+            "result=late reason=\"no node took anything for %u ms, and not all was handed over\"",
+            DRAIN_STILL_MS_MAX);
+    }
+    return !has_others || is_stuck ||
+           (now_ms >= router->drain_began_ms + DRAIN_MS_MIN && is_handed_over);
 }
 
 /* First the homes move, while this node is there to hand them over; when they and the clients are
@@ -378,7 +394,9 @@ static void router_begin_stop(struct router *router)
         router_is_done(router);
         return;
     }
-    router->drain_began_ms = router->shard->now_ms;
+    router->drain_began_ms = shard_awake_ms(router->shard);
+    router->drain_moved_ms = router->drain_began_ms;
+    router->drain_taken = relay_pieces_taken(router->relay);
     gossiper_drain(router->gossiper);
     timer_set(router->shard->timers, &router->place, router->shard->now_ms, router_on_place);
     timer_set(router->shard->timers, &router->stop, router->shard->now_ms, router_on_stop);

@@ -73,7 +73,7 @@ static void heartbeat(struct timer *timer, void *context)
     const struct links_options *options = &links->options;
     const uint64_t now_ms = links->shard->now_ms;
     (void)context;
-    if (now_ms - wire->heard_ms >= options->dead_ms) {
+    if (shard_awake_ms(links->shard) - wire->heard_ms >= options->dead_ms) {
         links->counters.dead++;
         wire_close(wire, "silent for too long");
         return;

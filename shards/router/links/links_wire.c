@@ -370,7 +370,7 @@ static bool finish_partial(struct wire *wire, struct span *bytes)
 static void wire_take(struct wire *wire, struct span bytes)
 {
     wire->links->counters.bytes_in += bytes.len;
-    wire->heard_ms = wire->links->shard->now_ms;
+    wire->heard_ms = shard_awake_ms(wire->links->shard);
     if (finish_partial(wire, &bytes)) {
         while (bytes.len > 0 && take_frame(wire, &bytes)) {
         }

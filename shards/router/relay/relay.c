@@ -221,7 +221,7 @@ void relay_on_placement(struct relay *relay, const struct placement *placement)
             }
         }
     }
-    relay->strict_due_ms = relay->shard->now_ms + RELAY_MOVED_MS_MAX;
+    relay->strict_due_ms = shard_awake_ms(relay->shard) + RELAY_MOVED_MS_MAX;
     relay_walk_begin(relay);
     relay_slots_on_placement(relay, before);
 }

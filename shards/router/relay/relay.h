@@ -65,6 +65,8 @@ void relay_tell(struct relay *relay, const struct gossip_uid *to,
 /* Has every channel that is at home elsewhere been handed over, and all that asked been told? And
  * is everything answered that was asked? */
 bool relay_has_handed_over(const struct relay *relay);
+/* How many pieces of channels other nodes have taken since the start. */
+uint64_t relay_pieces_taken(const struct relay *relay);
 
 /* The session of the link to a node, a number that is never used twice (0: none): with the node's
  * uid it names the tenure in which users are registered there. */

@@ -16,13 +16,14 @@ struct relay_ask *relay_ask_add(struct relay *relay, enum link_message_kind kind
     ask->handle = handle;
     ask->kind = kind;
     relay_gauge_add(relay, COUNTER_RELAY_ASKS, 1);
-    if (kind == LINK_MESSAGE_SUBSCRIBE) {
+    if (kind == LINK_MESSAGE_SUBSCRIBE || kind == LINK_MESSAGE_CHANNEL_MOVE) {
         /* Whoever was told that it is not subscribed must not be present after all: it is asked for
-         * until it is answered, or the session is over and its presence with it. */
+         * until it is answered, or the session is over and its presence with it. And a channel of
+         * which it is not known whether it was taken ends. */
         list_append(&relay->lasting, &ask->link);
         return ask;
     }
-    ask->deadline_ms = relay->shard->now_ms + RELAY_ASK_MS_MAX;
+    ask->deadline_ms = shard_awake_ms(relay->shard) + RELAY_ASK_MS_MAX;
     list_append(&relay->asks, &ask->link);
     relay_schedule(relay, RELAY_ASK_MS_MAX);
     return ask;
@@ -33,6 +34,11 @@ void relay_ask_remove(struct relay *relay, struct relay_ask *ask)
     list_remove(&ask->link);
     relay_gauge_add(relay, COUNTER_RELAY_ASKS, -1);
     pool_put(relay->asks_pool, ask->handle);
+}
+
+uint64_t relay_pieces_taken(const struct relay *relay)
+{
+    return relay->pieces_taken;
 }
 
 /* ---- answering whoever asked ---- */
@@ -168,8 +174,8 @@ void relay_asks_tick(struct relay *relay)
 {
     while (!list_is_empty(&relay->asks)) {
         struct relay_ask *ask = CONTAINER_OF(relay->asks.next, struct relay_ask, link);
-        if (ask->deadline_ms > relay->shard->now_ms) {
-            relay_schedule(relay, ask->deadline_ms - relay->shard->now_ms);
+        if (ask->deadline_ms > shard_awake_ms(relay->shard)) {
+            relay_schedule(relay, ask->deadline_ms - shard_awake_ms(relay->shard));
             return;
         }
         relay_count(relay, COUNTER_RELAY_ASKS_LATE);
@@ -321,6 +327,9 @@ void relay_on_link_request(struct relay *relay, struct relay_peer *peer,
                            const struct link_message *request, struct span payload)
 {
     struct relay_ask *ask = relay_ask_add(relay, request->kind);
+    if (request->kind == LINK_MESSAGE_CHANNEL_MOVE) {
+        relay_slots_on_channel_move(relay, peer);
+    }
     if (ask != NULL) {
         ask->asker = peer->origin;
         ask->cookie = request->cookie;
@@ -377,6 +386,9 @@ void relay_on_link_answer(struct relay *relay, const struct relay_peer *peer,
     if (ask == NULL || ask->target != peer->origin || answer->kind != answer_kind(ask->kind)) {
         relay_count(relay, COUNTER_RELAY_STALE);
         return;
+    }
+    if (ask->kind == LINK_MESSAGE_CHANNEL_MOVE && answer->error == 0) {
+        relay->pieces_taken++;
     }
     if (ask->gather != POOL_HANDLE_NONE) {
         relay_gather_on_answer(relay, ask, answer, payload);

@@ -159,7 +159,8 @@ void relay_on_interest_sum(struct relay *relay, struct relay_peer *peer,
 void relay_interest_tick(struct relay *relay)
 {
     const uint64_t now_ms = relay->shard->now_ms;
-    if (!relay->is_walking && relay->strict_due_ms != 0 && now_ms >= relay->strict_due_ms) {
+    const uint64_t awake_ms = shard_awake_ms(relay->shard);
+    if (!relay->is_walking && relay->strict_due_ms != 0 && awake_ms >= relay->strict_due_ms) {
         relay->strict_due_ms = 0;
         relay->walk_is_strict = true;
         relay->is_walking = true;
@@ -181,7 +182,7 @@ void relay_interest_tick(struct relay *relay)
     if (relay->is_walking) {
         relay_schedule(relay, RELAY_TICK_MS);
     } else if (relay->strict_due_ms != 0) {
-        relay_schedule(relay, relay->strict_due_ms - now_ms);
+        relay_schedule(relay, relay->strict_due_ms - awake_ms);
     }
     if (!list_is_empty(&relay->gone)) {
         const struct relay_gone *gone = CONTAINER_OF(relay->gone.next, struct relay_gone, link);

@@ -10,8 +10,8 @@
  * last of those that came before, and asks everybody, also whom it meets a little later. Whoever is
  * asked answers when its own map says that it is no home of the slot, its shards have handed over
  * by that map, and it does not wait for the slot itself. A peer that is gone, not reachable, or
- * silent for HANDOVER_MS_MAX, is waited for no longer. The question also goes to nodes that are not
- * waited for, since it says who is the directory of users with these slots.
+ * from which nothing has come for HANDOVER_MS_MAX, is waited for no longer. The question also goes
+ * to nodes that are not waited for, since it says who is the directory of users with these slots.
  */
 #include "shards/router/relay/relay_state.h"
 
@@ -68,6 +68,13 @@ static void slot_is_ready(struct relay *relay, uint16_t slot)
     relay->has_ready = true;
 }
 
+void relay_slots_on_channel_move(struct relay *relay, struct relay_peer *peer)
+{
+    if (peer->awaited != NULL) {
+        peer->awaited_ends_ms = shard_awake_ms(relay->shard) + HANDOVER_MS_MAX;
+    }
+}
+
 static void await_slot(struct relay *relay, struct relay_peer *peer, uint16_t slot)
 {
     if (peer == NULL || !peer->is_reachable) {
@@ -80,7 +87,7 @@ static void await_slot(struct relay *relay, struct relay_peer *peer, uint16_t sl
         return;
     }
     slot_set_add(peer->awaited, slot);
-    peer->awaited_ends_ms = relay->shard->now_ms + HANDOVER_MS_MAX;
+    peer->awaited_ends_ms = shard_awake_ms(relay->shard) + HANDOVER_MS_MAX;
     relay_gauge_add(relay, COUNTER_SLOTS_AWAITED, relay->awaited[slot] == 0 ? 1 : 0);
     relay->awaited[slot]++;
 }
@@ -171,7 +178,7 @@ static void on_slots_moved(struct relay *relay, struct relay_peer *peer, struct 
 
 void relay_slots_tick(struct relay *relay)
 {
-    const uint64_t now_ms = relay->shard->now_ms;
+    const uint64_t now_ms = shard_awake_ms(relay->shard);
     bool is_late = false;
     for (uint32_t at = 0; at < relay->peers_end; at++) {
         struct relay_peer *peer = relay->peers[at];
@@ -184,6 +191,9 @@ void relay_slots_tick(struct relay *relay)
         }
         const uint32_t late = await_no_more(relay, peer, NULL);
         stats_add(relay->shard->stats, COUNTER_SLOTS_LATE, late);
+        LOG(relay->shard->log, LOG_WARN, "handover",
+            "result=late peer=%02x%02x%02x%02x slots=%u reason=\"it did not give them up\"",
+            peer->uid.bytes[0], peer->uid.bytes[1], peer->uid.bytes[2], peer->uid.bytes[3], late);
         is_late = true;
     }
     tell_ready(relay);

@@ -144,8 +144,9 @@ struct relay {
     uint64_t strict_due_ms;
 
     struct pool *asks_pool;
-    struct list asks;    /* The oldest first. */
-    struct list lasting; /* Those without a deadline. */
+    struct list asks;      /* The oldest first. */
+    struct list lasting;   /* Those without a deadline. */
+    uint64_t pieces_taken; /* Of channels, by other nodes. */
     struct pool *gathers;
 
     struct timer timer;
@@ -295,6 +296,8 @@ void relay_near_remove_end(struct relay *relay, struct relay_channel *channel,
 
 /* `before` is NULL for the first. */
 void relay_slots_on_placement(struct relay *relay, const struct placement *before);
+/* One came from the peer: it is at work on what it is waited for. */
+void relay_slots_on_channel_move(struct relay *relay, struct relay_peer *peer);
 void relay_slots_on_session_begin(struct relay *relay, struct relay_peer *peer);
 void relay_slots_on_session_end(struct relay_peer *peer);
 void relay_slots_tick(struct relay *relay);

@@ -265,6 +265,35 @@ static void timers_fire_in_the_turn_in_which_they_are_due(void **state)
     assert_non_null(strstr(world.scribe.notes, "timer5000 "));
 }
 
+static void a_stall_hardly_counts(void **state)
+{
+    (void)state;
+    timer_set(world.shard->timers, &world.scribe.timer, 500, scribe_on_timer);
+    uint64_t now_ms = 20;
+    while (timer_is_set(&world.scribe.timer)) {
+        now_ms = shard_step(world.shard, at_ms(now_ms));
+    }
+    assert_int_equal(shard_awake_ms(world.shard), 500);
+    /* Nothing was to be done for long: that is no stall. */
+    assert_int_equal(now_ms, UINT64_MAX);
+    timer_set(world.shard->timers, &world.scribe.timer, 9000, scribe_on_timer);
+    now_ms = shard_step(world.shard, at_ms(7000));
+    assert_int_equal(shard_awake_ms(world.shard), 7000);
+    while (now_ms < 9000) {
+        now_ms = shard_step(world.shard, at_ms(now_ms));
+    }
+    /* A little late is not, either. */
+    assert_int_equal(now_ms, 9000);
+    timer_set(world.shard->timers, &world.scribe.timer, 9500, scribe_on_timer);
+    world.scribe.has_work = true;
+    shard_step(world.shard, at_ms(9000 + SHARD_STALL_MS));
+    assert_int_equal(shard_awake_ms(world.shard), 9000 + SHARD_STALL_MS);
+    shard_step(world.shard, at_ms(60000));
+    assert_int_equal(shard_awake_ms(world.shard), 9000 + 2 * SHARD_STALL_MS);
+    shard_step(world.shard, at_ms(60100));
+    assert_int_equal(shard_awake_ms(world.shard), 9100 + 2 * SHARD_STALL_MS);
+}
+
 static void a_settling_shard_hears_messages_alone(void **state)
 {
     (void)state;
@@ -346,6 +375,7 @@ int main(void)
         IN_WORLD(what_was_told_leaves_before_outputs_are_written),
         IN_WORLD(the_next_turn_is_wanted_when_there_is_cause),
         IN_WORLD(timers_fire_in_the_turn_in_which_they_are_due),
+        IN_WORLD(a_stall_hardly_counts),
         IN_WORLD(a_settling_shard_hears_messages_alone),
         IN_WORLD(a_wait_keeps_its_events_for_the_turn),
         cmocka_unit_test_setup_teardown(a_start_that_fails_is_told, open_nothing, close_world),

@@ -125,6 +125,49 @@ static void what_cannot_be_sent_in_time_ends(void **state)
     assert_int_equal(rig_counter(&rig, COUNTER_HANDOVERS_LATE), 1);
 }
 
+/* Whoever took the one may be slow, and will take the other; nor is a stall held against anybody.
+ */
+static void what_waits_for_an_answer_is_not_late(void **state)
+{
+    (void)state;
+    has_channel();
+    map_says(THERE);
+    struct message sent;
+    (void)routes_piece(&sent);
+    message_release(&sent);
+    is_taken(&sent, CLIENT_ERROR_TOO_MANY_REQUESTS);
+    rig.shard[RIG_HOME].stalled_ms += 2 * HANDOVER_MS_MAX;
+    rig_advance(&rig, 2 * HANDOVER_MS_MAX);
+    turn();
+    (void)routes_piece(&sent);
+    message_release(&sent);
+    rig_advance(&rig, 2 * HANDOVER_MS_MAX);
+    turn();
+    assert_int_equal(rig_left(&rig, FOLLOWER), 0);
+    is_taken(&sent, 0);
+    hears_moved(FOLLOWER);
+    routes_settled();
+    assert_int_equal(rig_counter(&rig, COUNTER_HANDOVERS_LATE), 0);
+    assert_int_equal(rig_counter(&rig, COUNTER_HANDOVERS_GIVEN), 1);
+}
+
+/* However long all of them take together. */
+static void pieces_that_come_are_waited_for(void **state)
+{
+    (void)state;
+    map_says(HERE);
+    routes_settled();
+    assert_int_equal(comes(CHANNEL_MOVE_FIRST, 9, page_of(1, 1), 4), 0);
+    for (uint64_t offset = 2; offset <= 3; offset++) {
+        rig_advance(&rig, HANDOVER_MS_MAX - HANDOVER_TICK_MS);
+        assert_int_equal(comes(0, 9, page_of(offset, 1), 4), 0);
+    }
+    rig_advance(&rig, HANDOVER_MS_MAX - HANDOVER_TICK_MS);
+    assert_int_equal(comes(CHANNEL_MOVE_LAST, 9, page_of(4, 1), 4), 0);
+    assert_int_equal(rig_counter(&rig, COUNTER_HANDOVERS_LATE), 0);
+    assert_int_equal(rig_counter(&rig, COUNTER_HANDOVERS_TAKEN), 1);
+}
+
 static void a_long_history_goes_in_pieces(void **state)
 {
     (void)state;
@@ -277,6 +320,8 @@ int main(void)
         MOVES_TEST(what_was_not_taken_goes_on_and_is_sent_again),
         MOVES_TEST(what_may_have_been_taken_ends),
         MOVES_TEST(what_cannot_be_sent_in_time_ends),
+        MOVES_TEST(what_waits_for_an_answer_is_not_late),
+        MOVES_TEST(pieces_that_come_are_waited_for),
         MOVES_TEST(a_long_history_goes_in_pieces),
         MOVES_TEST(a_channel_that_comes_goes_on),
         MOVES_TEST(pieces_have_to_follow_each_other),

@@ -205,6 +205,7 @@ int relay_set_up(void **state)
     for (uint32_t i = 0; i <= SHARDS; i++) {
         shards[i] = (struct shard){.id = i, .count = SHARDS + 1, .mailbox = mailbox_of(matrix, i)};
         shards[i].stats = stats_create(COUNTERS_LEN, HISTS_LEN);
+        shards[i].log = log_create("test");
     }
     struct shard *router = &shards[ROUTER];
     random_init_seeded(&router->random, 6);
@@ -243,6 +244,7 @@ int relay_tear_down(void **state)
     timer_wheel_destroy(shards[ROUTER].timers);
     for (uint32_t i = 0; i <= SHARDS; i++) {
         stats_destroy(shards[i].stats);
+        log_destroy(shards[i].log);
     }
     mailbox_matrix_destroy(matrix);
     node_destroy(node);

@@ -25,7 +25,9 @@ void rig_open(struct rig *rig, uint32_t shards, uint32_t channels_max, uint32_t 
         shard->mailbox = mailbox_of(rig->matrix, i);
         random_init_seeded(&shard->random, i + 1);
         shard->stats = stats_create(COUNTERS_LEN, HISTS_LEN);
+        shard->log = log_create("test");
         assert_non_null(shard->stats);
+        assert_non_null(shard->log);
     }
     struct actors *home = &rig->home;
     home->node = rig->node;
@@ -53,6 +55,7 @@ void rig_close(struct rig *rig)
     timer_wheel_destroy(rig->home.shard->timers);
     for (uint32_t i = 0; i < rig->shards; i++) {
         stats_destroy(rig->shard[i].stats);
+        log_destroy(rig->shard[i].log);
     }
     mailbox_matrix_destroy(rig->matrix);
     node_destroy(rig->node);
