@@ -4,7 +4,14 @@
 
 #include <assert.h>
 
-enum { ITEM_IDENTITY = 1, ITEM_ENTRY = 2, ITEM_CHANNEL = 3, ITEM_TOLD = 4, ITEM_REVOCATION = 5 };
+enum {
+    ITEM_IDENTITY = 1,
+    ITEM_ENTRY = 2,
+    ITEM_CHANNEL = 3,
+    ITEM_TOLD = 4,
+    ITEM_REVOCATION = 5,
+    ITEM_KNOWN = 6,
+};
 
 const char *link_message_result_text(enum link_message_result result)
 {
@@ -205,6 +212,13 @@ BOTH_WAYS(channel, link_channel, CHANNEL_FIELDS);
     FIELD(link_told, 5, U32, flags)
 BOTH_WAYS(told, link_told, TOLD_FIELDS);
 
+#define KNOWN_FIELDS(FIELD, PART) \
+    FIELD(link_known, 1, BYTES, idempotency_key) \
+    FIELD(link_known, 2, U64, offset) \
+    FIELD(link_known, 3, U64, epoch) \
+    FIELD(link_known, 4, U64, ttl_ms)
+BOTH_WAYS(known, link_known, KNOWN_FIELDS);
+
 #define REVOCATION_FIELDS(FIELD, PART) \
     FIELD(link_revocation, 1, U32, kind) \
     FIELD(link_revocation, 2, BYTES, name) \
@@ -280,6 +294,16 @@ enum link_message_result link_next_told(struct span *rest, struct link_told *out
     return next_item(rest, ITEM_TOLD, &told_fields, out);
 }
 
+enum link_message_result link_next_known(struct span *rest, struct link_known *out)
+{
+    *out = (struct link_known){0};
+    const enum link_message_result result = next_item(rest, ITEM_KNOWN, &known_fields, out);
+    const size_t len = out->idempotency_key.len;
+    return result == LINK_MESSAGE_OK && (len == 0 || len > LINK_MESSAGE_KEY_LEN_MAX)
+               ? LINK_MESSAGE_ERROR_KEY
+               : result;
+}
+
 enum link_message_result link_next_revocation(struct span *rest, struct link_revocation *out)
 {
     *out = (struct link_revocation){0};
@@ -311,6 +335,11 @@ void link_put_publication(struct writer *out, const struct link_entry *publicati
 void link_put_told(struct writer *out, const struct link_told *told)
 {
     protobuf_put_message(out, ITEM_TOLD, encode_told, told);
+}
+
+void link_put_known(struct writer *out, const struct link_known *known)
+{
+    protobuf_put_message(out, ITEM_KNOWN, encode_known, known);
 }
 
 void link_put_revocation(struct writer *out, const struct link_revocation *revocation)

@@ -65,6 +65,7 @@ enum {
     LINK_MESSAGE_CLIENT_LEN = 16,
     LINK_MESSAGE_NAME_LEN_MAX = 4096, /* Of channels, users and patterns. */
     LINK_MESSAGE_HEAD_LEN_MAX = 64 * 1024,
+    LINK_MESSAGE_KEY_LEN_MAX = 1024, /* Of idempotency keys. */
 };
 
 struct link_command {
@@ -153,6 +154,13 @@ struct link_told {
     uint32_t flags;
 };
 
+struct link_known {
+    struct span idempotency_key;
+    uint64_t offset;
+    uint64_t epoch;
+    uint64_t ttl_ms;
+};
+
 struct link_revocation {
     uint32_t kind;
     struct span name;
@@ -170,6 +178,7 @@ struct link_revocation {
     X(LINK_MESSAGE_ERROR_SIZE, "a head that is too long") \
     X(LINK_MESSAGE_ERROR_KIND, "of a kind that this node does not know") \
     X(LINK_MESSAGE_ERROR_NAME, "a name is missing or too long") \
+    X(LINK_MESSAGE_ERROR_KEY, "a key is missing or too long") \
     X(LINK_MESSAGE_ERROR_CLIENT, "a client id is not of 16 bytes") \
     X(LINK_MESSAGE_ERROR_PART, "a part is missing") \
     X(LINK_MESSAGE_ERROR_PAYLOAD, "the payload is missing")
@@ -193,6 +202,7 @@ void link_put_identity(struct writer *out, const struct link_identity *identity)
 void link_put_entry(struct writer *out, const struct link_entry *entry);
 void link_put_channel(struct writer *out, const struct link_channel *channel);
 void link_put_told(struct writer *out, const struct link_told *told);
+void link_put_known(struct writer *out, const struct link_known *known);
 void link_put_revocation(struct writer *out, const struct link_revocation *revocation);
 
 /* The whole payload of a PUBLICATION: the fields of one entry. Its channel and its offset are the
@@ -210,6 +220,8 @@ CODEC_MUST_CHECK enum link_message_result link_next_entry(struct span *rest,
 CODEC_MUST_CHECK enum link_message_result link_next_channel(struct span *rest,
                                                             struct link_channel *out);
 CODEC_MUST_CHECK enum link_message_result link_next_told(struct span *rest, struct link_told *out);
+CODEC_MUST_CHECK enum link_message_result link_next_known(struct span *rest,
+                                                          struct link_known *out);
 CODEC_MUST_CHECK enum link_message_result link_next_revocation(struct span *rest,
                                                                struct link_revocation *out);
 

@@ -302,6 +302,21 @@ void told_page_release(struct buf *buf)
     buf_release(buf);
 }
 
+struct buf *known_page_make(uint32_t len, uint64_t keys_bytes)
+{
+    const uint64_t size = known_page_size(len, keys_bytes);
+    struct buf *buf = size > UINT32_MAX ? NULL : buf_create((uint32_t)size);
+    if (buf != NULL) {
+        known_page_of(buf)->len = len;
+    }
+    return buf;
+}
+
+struct known_page *known_page_of(struct buf *buf)
+{
+    return (struct known_page *)(void *)buf->bytes;
+}
+
 struct buf *channel_move_make(const struct channel_move *move)
 {
     struct buf *buf = buf_create(sizeof(*move));
@@ -322,6 +337,7 @@ void channel_move_release(struct buf *buf)
         buf_release(channel_move_of(buf)->name);
         stream_page_release(channel_move_of(buf)->page);
         told_page_release(channel_move_of(buf)->told);
+        buf_release(channel_move_of(buf)->known);
         buf_release(buf);
     }
 }

@@ -122,6 +122,26 @@ MUST_CHECK struct buf *told_page_make(uint32_t len);
 struct told_page *told_page_of(struct buf *buf);
 void told_page_release(struct buf *buf); /* NULL is allowed. Any shard. */
 
+/* Keys of publications that came before in a channel, each with what its first was answered, and
+ * for how long that is to be known. Their bytes stand behind the entries. */
+struct known_key {
+    struct span key;
+    uint64_t epoch;
+    uint64_t offset;
+    uint64_t ttl_ms;
+};
+struct known_page {
+    uint64_t len;
+    struct known_key entries[];
+};
+/* What a page of them weighs; the maker fills in all of it before anybody else sees the buf. */
+static inline uint64_t known_page_size(uint64_t len, uint64_t keys_bytes)
+{
+    return sizeof(struct known_page) + len * sizeof(struct known_key) + keys_bytes;
+}
+MUST_CHECK struct buf *known_page_make(uint32_t len, uint64_t keys_bytes);
+struct known_page *known_page_of(struct buf *buf);
+
 /* A piece of a channel on its way from the home that it had to the one that it has. What is not the
  * FIRST piece follows the one before; with the LAST the channel is whole. */
 enum channel_move_flag {
@@ -131,15 +151,17 @@ enum channel_move_flag {
     CHANNEL_MOVE_MAP = 1u << 3,      /* It is a map. */
     CHANNEL_MOVE_KEYS = 1u << 4,     /* The page is of keys, with their newest publications. */
     CHANNEL_MOVE_OCCUPIED = 1u << 5, /* That it is was told to a backend. */
+    CHANNEL_MOVE_BARE = 1u << 6,     /* Nothing is left of the channel but what is known of it. */
 };
 struct channel_move {
     struct buf *name;
     uint64_t epoch;
     uint64_t sequence;
-    struct buf *page; /* stream_page_of(): the next of what is kept; NULL: nothing. */
-    struct buf *told; /* told_page_of(): behind all that is kept; NULL: nothing. */
-    uint64_t offset;  /* Of the newest that was ever kept. */
-    uint64_t version; /* As in struct history. */
+    struct buf *page;  /* stream_page_of(): the next of what is kept; NULL: nothing. */
+    struct buf *told;  /* told_page_of(): behind all that is kept; NULL: nothing. */
+    struct buf *known; /* known_page_of(): the next keys of publications; NULL: none. */
+    uint64_t offset;   /* Of the newest that was ever kept. */
+    uint64_t version;  /* As in struct history. */
     uint64_t version_epoch_hash;
     uint32_t expires_in_s;
     uint32_t meta_ttl_s;

@@ -208,8 +208,7 @@ void homes_settle_channel(struct homes *homes, struct channel *channel)
     if (channel->stream != NULL) {
         const bool has_keys = channel->map != NULL && channel->map->len > 0;
         channel_stream_set_idle(homes->streams, channel->stream, is_idle && !has_keys);
-    } else if (is_idle &&
-               (channel->handover == NULL || channel->handover->state == HANDOVER_LEAVING)) {
+    } else if (is_idle && homes_may_end(homes, channel)) {
         homes_forget_channel(homes, channel);
     }
 }

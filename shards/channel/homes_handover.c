@@ -109,7 +109,7 @@ static uint64_t bytes_of(const struct channel_move *move)
     for (uint64_t i = 0; told != NULL && i < told->len; i++) {
         bytes += told->entries[i].values->len;
     }
-    return bytes;
+    return bytes + span_of_buf(move->known).len;
 }
 
 /* The next keys of a map; nothing where there are none. False: memory is out. */
@@ -124,8 +124,8 @@ static bool keys_fill(const struct homes *homes, struct handover *handover,
     return map_state_give(homes->maps, map, handover->sent_keys, &move->page, &handover->next_keys);
 }
 
-/* The next piece: first what is kept, then keys, then what was told. With one count of each buf;
- * false: memory is out. */
+/* The next piece: first what is kept, then keys of a map, then what was told; and keys of
+ * publications beside that. With one count of each buf; false: memory is out. */
 static bool piece_fill(const struct homes *homes, struct handover *handover,
                        struct channel_move *move)
 {
@@ -147,6 +147,9 @@ static bool piece_fill(const struct homes *homes, struct handover *handover,
         }
         handover->next_told += move->told == NULL ? 0 : (uint32_t)told_page_of(move->told)->len;
     }
+    if (!homes_give_known(homes, handover, bytes_of(move), move)) {
+        return false;
+    }
     /* Nothing more is said in it, so it takes one or two empty pieces until what was has reached
      * the wildcards. These do not wait for each other. */
     const bool is_passed_on =
@@ -154,7 +157,8 @@ static bool piece_fill(const struct homes *homes, struct handover *handover,
         !homes_passing_of_slot(homes, placement_slot_of(name_of(channel->name)));
     handover->is_last = handover->next_offset == move->offset &&
                         (channel->map == NULL || handover->next_keys == UINT64_MAX) &&
-                        handover->next_told == handover->told_len && is_passed_on;
+                        handover->next_told == handover->told_len &&
+                        handover->next_known == IDEMPOTENCY_GIVEN && is_passed_on;
     move->flags |= handover->is_last ? CHANNEL_MOVE_LAST : 0;
     return true;
 }
@@ -162,6 +166,9 @@ static bool piece_fill(const struct homes *homes, struct handover *handover,
 static struct buf *piece_make(const struct homes *homes, struct handover *handover)
 {
     const struct channel *channel = handover->channel;
+    if (handover->state == HANDOVER_LEAVING) {
+        handover->is_bare = homes_is_bare(homes, channel);
+    }
     struct channel_move move = {
         .name = channel->name,
         .epoch = channel->epoch,
@@ -174,10 +181,12 @@ static struct buf *piece_make(const struct homes *homes, struct handover *handov
         move.stream_ttl_s = channel->map->stream_ttl_s;
     }
     move.flags |= channel->is_occupied ? CHANNEL_MOVE_OCCUPIED : 0;
+    move.flags |= handover->is_bare ? CHANNEL_MOVE_BARE : 0;
     struct buf *piece = piece_fill(homes, handover, &move) ? channel_move_make(&move) : NULL;
     if (piece == NULL) {
         stream_page_release(move.page);
         told_page_release(move.told);
+        buf_release(move.known);
         return NULL;
     }
     buf_share(move.name, 1);
@@ -207,8 +216,10 @@ static bool piece_send(struct homes *homes, struct handover *handover)
 /* Its home is here again: it goes on as if nothing had been. */
 static void homes_stay(struct homes *homes, struct handover *handover)
 {
+    struct channel *channel = handover->channel;
     if (!handover->is_followed) {
-        homes_handover_end(homes, handover->channel);
+        homes_handover_end(homes, channel);
+        homes_settle_channel(homes, channel); /* It may have been here for its keys alone. */
         return;
     }
     handover->state = HANDOVER_CAME;
@@ -221,30 +232,37 @@ static void homes_stay(struct homes *homes, struct handover *handover)
 /* It is served here again, as if nothing had been sent; and sent later if it is still to leave. */
 static void handover_retract(struct homes *homes, struct handover *handover)
 {
-    struct channel *channel = handover->channel;
-    const struct span name = name_of(channel->name);
+    struct buf *name = handover->channel->name;
+    buf_share(name, 1);
     list_remove(&handover->link);
     handover->state = HANDOVER_LEAVING;
     handover->sent_offset = 0;
     handover->sent_keys = 0;
+    handover->sent_known = 0;
     handover->sent_told = 0;
-    if (homes_is_home(homes, name)) {
+    if (homes_is_home(homes, name_of(name))) {
         homes_stay(homes, handover);
     } else {
         list_append(&homes->handovers.refused, &handover->link);
         homes_handovers_schedule(homes);
     }
-    homes_release_held(homes, name);
+    homes_release_held(homes, name_of(name));
+    buf_release(name);
 }
 
 static void end_with_held(struct homes *homes, struct channel *channel, bool goes_on)
 {
     struct buf *name = channel->name;
     buf_share(name, 1);
-    if (goes_on) {
-        homes_hand_on(homes, channel);
-    } else {
+    if (!goes_on) {
         homes_end_tenure(homes, channel);
+    } else if (channel->handover->is_bare) {
+        homes_forget_channel(homes, channel);
+    } else {
+        homes_hand_on(homes, channel);
+    }
+    if (goes_on) {
+        idempotency_forget(homes->idempotency, name_of(name));
     }
     homes_release_held(homes, name_of(name));
     buf_release(name);
@@ -265,12 +283,13 @@ void homes_on_channel_taken(struct homes *homes, const struct message *message)
         actors_count(homes->actors, COUNTER_HANDOVERS_FAILED);
         end_with_held(homes, channel, false);
     } else if (handover->is_last) {
-        actors_count(homes->actors, COUNTER_HANDOVERS_GIVEN);
+        actors_count_many(homes->actors, COUNTER_HANDOVERS_GIVEN, !handover->is_bare);
         homes_forget_occupancy(channel);
         end_with_held(homes, channel, true);
     } else {
         handover->sent_offset = handover->next_offset;
         handover->sent_keys = handover->next_keys;
+        handover->sent_known = handover->next_known;
         handover->sent_told = handover->next_told;
         handover->ends_ms = awake_ms_of(homes) + HANDOVER_MS_MAX;
         list_append(&homes->handovers.leaving, &handover->link);
@@ -365,6 +384,10 @@ static bool map_take(struct homes *homes, struct channel *channel, const struct 
 static uint32_t piece_take(struct homes *homes, const struct channel_move *move, uint32_t origin)
 {
     uint32_t error;
+    if ((move->flags & CHANNEL_MOVE_BARE) != 0) {
+        return homes_take_bare(homes, move);
+    }
+    (void)homes_take_known(homes, move); /* Whatever becomes of the channel. */
     struct channel *channel = channel_of_piece(homes, move, origin, &error);
     if (channel == NULL) {
         return error;

@@ -210,7 +210,7 @@ static void leave_number_out(struct homes *homes, struct channel *channel)
     homes_settle_channel(homes, channel);
 }
 
-static void has_missed(struct homes *homes, struct channel *channel, bool is_kept)
+void homes_has_missed(struct homes *homes, struct channel *channel, bool is_kept)
 {
     actors_count(homes->actors, COUNTER_HANDOVERS_MISSED);
     if (is_kept && (channel->stream != NULL || channel->map != NULL)) {
@@ -226,7 +226,7 @@ bool homes_missed_by(struct homes *homes, struct channel *channel)
     if (!slot_set_has(homes->missed.said, slot)) {
         return false;
     }
-    has_missed(homes, channel, slot_set_has(homes->missed.kept, slot));
+    homes_has_missed(homes, channel, slot_set_has(homes->missed.kept, slot));
     return true;
 }
 
@@ -304,7 +304,7 @@ static void note_look_at(struct homes *homes, struct missed_note *note, struct c
         slot_set_remove(note->said, slot); /* It is not to be touched: not now. */
     } else if (handover == NULL || (handover->state != HANDOVER_COMING &&
                                     (!handover->is_followed || handover->origin != note->origin))) {
-        has_missed(homes, channel, slot_set_has(note->kept, slot));
+        homes_has_missed(homes, channel, slot_set_has(note->kept, slot));
     }
 }
 

@@ -21,6 +21,7 @@ void homes_on_placement(struct homes *homes, const struct placement *before)
     homes_missed_on_placement(homes);
     homes->is_walking = true;
     homes->walk_cursor = 0;
+    homes->walk_place = 0;
 }
 
 void homes_on_origin_gone(struct homes *homes, const struct message *message)
@@ -65,7 +66,7 @@ static void homes_walk(struct homes *homes)
     for (uint32_t i = 0; i < HOME_WALK_CHANNELS; i++) {
         struct channel *channel = pool_next(homes->pool, &homes->walk_cursor, &handle);
         if (channel == NULL) {
-            homes->is_walking = false;
+            homes->is_walking = homes_walk_known(homes);
             return;
         }
         if (!homes_is_home(homes, name_of(channel->name))) {

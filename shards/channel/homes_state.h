@@ -39,12 +39,15 @@ struct handover {
     enum handover_state state;
     bool is_last;         /* SENT: with this piece it is whole. */
     bool is_followed;     /* It came lately: what is told is kept, also if it has to move on. */
+    bool is_bare;         /* SENT: but for keys of publications there is nothing of it. */
     uint32_t origin;      /* COMING, or it is followed: from which session's node. */
     uint64_t ends_ms;     /* Of the state, whatever comes. */
     uint64_t sent_offset; /* Up to which its history was sent and taken, */
     uint64_t next_offset; /* and when what is under way is taken. */
     uint64_t sent_keys;   /* The same of a map's keys, */
     uint64_t next_keys;
+    uint64_t sent_known; /* of keys of publications, */
+    uint64_t next_known;
     uint32_t sent_told; /* and of what was told. */
     uint32_t next_told;
     /* The newest `told_len` messages. */
@@ -142,7 +145,8 @@ struct homes {
     struct actors *actors;
     struct early_ends ended_presence; /* Of clients by their ids, */
     struct early_ends ended_interest; /* and of shards by what they registered. */
-    uint32_t walk_cursor;             /* In the pool: the channels before it were looked at. */
+    uint32_t walk_cursor;             /* In the pool: the channels before it were looked at, */
+    uint64_t walk_place;              /* and so were those with keys of publications. */
     bool is_walking;                  /* Since the placement changed. */
     struct handovers handovers;
     struct missed missed;
@@ -327,6 +331,22 @@ bool homes_handovers_are_settled(const struct homes *homes);
  * have noted what was accepted here. */
 void homes_tell_settled(struct homes *homes);
 
+/* ---- keys of publications that move (homes_known.c) ---- */
+
+/* May an idle channel be forgotten that has no stream? */
+bool homes_may_end(const struct homes *homes, const struct channel *channel);
+/* Has nobody anything of the channel, now or later, but for keys of its publications? */
+bool homes_is_bare(const struct homes *homes, const struct channel *channel);
+/* Channels with keys are looked at, some at a time. False: all were. */
+MUST_CHECK bool homes_walk_known(struct homes *homes);
+/* The next keys, where a piece of so many bytes has room for them. False: memory is out. */
+MUST_CHECK bool homes_give_known(const struct homes *homes, struct handover *handover,
+                                 uint64_t bytes, struct channel_move *move);
+/* Those that come, if the channel is at home here. Were some of them not known? */
+bool homes_take_known(struct homes *homes, const struct channel_move *move);
+/* There is no channel that comes with them. 0, or an enum client_error. */
+uint32_t homes_take_bare(struct homes *homes, const struct channel_move *move);
+
 /* ---- what nobody was told (homes_missed.c) ---- */
 
 MUST_CHECK bool homes_missed_init(struct homes *homes);
@@ -339,6 +359,8 @@ void homes_note_ended(struct homes *homes, const struct channel *channel);
 /* Has a channel that comes missed anything? Then its followers will see that, and it may be gone.
  */
 MUST_CHECK bool homes_missed_by(struct homes *homes, struct channel *channel);
+/* Those who follow the channel here have missed something that was said elsewhere. */
+void homes_has_missed(struct homes *homes, struct channel *channel, bool is_kept);
 void homes_on_slots_missed(struct homes *homes, const struct message *message);
 void homes_on_slots_noted(struct homes *homes, const struct message *message);
 /* The placement is another. */

@@ -104,6 +104,23 @@ static void check_told(struct span rest)
     }
 }
 
+static void check_known(struct span rest)
+{
+    struct link_known known;
+    while (link_next_known(&rest, &known) == LINK_MESSAGE_OK) {
+        FUZZ_CHECK(known.idempotency_key.len > 0 &&
+                   known.idempotency_key.len <= LINK_MESSAGE_KEY_LEN_MAX);
+        struct writer writer = writer_of(room, room_len);
+        link_put_known(&writer, &known);
+        struct span encoded = written(&writer);
+        struct link_known again;
+        FUZZ_CHECK(link_next_known(&encoded, &again) == LINK_MESSAGE_OK);
+        FUZZ_CHECK(span_equal(again.idempotency_key, known.idempotency_key) &&
+                   again.offset == known.offset && again.epoch == known.epoch &&
+                   again.ttl_ms == known.ttl_ms);
+    }
+}
+
 static void check_revocations(struct span rest)
 {
     struct link_revocation revocation;
@@ -136,6 +153,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     check_channels(span_of(bytes, len));
     check_publication(span_of(bytes, len));
     check_told(span_of(bytes, len));
+    check_known(span_of(bytes, len));
     check_revocations(span_of(bytes, len));
     free(room);
     return 0;

@@ -39,22 +39,55 @@ static void call_say(struct fake_call *call, const char *method, const char *bod
     BUG_IF(call->out_len >= sizeof(call->out));
 }
 
-void fake_call_publish(struct fake_call *call, const struct fake_target *to, uint8_t channel,
-                       uint32_t padding)
+/* Of the publication that the call has; `key`: what JSON says of its key. */
+static void call_say_publish(struct fake_call *call, uint32_t padding, const char *key)
 {
     char body[PADDING_MAX + 256];
     char filler[PADDING_MAX + 1];
-    if (!call_begin(call, to, CALL_PUBLISH)) {
-        return;
-    }
     padding = padding < PADDING_MAX ? padding : PADDING_MAX;
     memset(filler, 'x', padding);
     filler[padding] = '\0';
-    call->channel = channel;
-    call->publication = truth_send(call->truth, channel);
-    (void)snprintf(body, sizeof(body), "{\"channel\":\"%s\",\"data\":{\"n\":%u,\"p\":\"%s\"}}",
-                   fake_channel_name(channel), call->publication, filler);
+    (void)snprintf(body, sizeof(body), "{\"channel\":\"%s\"%s,\"data\":{\"n\":%u,\"p\":\"%s\"}}",
+                   fake_channel_name(call->channel), key, call->publication, filler);
     call_say(call, "publish", body);
+}
+
+void fake_call_publish(struct fake_call *call, const struct fake_target *to, uint8_t channel,
+                       uint32_t padding)
+{
+    if (call_begin(call, to, CALL_PUBLISH)) {
+        call->channel = channel;
+        call->publication = truth_send(call->truth, channel);
+        call_say_publish(call, padding, "");
+    }
+}
+
+static void call_say_once(struct fake_call *call, uint32_t padding)
+{
+    char key[64];
+    (void)snprintf(key, sizeof(key), ",\"idempotency_key\":\"k%u\"", call->publication);
+    call_say_publish(call, padding, key);
+}
+
+void fake_call_publish_once(struct fake_call *call, const struct fake_target *to, uint8_t channel,
+                            uint32_t padding)
+{
+    if (call_begin(call, to, CALL_PUBLISH)) {
+        call->channel = channel;
+        call->publication = truth_send(call->truth, channel);
+        call->once = call->publication;
+        call_say_once(call, padding);
+    }
+}
+
+void fake_call_publish_again(struct fake_call *call, const struct fake_target *to)
+{
+    if (call->once != PUBLICATION_NONE && call_begin(call, to, CALL_PUBLISH)) {
+        call->publication = call->once;
+        call->channel = call->truth->publications[call->once].channel;
+        truth_repeat(call->truth, call->once);
+        call_say_once(call, 0);
+    }
 }
 
 void fake_call_history(struct fake_call *call, const struct fake_target *to, uint8_t channel)

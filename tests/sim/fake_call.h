@@ -24,6 +24,7 @@ struct fake_call {
     enum fake_call_kind kind;
     uint8_t channel;      /* Or map. */
     uint32_t publication; /* Or write. */
+    uint32_t once;        /* The newest publication that was sent with a key; 0: none. */
     uint64_t asked_at;    /* In the truth's count. */
     bool is_answered;     /* The newest one was, and without an error. */
     size_t out_len;
@@ -49,6 +50,10 @@ struct fake_target {
 /* Of a call that is free. Nothing happens when nobody listens there. */
 void fake_call_publish(struct fake_call *call, const struct fake_target *to, uint8_t channel,
                        uint32_t padding);
+/* The same with an idempotency key; and once more the newest such publication, if there is one. */
+void fake_call_publish_once(struct fake_call *call, const struct fake_target *to, uint8_t channel,
+                            uint32_t padding);
+void fake_call_publish_again(struct fake_call *call, const struct fake_target *to);
 void fake_call_history(struct fake_call *call, const struct fake_target *to, uint8_t channel);
 void fake_call_channels(struct fake_call *call, const struct fake_target *to);
 /* A key of a map is published, or removed; all of a map is read, or forgotten. */

@@ -9,6 +9,7 @@
 
 #include "shards/counters.h"
 #include "tests/sim/cluster.h"
+#include "tests/sim/fake_call.h"
 #include "tests/sim/fake_client.h"
 
 enum {
@@ -16,6 +17,7 @@ enum {
     NODES_AT_FIRST = 3,
     STAY = 2, /* Nodes that are not stopped: those with the clients. */
     CLIENTS = 6,
+    CALLS = 4,
     RUNS = CLIENTS * CHANNELS_MAX,
     JOINED_MS_MAX = 20 * 1000,
     DRAINED_MS_MAX = 20 * 1000,
@@ -28,6 +30,7 @@ struct moves {
     struct channel_options kept; /* Of the namespace "r". */
     struct channel_options wildcards[2];
     struct fake_client clients[CLIENTS];
+    struct fake_call calls[CALLS]; /* Each says one thing again and again, and then another. */
 };
 
 static void moves_advance(struct moves *moves, uint64_t ms)
@@ -40,7 +43,34 @@ static void moves_advance(struct moves *moves, uint64_t ms)
             for (uint32_t at = 0; at < CLIENTS; at++) {
                 goes_on = fake_client_poll(&moves->clients[at]) || goes_on;
             }
+            for (uint32_t at = 0; at < CALLS; at++) {
+                goes_on = fake_call_poll(&moves->calls[at]) || goes_on;
+            }
         }
+    }
+}
+
+static bool is_acknowledged(const struct moves *moves, const struct fake_call *call)
+{
+    return call->once == PUBLICATION_NONE ||
+           moves->truth.publications[call->once].fate == FATE_ACKNOWLEDGED;
+}
+
+/* A backend that does not know whether it was heard says it once more, somewhere. */
+static void moves_call(struct moves *moves)
+{
+    struct fake_call *call = &moves->calls[random_below(moves->random, CALLS)];
+    const uint32_t node = (uint32_t)random_below(moves->random, STAY);
+    const struct fake_target target = {node, &moves->cluster.nodes[node].options.listen};
+    const bool is_new = is_acknowledged(moves, call) && random_below(moves->random, 3) == 0;
+    if (!fake_call_is_free(call)) {
+        return;
+    }
+    if (is_new || call->once == PUBLICATION_NONE) {
+        fake_call_publish_once(call, &target,
+                               (uint8_t)random_below(moves->random, PLAIN_CHANNELS_MAX), 9);
+    } else {
+        fake_call_publish_again(call, &target);
     }
 }
 
@@ -53,6 +83,9 @@ static void moves_publish(struct moves *moves, uint64_t ms)
             const uint8_t channel = (uint8_t)random_below(moves->random, PLAIN_CHANNELS_MAX);
             (void)fake_client_publish(&moves->clients[client], channel,
                                       (uint32_t)random_below(moves->random, 200));
+        }
+        if (random_below(moves->random, 16) == 0) {
+            moves_call(moves);
         }
         moves_advance(moves, 1);
     }
@@ -82,6 +115,7 @@ static void moves_create(struct moves *moves, uint64_t seed)
     common.version = "0";
     common.shutdown_timeout_ms = 1000;
     common.client.insecure = true;
+    common.http_api.insecure = true;
     common.client.queue_max_size = 1 << 20;
     common.cluster.enabled = true;
     common.without_namespace.presence = seed % 2 == 0;
@@ -99,6 +133,9 @@ static void moves_create(struct moves *moves, uint64_t seed)
     truth_init(&moves->truth, moves->cluster.sim);
     for (uint32_t i = 0; i < CLIENTS; i++) {
         fake_client_init(&moves->clients[i], moves->cluster.sim, &moves->truth, i);
+    }
+    for (uint32_t i = 0; i < CALLS; i++) {
+        fake_call_init(&moves->calls[i], moves->cluster.sim, &moves->truth);
     }
     for (uint32_t i = 0; i < NODES_AT_FIRST; i++) {
         cluster_start(&moves->cluster, i);
@@ -136,21 +173,35 @@ static void node_stops(struct moves *moves, uint32_t index)
     }
 }
 
+/* Not when something is wrong already: it may not have stopped. */
+static void node_starts(struct moves *moves, uint32_t index)
+{
+    if (truth_holds(&moves->truth)) {
+        cluster_start(&moves->cluster, index);
+    }
+}
+
 static void nodes_come_and_go(struct moves *moves)
 {
     moves_publish(moves, 500);
-    cluster_start(&moves->cluster, 3);
+    node_starts(moves, 3);
     moves_publish(moves, random_below(moves->random, 600));
-    cluster_start(&moves->cluster, 4);
+    node_starts(moves, 4);
     moves_publish(moves, 4000);
     node_stops(moves, 3);
     moves_publish(moves, random_below(moves->random, 500));
     node_stops(moves, 2);
     moves_publish(moves, 1000 + random_below(moves->random, 3000));
-    cluster_start(&moves->cluster, 2);
+    node_starts(moves, 2);
     moves_publish(moves, random_below(moves->random, 2000));
     node_stops(moves, 4);
     moves_publish(moves, 1000);
+    for (uint32_t i = 0; i < CALLS; i++) {
+        while (truth_holds(&moves->truth) && !is_acknowledged(moves, &moves->calls[i])) {
+            moves_call(moves);
+            moves_advance(moves, 100);
+        }
+    }
     moves_advance(moves, 6000);
 }
 

@@ -63,13 +63,17 @@ static void backend_acts(struct world *world)
         return;
     }
     const char *user = any_user(world);
-    if (choice < 12) {
+    const bool may_repeat = world->shape.has_repeats && channel_is_kept(channel);
+    if (may_repeat && call->once != PUBLICATION_NONE && world_below(world, 2) == 0) {
+        fake_call_publish_again(call, &target);
+    } else if (choice < 12) {
         fake_call_map_write(call, &target, (uint8_t)world_below(world, MAPS),
                             (uint8_t)world_below(world, MAP_KEYS), choice < 3);
     } else if (choice < 16) {
         fake_call_map_read(call, &target, (uint8_t)world_below(world, MAPS));
     } else if (choice < 80) {
-        fake_call_publish(call, &target, channel, padding(world));
+        (may_repeat ? fake_call_publish_once : fake_call_publish)(call, &target, channel,
+                                                                  padding(world));
     } else if (choice < 94) {
         fake_call_history(call, &target, channel & (uint8_t)~1u);
     } else if (choice < 96) {

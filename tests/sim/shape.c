@@ -179,5 +179,6 @@ void shape_draw(struct shape *shape, uint64_t seed)
         add_webhooks(shape);
     }
     draw_wildcards(shape, &draw);
+    shape->has_repeats = seed % 3 == 0;
     shape->namespaces[0] = shape->kept;
 }

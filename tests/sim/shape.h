@@ -42,6 +42,7 @@ struct shape {
     uint32_t users;    /* Named; 0: all clients are anonymous. */
     uint32_t channels; /* In which is published. */
     bool has_wildcards;
+    bool has_repeats; /* Backends repeat publications with their keys. */
     uint32_t steps;
     uint32_t step_ms_max;
     uint32_t actions_max;   /* Of clients in one step. */

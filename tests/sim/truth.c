@@ -154,16 +154,25 @@ void truth_acknowledge(struct truth *truth, uint32_t id, const char *epoch, uint
 {
     struct publication *publication = publication_of(truth, id);
     BUG_IF(publication == NULL);
-    truth->acknowledged++;
-    publication->fate = FATE_ACKNOWLEDGED;
-    publication->acknowledged_at = ++truth->now;
-    publication->answered_ms = sim_now_ms(truth->sim);
-    publication->is_sure = truth->unsure_at[publication->channel] < publication->sent_at;
-    truth->sure += publication->is_sure;
+    if (publication->fate != FATE_ACKNOWLEDGED) {
+        truth->acknowledged++;
+        publication->fate = FATE_ACKNOWLEDGED;
+        publication->acknowledged_at = ++truth->now;
+        publication->answered_ms = sim_now_ms(truth->sim);
+        publication->is_sure = truth->unsure_at[publication->channel] < publication->sent_at;
+        truth->sure += publication->is_sure;
+    }
     if (epoch != NULL) {
         truth_place(truth, publication->channel, truth_stream(truth, publication->channel, epoch),
                     offset, id);
     }
+}
+
+void truth_repeat(struct truth *truth, uint32_t id)
+{
+    struct publication *publication = publication_of(truth, id);
+    BUG_IF(publication == NULL);
+    publication->is_repeated = true;
 }
 
 void truth_note_home(struct truth *truth, uint32_t id, uint8_t channel, uint32_t node)
@@ -205,6 +214,9 @@ void truth_refuse(struct truth *truth, uint32_t id, bool is_certain)
 {
     struct publication *publication = publication_of(truth, id);
     BUG_IF(publication == NULL);
+    if (publication->is_repeated && publication->fate == FATE_ACKNOWLEDGED) {
+        return;
+    }
     publication->fate = is_certain ? FATE_REFUSED : FATE_UNKNOWN;
     if (is_certain && publication->is_seen) {
         truth_fail(truth, publication->channel,
@@ -242,6 +254,31 @@ static void stream_make_room(struct told_stream *stream, uint64_t offset)
     }
 }
 
+/* Has it another place in the stream? */
+static bool is_elsewhere(const struct told_stream *stream, uint64_t offset, uint32_t id)
+{
+    for (uint64_t at = 0; at < stream->end; at++) {
+        if (at != offset && stream->ids[at] == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A channel that begins anew may have forgotten keys: what is repeated then is made again, and into
+ * a wildcard it comes twice. But no epoch of its own channel has it twice. */
+static bool is_twice(const struct truth *truth, const struct told_stream *stream, uint64_t offset,
+                     uint32_t id)
+{
+    struct publication *publication = &truth->publications[id];
+    const struct told_place *place = place_of(publication, stream->channel);
+    if (place->stream == NULL || (place->stream == stream && place->offset == offset)) {
+        return false;
+    }
+    return !publication->is_repeated ||
+           (!channel_is_wildcard(stream->channel) && is_elsewhere(stream, offset, id));
+}
+
 void truth_place(struct truth *truth, uint8_t channel, struct told_stream *stream, uint64_t offset,
                  uint32_t id)
 {
@@ -261,7 +298,7 @@ void truth_place(struct truth *truth, uint8_t channel, struct told_stream *strea
         truth_fail(truth, channel, "publications %u and %u are both at %" PRIu64 " of epoch %s",
                    stream->ids[offset], id, offset, stream->epoch);
     }
-    if (place->stream != NULL && (place->stream != stream || place->offset != offset)) {
+    if (is_twice(truth, stream, offset, id)) {
         truth_fail(truth, channel,
                    "publication %u is at %" PRIu64 " of epoch %s and at %" PRIu64 " of %s", id,
                    place->offset, place->stream->epoch, offset, stream->epoch);
@@ -278,8 +315,9 @@ void truth_check_end(struct truth *truth, const struct told_stream *stream, uint
     for (uint64_t at = offset + 1; at < stream->end && !channel_is_wildcard(stream->channel);
          at++) {
         const struct publication *publication = publication_of(truth, stream->ids[at]);
+        /* Of one that was repeated it is not known which time was made here. */
         if (publication != NULL && publication->fate == FATE_ACKNOWLEDGED &&
-            publication->acknowledged_at < asked_at) {
+            publication->acknowledged_at < asked_at && !publication->is_repeated) {
             truth_fail(truth, stream->channel,
                        "epoch %s ends at %" PRIu64 ", but %" PRIu64 " was acknowledged before",
                        stream->epoch, offset, at);
@@ -321,6 +359,9 @@ static void run_add(struct run *run, uint32_t id)
 static void check_neighbours(struct truth *truth, const struct run *run, uint32_t id)
 {
     const uint32_t before = run->ids[run->len - 1];
+    if (publication_of(truth, before)->is_repeated || publication_of(truth, id)->is_repeated) {
+        return; /* Their channels keep histories, so that offsets are compared. */
+    }
     struct told_place *first = place_of(publication_of(truth, before), run->channel);
     struct told_place *second = place_of(publication_of(truth, id), run->channel);
     if (first->behind != PUBLICATION_NONE && first->behind != id) {
@@ -382,7 +423,9 @@ static void check_has_all(struct truth *truth, const struct run *run, uint8_t *h
 {
     memset(has, 0, truth->publications_len + 1);
     for (uint32_t i = 0; i < run->len; i++) {
-        if (has[run->ids[i]]++ > 0) {
+        const bool is_twice_allowed =
+            truth->publications[run->ids[i]].is_repeated && channel_is_wildcard(run->channel);
+        if (has[run->ids[i]]++ > 0 && !is_twice_allowed) {
             truth_fail(truth, run->channel, "client %u got %u twice", run->client, run->ids[i]);
         }
     }

@@ -101,6 +101,7 @@ struct publication {
     bool is_sure;      /* While it was published, all nodes had one view of the channel's home. */
     bool is_passed_on; /* A home of the wildcard was given it. */
     bool is_kept_back; /* Its home died before any home of the wildcard was given it. */
+    bool is_repeated;  /* Whoever sent it did so again, with the same idempotency key. */
     struct told_place places[2]; /* Where it was made, and in the wildcard. */
     uint64_t sent_at;            /* In the truth's count, as the next. */
     uint64_t acknowledged_at;
@@ -170,6 +171,8 @@ void truth_print(const struct truth *truth, uint32_t lines_max);
 
 /* The number of a publication that is about to be sent. */
 uint32_t truth_send(struct truth *truth, uint8_t channel);
+/* It is about to be sent again: in one epoch of its channel it has one place all the same. */
+void truth_repeat(struct truth *truth, uint32_t id);
 /* `epoch`: NULL where the answer tells no place. */
 void truth_acknowledge(struct truth *truth, uint32_t id, const char *epoch, uint64_t offset);
 void truth_refuse(struct truth *truth, uint32_t id, bool is_certain);

@@ -317,7 +317,7 @@ static bool to_channel_move(const struct link_message *request, struct span payl
         .flags = request->flags,
     };
     if (move.name != NULL && relay_take_page(payload, &move.page) &&
-        relay_take_told(payload, &move.told)) {
+        relay_take_told(payload, &move.told) && relay_take_known(payload, &move.known)) {
         const struct message_channel_move body = {
             .move = channel_move_make(&move),
             .origin = message_place_origin(request->shard),
@@ -330,6 +330,7 @@ static bool to_channel_move(const struct link_message *request, struct span payl
     buf_release(move.name);
     stream_page_release(move.page);
     told_page_release(move.told);
+    buf_release(move.known);
     return false;
 }
 

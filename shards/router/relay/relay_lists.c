@@ -2,7 +2,14 @@
 /* What messages of links have several of: bufs become lists in payloads, and back. */
 #include "shards/router/relay/relay_state.h"
 
+#include <assert.h>
+#include <string.h>
+
+#include "shards/limits.h"
 #include "shards/payloads.h"
+
+static_assert((int)LINK_MESSAGE_KEY_LEN_MAX == (int)IDEMPOTENCY_KEY_LEN_MAX,
+              "whatever is known crosses links");
 
 /* ---- payloads: lists, measured first ---- */
 
@@ -229,6 +236,17 @@ void relay_put_move(struct writer *out, const void *what)
         };
         link_put_told(out, &item);
     }
+    const struct known_page *known = move->known == NULL ? NULL : known_page_of(move->known);
+    for (uint64_t i = 0; known != NULL && i < known->len; i++) {
+        const struct known_key *entry = &known->entries[i];
+        const struct link_known item = {
+            .idempotency_key = entry->key,
+            .offset = entry->offset,
+            .epoch = entry->epoch,
+            .ttl_ms = entry->ttl_ms,
+        };
+        link_put_known(out, &item);
+    }
 }
 
 bool relay_take_told(struct span payload, struct buf **out)
@@ -266,6 +284,45 @@ bool relay_take_told(struct span payload, struct buf **out)
             .kind = (uint16_t)item.what,
             .flags = (uint16_t)item.flags,
         };
+    }
+    return true;
+}
+
+/* False: more than one piece may have, or bad, or memory is out. */
+bool relay_take_known(struct span payload, struct buf **out)
+{
+    struct link_known item;
+    uint32_t len = 0;
+    uint64_t bytes = 0;
+    struct span rest = payload;
+    enum link_message_result result;
+    while ((result = link_next_known(&rest, &item)) == LINK_MESSAGE_OK) {
+        len++;
+        bytes += item.idempotency_key.len;
+    }
+    *out = NULL;
+    if (result != LINK_MESSAGE_DONE || known_page_size(len, bytes) > HANDOVER_PIECE_BYTES) {
+        return false;
+    }
+    if (len == 0) {
+        return true;
+    }
+    *out = known_page_make(len, bytes);
+    if (*out == NULL) {
+        return false;
+    }
+    struct known_page *page = known_page_of(*out);
+    uint8_t *at = (uint8_t *)&page->entries[len];
+    for (uint32_t i = 0; i < len; i++) {
+        BUG_IF(link_next_known(&payload, &item) != LINK_MESSAGE_OK); /* As it was counted. */
+        memcpy(at, item.idempotency_key.at, item.idempotency_key.len);
+        page->entries[i] = (struct known_key){
+            .key = span_of(at, item.idempotency_key.len),
+            .epoch = item.epoch,
+            .offset = item.offset,
+            .ttl_ms = item.ttl_ms,
+        };
+        at += item.idempotency_key.len;
     }
     return true;
 }

@@ -394,5 +394,6 @@ MUST_CHECK bool relay_take_entry(const struct link_entry *entry, struct stream_p
 MUST_CHECK bool relay_take_page(struct span payload, struct buf **out);
 MUST_CHECK bool relay_take_snapshot(struct span payload, struct buf **out);
 MUST_CHECK bool relay_take_told(struct span payload, struct buf **out);
+MUST_CHECK bool relay_take_known(struct span payload, struct buf **out);
 
 #endif

@@ -7,6 +7,7 @@ import { Cluster } from './cluster.mjs';
 import { add_control, check_newcomer } from './control.mjs';
 import { add_fallbacks } from './fallbacks.mjs';
 import { add_maps } from './maps.mjs';
+import { add_once } from './once.mjs';
 import { add_polls, start_polls } from './polls.mjs';
 import { add_protocols } from './protocols.mjs';
 import { add_tailored } from './tailored.mjs';
@@ -246,12 +247,15 @@ async function moves_unnoticed(context, prefix, change) {
   check(sum(await taken()) > before, 'channels moved');
 }
 
+const add_known_where_one_came = add_once(report, cluster, 'a node comes');
 report.test('a node that comes takes homes, and nobody notices', { ms_max: 5 * WAIT_MS_MAX },
   (context) => moves_unnoticed(context, 'come', () => cluster.add(2)));
 
+add_known_where_one_came();
 report.test('a node that comes knows what was revoked before',
   (context) => check_newcomer(context, nodes.at(-1), revoked));
 
+const add_known_where_one_went = add_once(report, cluster, 'a node is stopped');
 report.test('a node that is stopped leaves its homes, and nobody notices', { ms_max: 5 * WAIT_MS_MAX },
   async (context) => {
     if (cluster.running.length === 3) {
@@ -261,6 +265,7 @@ report.test('a node that is stopped leaves its homes, and nobody notices', { ms_
     await moves_unnoticed(context, 'go', () => cluster.running.at(-1).stop_cleanly());
   });
 
+add_known_where_one_went();
 add_maps_that_moved();
 
 report.test('a node that dies costs nobody a silent loss', { ms_max: 5 * WAIT_MS_MAX }, async (context) => {

@@ -196,6 +196,7 @@ static struct span encode_list(void)
     link_put_channel(&writer, &(struct link_channel){SPAN_LITERAL("news"), 3});
     link_put_entry(&writer, &bare);
     link_put_told(&writer, &(struct link_told){SPAN_LITERAL("ab"), 5, 6, 1, 2});
+    link_put_known(&writer, &(struct link_known){SPAN_LITERAL("once"), 7, 8, 9});
     link_put_revocation(&writer, &(struct link_revocation){.kind = 2,
                                                            .name = SPAN_LITERAL("ann"),
                                                            .channel = SPAN_LITERAL("news"),
@@ -243,6 +244,12 @@ static void lists_are_walked_by_sort(void **state)
     assert_true(told.epoch == 6 && told.what == 1 && told.flags == 2);
     assert_int_equal(link_next_told(&rest, &told), LINK_MESSAGE_DONE);
     rest = list;
+    struct link_known known;
+    assert_int_equal(link_next_known(&rest, &known), LINK_MESSAGE_OK);
+    assert_true(span_equal(known.idempotency_key, SPAN_LITERAL("once")));
+    assert_true(known.offset == 7 && known.epoch == 8 && known.ttl_ms == 9);
+    assert_int_equal(link_next_known(&rest, &known), LINK_MESSAGE_DONE);
+    rest = list;
     struct link_revocation revocation;
     assert_int_equal(link_next_revocation(&rest, &revocation), LINK_MESSAGE_OK);
     assert_true(revocation.kind == 2 && revocation.issued_before_s == 3 && revocation.is_lifted);
@@ -253,6 +260,8 @@ static void lists_are_walked_by_sort(void **state)
     assert_non_null(read);
     assert_true(read->n_identities == 2 && read->n_entries == 2 && read->n_channels == 1);
     assert_true(read->n_told == 1 && read->told[0]->flags == 2);
+    assert_true(read->n_known == 1 && read->known[0]->ttl_ms == 9);
+    assert_true(span_equal(of_bytes(read->known[0]->idempotency_key), SPAN_LITERAL("once")));
     assert_true(read->n_revocations == 1 && read->revocations[0]->expire_at_s == 1ull << 40);
     assert_true(read->revocations[0]->changed_ms == 5 && read->revocations[0]->is_lifted);
     assert_true(span_equal(of_bytes(read->revocations[0]->name), SPAN_LITERAL("ann")));

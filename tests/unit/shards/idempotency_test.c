@@ -100,6 +100,112 @@ static void the_longest_key_fits(void **state)
     idempotency_destroy(idempotency);
 }
 
+/* The keys of a channel as another home would get them, in pages of so many bytes; how many. */
+static uint32_t give_all(const struct idempotency *from, struct idempotency *to, uint64_t bytes_max,
+                         uint64_t now_ms)
+{
+    const struct known_query query = {SPAN_LITERAL("c"), now_ms, bytes_max};
+    uint64_t place = 0;
+    uint32_t len = 0;
+    while (place != IDEMPOTENCY_GIVEN) {
+        struct buf *page;
+        assert_true(idempotency_give(from, &query, &place, &page));
+        if (page == NULL) {
+            assert_true(place == IDEMPOTENCY_GIVEN); /* There is room for one. */
+            break;
+        }
+        assert_true(page->len <= bytes_max);
+        len += (uint32_t)known_page_of(page)->len;
+        idempotency_take(to, SPAN_LITERAL("c"), now_ms, known_page_of(page));
+        buf_release(page);
+    }
+    return len;
+}
+
+static void keys_of_one_channel_are_given(void **state)
+{
+    (void)state;
+    const uint64_t few = known_page_size(2, 2);
+    for (uint64_t bytes_max = known_page_size(1, 1); bytes_max < known_page_size(5, 5);
+         bytes_max += few) {
+        struct idempotency *from = make();
+        struct idempotency *to = make();
+        add(from, "c", "0", 0, 1);
+        add(from, "d", "1", 0, 2);
+        add(from, "c", "2", 100, 3);
+        add(from, "c", "3", 100, 4);
+        add(to, "c", "3", 200, 9);
+        assert_int_equal(give_all(from, to, bytes_max, IDEMPOTENCY_MS), 2);
+        assert_int_equal(idempotency_count(to), 2);
+        assert_int_equal(find(to, "c", "0", IDEMPOTENCY_MS), 0);
+        assert_int_equal(find(to, "d", "1", IDEMPOTENCY_MS), 0);
+        assert_int_equal(find(to, "c", "2", IDEMPOTENCY_MS + 99), 3);
+        assert_int_equal(find(to, "c", "2", IDEMPOTENCY_MS + 100), 0);
+        assert_int_equal(find(to, "c", "3", IDEMPOTENCY_MS + 199), 9); /* It is known better. */
+        idempotency_forget(from, SPAN_LITERAL("c"));
+        assert_false(idempotency_has_channel(from, SPAN_LITERAL("c")));
+        assert_int_equal(idempotency_count(from), 1);
+        assert_int_equal(find(from, "d", "1", 0), 2);
+        idempotency_destroy(from);
+        idempotency_destroy(to);
+    }
+}
+
+static void no_page_where_there_is_no_room(void **state)
+{
+    (void)state;
+    struct idempotency *idempotency = make();
+    add(idempotency, "c", "k", 0, 1);
+    const struct known_query query = {SPAN_LITERAL("c"), 0, known_page_size(1, 1) - 1};
+    uint64_t place = 0;
+    struct buf *page;
+    assert_true(idempotency_give(idempotency, &query, &place, &page));
+    assert_null(page);
+    assert_true(place != IDEMPOTENCY_GIVEN);
+    idempotency_destroy(idempotency);
+}
+
+/* Keys come, come again and go in any order; channels are those that have some. */
+static void channels_are_those_that_have_keys(void **state)
+{
+    (void)state;
+    struct random random;
+    random_init_seeded(&random, 4);
+    struct idempotency *idempotency = make();
+    struct idempotency *other = make();
+    uint64_t now_ms = 0;
+    for (uint32_t i = 0; i < 5000; i++) {
+        const char *const names[] = {"c", "d", "e"};
+        const char key[2] = {(char)('0' + random_below(&random, 9)), '\0'};
+        now_ms += random_below(&random, IDEMPOTENCY_MS / 4);
+        add(idempotency, names[random_below(&random, 3)], key, now_ms, i + 1);
+        if (random_below(&random, 20) == 0) {
+            idempotency_forget(idempotency, SPAN_LITERAL("d"));
+        }
+        uint32_t known = 0;
+        for (char digit = '0'; digit <= '8'; digit++) {
+            known += find(idempotency, "c", (char[2]){digit, '\0'}, now_ms) != 0;
+        }
+        assert_int_equal(give_all(idempotency, other, 4096, now_ms), known);
+        idempotency_forget(other, SPAN_LITERAL("c"));
+        assert_int_equal(idempotency_count(other), 0);
+        struct span channels[MAP_FEW_MAX];
+        uint64_t place = 0;
+        uint32_t len = 0;
+        uint32_t got;
+        while ((got = idempotency_next_channels(idempotency, &place, channels)) > 0) {
+            len += got;
+        }
+        uint32_t has = 0;
+        for (uint32_t at = 0; at < 3; at++) {
+            has += idempotency_has_channel(idempotency, span_of_text(names[at]));
+        }
+        assert_int_equal(len, has);
+    }
+    idempotency_destroy(idempotency);
+    idempotency_destroy(other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -107,6 +213,9 @@ int main(void)
         cmocka_unit_test(keys_are_known_for_their_time),
         cmocka_unit_test(the_oldest_key_makes_room),
         cmocka_unit_test(the_longest_key_fits),
+        cmocka_unit_test(keys_of_one_channel_are_given),
+        cmocka_unit_test(no_page_where_there_is_no_room),
+        cmocka_unit_test(channels_are_those_that_have_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

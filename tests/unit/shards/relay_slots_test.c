@@ -295,6 +295,82 @@ static void a_channel_is_sent_to_its_home(void **state)
     nobody_hears_more();
 }
 
+/* Keys of publications as they are on their way to node 0, and back: true if a shard gets them. */
+static bool known_come(const char *channel, uint32_t keys, uint32_t key_len)
+{
+    static uint8_t payload[3 * HANDOVER_PIECE_BYTES];
+    static uint8_t key[2048];
+    struct writer out = writer_of(payload, sizeof(payload));
+    memset(key, 'k', sizeof(key));
+    for (uint32_t i = 0; i < keys; i++) {
+        const struct link_known known = {span_of(key, key_len), i, 4711, 9};
+        link_put_known(&out, &known);
+    }
+    assert_int_equal(out.overflow, 0);
+    node_says(1,
+              &(struct link_message){.kind = LINK_MESSAGE_CHANNEL_MOVE,
+                                     .cookie = 50,
+                                     .epoch = 4711,
+                                     .flags = CHANNEL_MOVE_FIRST,
+                                     .name = span_of_text(channel)},
+              writer_written(&out));
+    const uint32_t shard = home_of(channel).shard;
+    if (tape_heard < tape_len) {
+        const uint32_t error = node_hears(1, LINK_MESSAGE_CHANNEL_TAKEN)->message.error;
+        assert_int_equal(error, CLIENT_ERROR_TOO_MANY_REQUESTS);
+        return false;
+    }
+    const struct message message = shard_hears(shard, MESSAGE_CHANNEL_MOVE);
+    const struct channel_move *move = channel_move_of(message_as_channel_move(&message).move);
+    const struct known_page *page = known_page_of(move->known);
+    assert_int_equal(page->len, keys);
+    for (uint32_t i = 0; i < keys; i++) {
+        assert_true(span_equal(page->entries[i].key, span_of(key, key_len)));
+        assert_true(page->entries[i].offset == i && page->entries[i].epoch == 4711);
+        assert_int_equal(page->entries[i].ttl_ms, 9);
+    }
+    message_release(&message);
+    return true;
+}
+
+static void keys_of_publications_come_with_a_channel(void **state)
+{
+    (void)state;
+    const uint32_t most = (uint32_t)((HANDOVER_PIECE_BYTES - known_page_size(0, 0)) /
+                                     (known_page_size(1, 1) - known_page_size(0, 0)));
+    assert_true(known_come(name_at(0, 0), 2, 36));
+    assert_true(known_come(name_at(0, 0), 1, LINK_MESSAGE_KEY_LEN_MAX));
+    assert_true(known_come(name_at(0, 0), most, 1));
+    assert_false(known_come(name_at(0, 0), most + 1, 1));
+    assert_false(known_come(name_at(0, 0), 1, LINK_MESSAGE_KEY_LEN_MAX + 1));
+    assert_false(known_come(name_at(0, 0), 1, 0));
+}
+
+static void keys_of_publications_go_with_a_channel(void **state)
+{
+    (void)state;
+    struct buf *page = known_page_make(1, 4);
+    assert_non_null(page);
+    uint8_t *at = (uint8_t *)&known_page_of(page)->entries[1];
+    memcpy(at, "once", 4);
+    known_page_of(page)->entries[0] = (struct known_key){span_of(at, 4), 4711, 5, 1000};
+    const struct channel_move move = {.name = text(name_at(1, 0)),
+                                      .known = page,
+                                      .flags = CHANNEL_MOVE_FIRST | CHANNEL_MOVE_BARE};
+    const struct message_channel_move body = {.move = channel_move_make(&move)};
+    assert_non_null(body.move);
+    assert_true(message_send_channel_move(shards[0].mailbox, ROUTER, 7, &body));
+    settle();
+    const struct sent *sent = node_hears(1, LINK_MESSAGE_CHANNEL_MOVE);
+    struct span rest = span_of(sent->payload, sent->payload_len);
+    struct link_known known;
+    assert_int_equal(sent->message.flags, CHANNEL_MOVE_FIRST | CHANNEL_MOVE_BARE);
+    assert_int_equal(link_next_known(&rest, &known), LINK_MESSAGE_OK);
+    assert_true(span_equal(known.idempotency_key, SPAN_LITERAL("once")));
+    assert_true(known.offset == 5 && known.epoch == 4711 && known.ttl_ms == 1000);
+    assert_int_equal(link_next_known(&rest, &known), LINK_MESSAGE_DONE);
+}
+
 /* 111 is certain, so that the channel goes on where it is; 100 is not. */
 static void a_channel_that_is_not_taken_says_so(void **state)
 {
@@ -404,6 +480,8 @@ int main(void)
         TEST(who_leaves_the_map_is_not_waited_for),
         TEST(a_channel_is_sent_to_its_home),
         TEST(a_channel_that_is_not_taken_says_so),
+        TEST(keys_of_publications_come_with_a_channel),
+        TEST(keys_of_publications_go_with_a_channel),
         TEST(a_channel_comes_to_its_home),
         TEST(whoever_hands_over_is_waited_for),
         TEST(a_stall_is_held_against_nobody),
