@@ -46,11 +46,6 @@ static int print_report(const struct config_report *report)
     return report->errors > 0 ? EXIT_WRONG_CONFIGURATION : EXIT_SUCCESS;
 }
 
-static uint64_t monotonic_ms(void)
-{
-    return clock_read().monotonic_ns / CLOCK_NS_A_MS;
-}
-
 static void block_signals(sigset_t *stops)
 {
     sigemptyset(stops);
@@ -195,8 +190,10 @@ static int wait_until_listening(struct node *node, struct log *log, const sigset
 static bool drain(struct node *node, struct shard_set *set, const sigset_t *stops)
 {
     const struct timespec look = {.tv_nsec = DRAIN_LOOK_MS * 1000000};
-    uint64_t deadline = monotonic_ms() + node->options->shutdown_timeout_ms +
-                        node->options->webhooks.flush_timeout_ms + DRAIN_GRACE_MS;
+    /* Looks are counted, not time: a stall ends nothing. */
+    uint64_t looks = (node->options->shutdown_timeout_ms +
+                      node->options->webhooks.flush_timeout_ms + DRAIN_GRACE_MS) /
+                     DRAIN_LOOK_MS;
 
     node_stop_begin(node);
     for (uint32_t id = 0; id <= node->shards; id++) {
@@ -208,7 +205,7 @@ static bool drain(struct node *node, struct shard_set *set, const sigset_t *stop
         if (received == SIGTERM || received == SIGINT) {
             _exit(128 + received);
         }
-        if (monotonic_ms() > deadline) {
+        if (looks-- == 0) {
             return false;
         }
     }

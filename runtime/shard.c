@@ -71,13 +71,18 @@ static void shard_set_time(struct shard *shard, struct clock_reading now)
 }
 
 /* The time of a turn that was to be at due_ms. A shard that is slow in every turn has a clock that
- * goes on, if slowly. */
-static void shard_begin_turn(struct shard *shard, struct clock_reading now)
+ * goes on, if slowly. Returns whether timers may fire: what came during a stall comes first, and
+ * the events of its first turn may be those of before it. */
+static bool shard_begin_turn(struct shard *shard, struct clock_reading now)
 {
     shard_set_time(shard, now);
-    if (shard->now_ms > shard->due_ms && shard->now_ms - shard->due_ms > SHARD_STALL_MS) {
+    const bool is_stalled =
+        shard->now_ms > shard->due_ms && shard->now_ms - shard->due_ms > SHARD_STALL_MS;
+    if (is_stalled) {
         shard->stalled_ms += shard->now_ms - shard->due_ms - SHARD_STALL_MS;
     }
+    shard->holds_timers = is_stalled && !shard->holds_timers;
+    return !shard->holds_timers;
 }
 
 bool shard_start(struct shard *shard, const struct shard_actor *ops, void *actor,
@@ -120,10 +125,12 @@ static void shard_handle_replies(struct shard *shard)
 uint64_t shard_step(struct shard *shard, struct clock_reading now)
 {
     const struct shard_actor *ops = shard->actor_ops;
-    shard_begin_turn(shard, now);
+    const bool fires_timers = shard_begin_turn(shard, now);
     mailbox_drain(shard->mailbox, TURN_MESSAGES_A_RING, ops->on_message, shard->actor);
     shard_handle_events(shard);
-    timer_wheel_advance(shard->timers, shard->now_ms, TURN_TIMERS);
+    if (fires_timers) {
+        timer_wheel_advance(shard->timers, shard->now_ms, TURN_TIMERS);
+    }
     shard_handle_replies(shard);
     ops->on_turn_end(shard->actor);
     mailbox_flush(shard->mailbox);
@@ -133,8 +140,9 @@ uint64_t shard_step(struct shard *shard, struct clock_reading now)
         shard->due_ms = shard->now_ms;
         return 0;
     }
-    shard->due_ms = timer_wheel_next_ms(shard->timers);
-    return shard->due_ms;
+    const uint64_t next_ms = timer_wheel_next_ms(shard->timers);
+    shard->due_ms = next_ms > shard->now_ms ? next_ms : shard->now_ms;
+    return next_ms;
 }
 
 void shard_settle(struct shard *shard, struct clock_reading now)

@@ -64,6 +64,7 @@ struct shard {
     int64_t wall_ms;
     uint64_t due_ms;     /* When this turn was to be at the latest, */
     uint64_t stalled_ms; /* and by how much all turns were later than that: see shard_awake_ms. */
+    bool holds_timers;   /* For one turn: it came after a stall. */
     bool has_clock;      /* It runs on a thread, not in a simulator. */
 
     const struct shard_actor *actor_ops;

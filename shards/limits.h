@@ -105,8 +105,8 @@ enum {
 
     /* Homes that move. How long a channel may be on its way to another home while nothing of it
      * moves, and a new home waits for slots while no channel comes; beyond it channels begin anew.
-     */
-    HANDOVER_MS_MAX = 5 * 1000,
+     * Longer than a node takes to see that a link is dead: who is only slow is waited for. */
+    HANDOVER_MS_MAX = 8 * 1000,
     HANDOVER_TICK_MS = 50,
     /* Of a channel's history in one message, and messages of one shard that are not answered. */
     HANDOVER_PIECE_BYTES = 256 * 1024,

@@ -208,6 +208,7 @@ static bool piece_send(struct homes *homes, struct handover *handover)
     }
     list_remove(&handover->link);
     handover->state = HANDOVER_SENT;
+    handover->sent_ms = awake_ms_of(homes);
     homes->handovers.under_way++;
     actors_count_many(homes->actors, COUNTER_HANDOVER_BYTES_GIVEN, bytes);
     return true;
@@ -236,6 +237,8 @@ static void handover_retract(struct homes *homes, struct handover *handover)
     buf_share(name, 1);
     list_remove(&handover->link);
     handover->state = HANDOVER_LEAVING;
+    /* Who answers late was not there, and could not have a newer map. */
+    handover->ends_ms += awake_ms_of(homes) - handover->sent_ms;
     handover->sent_offset = 0;
     handover->sent_keys = 0;
     handover->sent_known = 0;

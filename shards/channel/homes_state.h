@@ -37,6 +37,7 @@ struct handover {
     struct list link; /* In the list of its state. */
     struct channel *channel;
     enum handover_state state;
+    uint64_t sent_ms;     /* The piece that is not answered. */
     bool is_last;         /* SENT: with this piece it is whole. */
     bool is_followed;     /* It came lately: what is told is kept, also if it has to move on. */
     bool is_bare;         /* SENT: but for keys of publications there is nothing of it. */

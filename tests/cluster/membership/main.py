@@ -98,7 +98,7 @@ def a_departure_is_no_death(nodes):
     eventually(lambda: agree(others), "the others have its slots")
     for node in others:
         assert node.members("left") == 1 and node.members("dead") == 0
-        assert node.metric("cluster_suspicions") == 0
+        assert "status=dead" not in node.log(), node.log()
     assert "all_clients_left=yes" in nodes[1].log()
 
 
@@ -279,7 +279,8 @@ def keys_rotate(nodes):
     nodes.append(Node("node-4", [nodes[0].address], keys=[OTHER_KEY]).start())
     eventually(lambda: agree(nodes), "a node with the new key alone is let in")
     for node in nodes[:3]:
-        assert node.metric("cluster_suspicions") == 0
+        # Whoever is slow may be suspected for a moment, as who has another key would be for good.
+        assert "status=dead" not in node.log(), node.log()
         assert node.refused("unknown_key") == 0
 
 

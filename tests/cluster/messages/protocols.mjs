@@ -97,8 +97,14 @@ export function add_protocols(report, nodes) {
       subs.push(...await Promise.all(channels.map((channel) => subscribed(client, channel))));
     }
     const came = () => nodes[2].metric('roost_link_bytes', 'direction="in"');
-    await sleep(1500); // Figures of links are told now and then.
-    const before = await came();
+    // Figures of links are told now and then: they are those of now when hardly anything is added any more.
+    let before = await came();
+    await eventually(async () => {
+      await sleep(1500);
+      const last = before;
+      before = await came();
+      return before - last < SIZE;
+    }, 'quiet');
     for (let n = 0; n < COUNT; n += 1) {
       const channel = channels[n % CHANNELS];
       await nodes[0].api_result('publish', { channel, data: 'x'.repeat(SIZE) });

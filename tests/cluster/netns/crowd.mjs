@@ -11,6 +11,8 @@ export const SESSIONS = 3;
 const PUBLISH_PAUSE_MS = 40;
 const PUBLISH_MS_MAX = 3000;
 const DIAL_MS_MAX = 5000;
+// This machine may stand still for as long, and no client goes elsewhere for it.
+const PING_DELAY_MS_MAX = 6000;
 const ARRIVE_MS_MAX = 60_000;
 
 // One npm client, which belongs on one node and goes to the next ones when that is not there.
@@ -43,7 +45,7 @@ export class Member {
     this.client = new_client({ defer() {} }, null, {
       url: cluster.url_of(this.home), websocket: Roaming, protocol, token: make_token({ sub: user }),
       maxReconnectDelay: 500, timeout: PUBLISH_MS_MAX,
-      maxServerPingDelay: is_patient ? 120_000 : 2000,
+      maxServerPingDelay: is_patient ? 120_000 : PING_DELAY_MS_MAX,
     });
     this.client.on('connecting', ({ code }) => { this.reconnects += code === 0 ? 0 : 1; });
   }

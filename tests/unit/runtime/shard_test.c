@@ -288,10 +288,19 @@ static void a_stall_hardly_counts(void **state)
     world.scribe.has_work = true;
     shard_step(world.shard, at_ms(9000 + SHARD_STALL_MS));
     assert_int_equal(shard_awake_ms(world.shard), 9000 + SHARD_STALL_MS);
+    /* And timers let what came meanwhile come first. */
     shard_step(world.shard, at_ms(60000));
     assert_int_equal(shard_awake_ms(world.shard), 9000 + 2 * SHARD_STALL_MS);
+    assert_true(timer_is_set(&world.scribe.timer));
     shard_step(world.shard, at_ms(60100));
+    assert_false(timer_is_set(&world.scribe.timer));
     assert_int_equal(shard_awake_ms(world.shard), 9100 + 2 * SHARD_STALL_MS);
+    /* Not for ever, where every turn is late. */
+    timer_set(world.shard->timers, &world.scribe.timer, 60200, scribe_on_timer);
+    shard_step(world.shard, at_ms(70000));
+    assert_true(timer_is_set(&world.scribe.timer));
+    shard_step(world.shard, at_ms(80000));
+    assert_false(timer_is_set(&world.scribe.timer));
 }
 
 static void a_settling_shard_hears_messages_alone(void **state)

@@ -143,6 +143,11 @@ static void what_waits_for_an_answer_is_not_late(void **state)
     message_release(&sent);
     rig_advance(&rig, 2 * HANDOVER_MS_MAX);
     turn();
+    is_taken(&sent, CLIENT_ERROR_TOO_MANY_REQUESTS);
+    rig_advance(&rig, HANDOVER_TICK_MS);
+    turn();
+    (void)routes_piece(&sent);
+    message_release(&sent);
     assert_int_equal(rig_left(&rig, FOLLOWER), 0);
     is_taken(&sent, 0);
     hears_moved(FOLLOWER);
