@@ -1,155 +1,140 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rewrites RE2's syntax into POSIX's extended one where they differ, and refuses what has no
- * counterpart there: nothing is matched otherwise than it was meant. */
+/* Runs a pattern's automaton: the set of steps at which it may be, from one code point to the next.
+ */
 #include "codec/pattern.h"
 
-#include "codec/writer.h"
+#include "codec/pattern_program.h"
+#include "codec/utf8.h"
 
-#include <ctype.h>
+#include <assert.h>
+#include <string.h>
 
-/* `\d` is the longest: three bytes more than it was. */
-enum { TRANSLATED_SIZE = PATTERN_LEN_MAX * 3 + 1 };
+/* What stands before the first code point and behind the last. */
+#define NOTHING UINT32_MAX
 
-struct translation {
-    struct span rest;
-    struct writer out;
-    bool is_good;
-    bool may_repeat; /* The last element is one that can be repeated. */
-    bool is_repeated;
+static_assert(PATTERN_TEXT_LEN_MAX + 1 < UINT16_MAX, "each place in a text has a mark of its own");
+
+struct run {
+    const struct pattern_program *program;
+    uint32_t before;
+    uint32_t behind;
+    bool has_matched;
+    uint16_t mark; /* Of this place in the text. */
+    uint32_t len;
+    uint16_t *steps;                  /* Where it may be, all of them PATTERN_CLASS. */
+    uint16_t seen[PATTERN_STEPS_MAX]; /* The mark of the place where a step was met last. */
+    uint16_t lists[2][PATTERN_STEPS_MAX];
+    uint16_t stack[2 * PATTERN_STEPS_MAX + 1];
 };
 
-/* Behind a backslash: a class, or a punctuation mark that means itself. */
-static void translate_escape(struct translation *translation)
+static bool has_code_point(const struct pattern_program *program, uint32_t class_index,
+                           uint32_t code_point)
 {
-    const struct span escape = span_of(translation->rest.at, translation->rest.len < 2 ? 0 : 2);
-    if (escape.len == 0) {
-        translation->is_good = false;
-        return;
+    const struct pattern_class *class = &pattern_classes_of(program)[class_index];
+    if (code_point < 0x80) {
+        return (class->ascii[code_point / 64] >> (code_point % 64) & 1) != 0;
     }
-    if (escape.at[1] == 'd') {
-        writer_put(&translation->out, SPAN_LITERAL("[0-9]"));
-    } else if (memchr("wWsSbB", escape.at[1], 6) != NULL || ispunct(escape.at[1])) {
-        /* POSIX would give these another meaning. */
-        translation->is_good = memchr("<>`'", escape.at[1], 4) == NULL;
-        writer_put(&translation->out, escape);
-    } else {
-        translation->is_good = false;
-    }
-    translation->rest = span_skip(translation->rest, 2);
-}
-
-/* `[...]` stays as it is, unless it needs an escape. */
-static void translate_class(struct translation *translation)
-{
-    const struct span rest = translation->rest;
-    size_t at = 1;
-    at += at < rest.len && rest.at[at] == '^';
-    at += at < rest.len && rest.at[at] == ']';
-    while (at < rest.len && rest.at[at] != ']') {
-        if (rest.at[at] == '\\' || rest.at[at] == '[') {
-            translation->is_good = false;
-            return;
+    for (uint32_t i = 0; i < class->ranges_len; i++) {
+        const struct pattern_range *range = &pattern_ranges_of(program)[class->first_range + i];
+        if (code_point >= range->low && code_point <= range->high) {
+            return !class->is_negated;
         }
-        at++;
     }
-    translation->is_good = at < rest.len;
-    if (translation->is_good) {
-        writer_put(&translation->out, span_of(rest.at, at + 1));
-        translation->rest = span_skip(rest, at + 1);
-    }
+    return class->is_negated;
 }
 
-/* `(?:` and `(?P<name>` are groups; the other extensions are flags. */
-static void translate_group(struct translation *translation)
+static bool is_word_edge(const struct run *run)
 {
-    const struct span rest = translation->rest;
-    size_t len = 1;
-    if (span_starts_with(rest, SPAN_LITERAL("(?:"))) {
-        len = 3;
-    } else if (span_starts_with(rest, SPAN_LITERAL("(?P<"))) {
-        const size_t end = span_index_of(rest, '>');
-        translation->is_good = end < rest.len;
-        len = end < rest.len ? end + 1 : rest.len;
-    } else if (span_starts_with(rest, SPAN_LITERAL("(?"))) {
-        translation->is_good = false;
-    }
-    writer_put(&translation->out, SPAN_LITERAL("("));
-    translation->rest = span_skip(rest, len);
+    return pattern_is_word(run->before) != pattern_is_word(run->behind);
 }
 
-static void translate_one(struct translation *translation)
+/* Does a step that takes nothing let by, here? */
+static bool lets_by(const struct run *run, enum pattern_op op)
 {
-    const uint8_t byte = translation->rest.at[0];
-    const bool is_repetition = byte == '*' || byte == '+' || byte == '?' || byte == '{';
-    if (byte == '?' && translation->is_repeated) {
-        /* How much is taken at first changes nothing about whether there is a match. */
-        translation->is_repeated = false;
-        translation->rest = span_skip(translation->rest, 1);
-        return;
+    switch (op) {
+    case PATTERN_TEXT_BEGIN:
+        return run->before == NOTHING;
+    case PATTERN_TEXT_END:
+        return run->behind == NOTHING;
+    case PATTERN_LINE_BEGIN:
+        return run->before == NOTHING || run->before == '\n';
+    case PATTERN_LINE_END:
+        return run->behind == NOTHING || run->behind == '\n';
+    case PATTERN_WORD_EDGE:
+        return is_word_edge(run);
+    case PATTERN_NO_WORD_EDGE:
+        return !is_word_edge(run);
+    case PATTERN_CLASS:
+    case PATTERN_JUMP:
+    case PATTERN_SPLIT:
+    case PATTERN_MATCH:
+        break;
     }
-    if (is_repetition && !translation->may_repeat) {
-        translation->is_good = false;
-        return;
-    }
-    translation->is_repeated = is_repetition;
-    translation->may_repeat = !is_repetition && byte != '(' && byte != '|' && byte != '^';
-    if (byte == '\\') {
-        translate_escape(translation);
-    } else if (byte == '[') {
-        translate_class(translation);
-    } else if (byte == '(') {
-        translate_group(translation);
-    } else {
-        const bool is_count = byte == '{';
-        const size_t end = is_count ? span_index_of(translation->rest, '}') + 1 : 1;
-        translation->is_good = byte != 0 && end <= translation->rest.len &&
-                               (!is_count || isdigit(translation->rest.at[1]));
-        if (translation->is_good) {
-            writer_put(&translation->out, span_of(translation->rest.at, end));
-            translation->rest = span_skip(translation->rest, end);
+    return false;
+}
+
+/* Adds all steps that can be reached from one without taking anything. Each is met once a place,
+ * and puts two on the stack at most. */
+static void follow(struct run *run, uint32_t first)
+{
+    uint32_t waiting = 0;
+    run->stack[waiting++] = (uint16_t)first;
+    while (waiting > 0) {
+        const uint16_t at = run->stack[--waiting];
+        const struct pattern_step *step = &run->program->steps[at];
+        if (run->seen[at] == run->mark) {
+            continue;
+        }
+        run->seen[at] = run->mark;
+        if (step->op == PATTERN_CLASS) {
+            run->steps[run->len++] = at;
+        } else if (step->op == PATTERN_MATCH) {
+            run->has_matched = true;
+        } else if (step->op == PATTERN_JUMP || step->op == PATTERN_SPLIT) {
+            run->stack[waiting++] = (uint16_t)(at + step->to);
+            if (step->op == PATTERN_SPLIT) {
+                run->stack[waiting++] = (uint16_t)(at + step->or_to);
+            }
+        } else if (lets_by(run, (enum pattern_op)step->op)) {
+            run->stack[waiting++] = (uint16_t)(at + 1);
         }
     }
 }
 
-bool pattern_compile(struct span text, struct pattern *out)
+static uint32_t peek(struct span text)
 {
-    char translated[TRANSLATED_SIZE];
-    struct translation translation = {.rest = text,
-                                      .out = writer_of(translated, sizeof(translated) - 1),
-                                      .is_good = true};
-    out->is_set = false;
-    if (text.len > PATTERN_LEN_MAX) {
-        return false;
-    }
-    while (translation.is_good && translation.rest.len > 0) {
-        translate_one(&translation);
-    }
-    if (!translation.is_good || writer_is_overflown(&translation.out)) {
-        return false;
-    }
-    translated[writer_written_len(&translation.out)] = '\0';
-    out->is_set = regcomp(&out->regex, translated, REG_EXTENDED | REG_NOSUB) == 0;
-    return out->is_set;
-}
-
-void pattern_clear(struct pattern *pattern)
-{
-    if (pattern->is_set) {
-        regfree(&pattern->regex);
-        pattern->is_set = false;
-    }
+    return span_is_empty(text) ? NOTHING : pattern_take_code_point(&text);
 }
 
 bool pattern_matches(const struct pattern *pattern, struct span text)
 {
-    char copy[PATTERN_TEXT_LEN_MAX + 1];
-    if (text.len > PATTERN_TEXT_LEN_MAX || span_index_of(text, 0) < text.len ||
-        span_index_of(text, '\n') < text.len) {
+    struct run run;
+    if (text.len > PATTERN_TEXT_LEN_MAX || !utf8_is_valid(text)) {
         return false;
     }
-    if (text.len > 0) {
-        memcpy(copy, text.at, text.len);
+    run.program = pattern->program;
+    run.has_matched = false;
+    run.before = NOTHING;
+    run.behind = peek(text);
+    run.mark = 1;
+    run.len = 0;
+    run.steps = run.lists[0];
+    memset(run.seen, 0, run.program->steps_len * sizeof(run.seen[0]));
+    follow(&run, 0);
+    while (!run.has_matched && !span_is_empty(text)) {
+        const uint16_t *steps = run.steps;
+        const uint32_t len = run.len;
+        run.before = pattern_take_code_point(&text);
+        run.behind = peek(text);
+        run.mark++;
+        run.len = 0;
+        run.steps = run.steps == run.lists[0] ? run.lists[1] : run.lists[0];
+        for (uint32_t i = 0; i < len; i++) {
+            if (has_code_point(run.program, run.program->steps[steps[i]].class_index, run.before)) {
+                follow(&run, steps[i] + 1u);
+            }
+        }
+        follow(&run, 0); /* A match may begin anywhere. */
     }
-    copy[text.len] = '\0';
-    return regexec(&pattern->regex, copy, 0, NULL, 0) == 0;
+    return run.has_matched;
 }

@@ -153,6 +153,7 @@ void channel_options_of_wildcard(const struct channel_options *options, struct c
 {
     *out = *options;
     out->is_wildcard = true;
+    out->channel_pattern = NULL; /* It is about what they stand for. */
     out->wildcard_max_depth = 0;
     out->wildcard = NULL;
     out->allow_subscribe_for_client = options->allow_wildcard_subscribe_for_client;

@@ -18,6 +18,8 @@
 #include "runtime/poller.h"
 #include "shards/transport.h"
 
+struct pattern;
+
 enum publication_data_format {
     PUBLICATION_DATA_NOT_EMPTY, /* "": anything but nothing. */
     PUBLICATION_DATA_JSON,
@@ -136,7 +138,10 @@ void shared_poll_options_complete(struct shared_poll_options *shared_poll);
 
 /* Of one namespace, or of channels without one. */
 struct channel_options {
-    const char *name; /* "" for channels without a namespace. */
+    const char *name;          /* "" for channels without a namespace. */
+    const char *channel_regex; /* As it was configured, */
+    /* and what clients' names have to match behind the namespace; NULL: they are ASCII. */
+    const struct pattern *channel_pattern;
     bool presence;
     bool join_leave;
     bool force_push_join_leave;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "ops/config/config_api_keys.h"
+#include "ops/config/config_channel_names.h"
 #include "ops/config/config_check.h"
 #include "ops/config/config_cluster.h"
 #include "ops/config/config_listen.h"
@@ -49,6 +50,7 @@ bool config_init(struct config *config)
 
 void config_free(struct config *config)
 {
+    config_free_channel_names(config);
     config_texts_free(&config->texts);
     memset(config, 0, sizeof(*config));
 }
@@ -304,6 +306,7 @@ void config_finish(struct config *config, struct config_report *report)
     config_derive_api_keys(config, report);
     config_derive_uni(config, report);
     config_derive_rate_limits(config, report);
+    config_derive_channel_names(config, report);
     derive_channels(config, report);
     derive_web_files(config, report);
     options->client.allowed_origins = config->allowed_origins.items;

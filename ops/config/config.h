@@ -95,6 +95,8 @@ struct config {
     struct config_origin without_namespace_origins[CONFIG_CHANNEL_KEYS_MAX];
     struct config_namespace *namespaces[CONFIG_NAMESPACES_MAX];
     size_t namespaces_len;
+    struct pattern *channel_patterns; /* That options point to. */
+    size_t channel_patterns_len;
     struct config_texts texts;
 };
 

@@ -100,7 +100,6 @@ const struct config_foreign config_foreign_keys[] = {
 const size_t config_foreign_keys_len = sizeof(config_foreign_keys) / sizeof(config_foreign_keys[0]);
 
 const struct config_foreign config_foreign_channel_keys[] = {
-    VALUE("channel_regex", ""),
     VALUE("subscribe_stream_proxy_enabled", "false"),
     VALUE("subscribe_stream_proxy_name", "default"),
     VALUE("subscribe_stream_proxy_bidirectional", "false"),

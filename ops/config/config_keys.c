@@ -10,6 +10,7 @@
 #include "ops/config/config_keys_proxy.h"
 #include "ops/config/config_keys_shared_poll.h"
 #include "ops/config/config_keys_streams.h"
+#include "ops/config/config_keys_tokens.h"
 #include "shards/limits.h"
 
 enum {
@@ -92,36 +93,6 @@ static const char *const delta_types[] = {"fossil", NULL};
         .path = path_, .type = CONFIG_CHOICE, where, .choices = choices_, .initial = initial_, \
         .help = help_ \
     }
-
-#define TOKEN_KEYS(path_, field, keys, what) \
-    SECRET(path_ "hmac_secret_key", NODE(field.hmac_secret_key), \
-           "Secret of " what " signed with HS256, HS384 or HS512."), \
-        SECRET(path_ "hmac_previous_secret_key", NODE(field.hmac_previous_secret_key), \
-               "Secret that is still accepted while the other is rolled out."), \
-        {.path = path_ "hmac_previous_secret_key_valid_until", \
-         .type = CONFIG_UNIX_TIME, \
-         NODE(field.hmac_previous_secret_key_valid_until_s), \
-         .initial = "0", \
-         .help = "Unix time at which the previous secret ends; 0: never."}, \
-        STRING(path_ "rsa_public_key", NODE(field.rsa_public_key), JWT_PEM_LEN_MAX, "", \
-               "Public key, in PEM, of those signed with RS256, RS384 or RS512."), \
-        STRING(path_ "ecdsa_public_key", NODE(field.ecdsa_public_key), JWT_PEM_LEN_MAX, "", \
-               "Public key, in PEM, of those signed with ES256, ES384 or ES512."), \
-        STRING(path_ "eddsa_public_key", NODE(field.eddsa_public_key), JWT_PEM_LEN_MAX, "", \
-               "Public key, in PEM, of those signed with EdDSA (Ed25519)."), \
-        STRING(path_ "jwks_public_endpoint", AT(keys.endpoint), FILE_BYTES_MAX, "", \
-               "URL of a JSON Web Key Set with the public keys of those that name one (`kid`)."), \
-        STRING(path_ "jwks_server_ca_pem", AT(keys.tls_server_ca_pem), FILE_BYTES_MAX * 64, "", \
-               "Authority of that server: PEM, its base64, or a file; empty: the system's."), \
-        STRING(path_ "audience", NODE(field.audience), NAME_BYTES_MAX, "", \
-               "What `aud` must contain."), \
-        STRING(path_ "audience_regex", NODE(field.audience_regex), PATTERN_LEN_MAX, "", \
-               "Regular expression that one of `aud` must match."), \
-        STRING(path_ "issuer", NODE(field.issuer), NAME_BYTES_MAX, "", "What `iss` must be."), \
-        STRING(path_ "issuer_regex", NODE(field.issuer_regex), PATTERN_LEN_MAX, "", \
-               "Regular expression that `iss` must match."), \
-        STRING(path_ "user_id_claim", NODE(field.user_id_claim), NAME_BYTES_MAX, "", \
-               "Claim that holds the user id, instead of `sub`.")
 
 const struct config_key config_keys[] = {
     STRING("http_server.address", AT(address), 64, "",
@@ -462,6 +433,13 @@ static_assert(sizeof(config_keys) / sizeof(config_keys[0]) <= CONFIG_KEYS_MAX,
     }
 
 const struct config_key config_channel_keys[] = {
+    {.path = "channel_regex",
+     .type = CONFIG_STRING,
+     .offset = offsetof(struct channel_options, channel_regex),
+     .max = PATTERN_LEN_MAX,
+     .initial = "",
+     .help = "Regular expression, in Go's syntax, that a channel's name must match behind the "
+             "namespace where a client says it; empty: any name in ASCII."},
     OPTION(presence, "Know who is subscribed."),
     OPTION(join_leave, "Tell when somebody subscribes or leaves, to subscribers that ask."),
     OPTION(force_push_join_leave, "Tell it to every subscriber."),

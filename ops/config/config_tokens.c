@@ -6,6 +6,7 @@
 
 #include "codec/jwt.h"
 #include "ops/config/config_scope.h"
+#include "shards/patterns.h"
 
 /* One of the two sets of keys, and what stands before their names. */
 struct token_keys {
@@ -52,12 +53,10 @@ static void check_pattern(const struct token_keys *keys, const char *name, const
     }
     struct pattern pattern;
 
-    if (!pattern_compile(span_of_text(text), &pattern)) {
-        refuse(keys, name,
-               "found no regular expression, expected one without flags and with no backslash in "
-               "brackets");
+    if (!patterns_make(span_of_text(text), &pattern)) {
+        refuse(keys, name, "found no regular expression, expected one in Go's syntax, without \\p");
     }
-    pattern_clear(&pattern);
+    patterns_free(&pattern);
     if (exact[0] != '\0') {
         refuse(keys, name, "found it beside the same without _regex, expected one of the two");
     }

@@ -202,12 +202,15 @@ enum api_error call_judge_channel(const struct node_options *options, uint16_t k
                                   struct span channel,
                                   const struct channel_options **channel_options)
 {
-    if (!permissions_is_channel_name(options, channel)) {
+    if (span_is_empty(channel)) {
         return API_ERROR_BAD_REQUEST;
     }
     *channel_options = permissions_find_channel(options, channel);
     if (*channel_options == NULL) {
         return API_ERROR_UNKNOWN_CHANNEL;
+    }
+    if (!permissions_is_channel_name(options, *channel_options, channel)) {
+        return API_ERROR_BAD_REQUEST;
     }
     return api_keys_allow_channel(&options->http_api, key, *channel_options)
                ? API_ERROR_NONE

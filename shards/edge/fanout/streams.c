@@ -248,7 +248,7 @@ uint32_t streams_ask(struct edge *edge, struct session *session,
     if (channel_options == NULL) {
         return CLIENT_ERROR_UNKNOWN_CHANNEL;
     }
-    if (!permissions_is_channel_name(options, request->channel) ||
+    if (!permissions_is_clients_channel_name(options, channel_options, request->channel) ||
         (request->reverse && request->since_present && request->since_offset == 0)) {
         return CLIENT_ERROR_BAD_REQUEST;
     }

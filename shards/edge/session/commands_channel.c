@@ -47,7 +47,8 @@ struct verdict command_publish(struct edge *edge, struct session *session,
     if (channel_options == NULL) {
         return VERDICT_ERROR(UNKNOWN_CHANNEL);
     }
-    if (!permissions_is_channel_name(options, channel) || channel_options->is_wildcard) {
+    if (!permissions_is_clients_channel_name(options, channel_options, channel) ||
+        channel_options->is_wildcard) {
         return VERDICT_ERROR(BAD_REQUEST);
     }
     if (command->publish.type == CLIENT_SUBSCRIPTION_MAP) {
@@ -99,7 +100,7 @@ struct verdict command_presence(struct edge *edge, struct session *session,
     if (channel_options == NULL) {
         return VERDICT_ERROR(UNKNOWN_CHANNEL);
     }
-    if (!permissions_is_channel_name(options, channel)) {
+    if (!permissions_is_clients_channel_name(options, channel_options, channel)) {
         return VERDICT_ERROR(BAD_REQUEST);
     }
     if (!channel_options->presence) {

@@ -143,7 +143,7 @@ static uint32_t find_fault(struct edge *edge, struct session *session,
     if (*channel_options == NULL) {
         return CLIENT_ERROR_UNKNOWN_CHANNEL;
     }
-    if (!permissions_is_channel_name(options, channel)) {
+    if (!permissions_is_clients_channel_name(options, *channel_options, channel)) {
         return CLIENT_ERROR_BAD_REQUEST;
     }
     return request->type == (int32_t)(*channel_options)->subscription_type

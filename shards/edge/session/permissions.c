@@ -3,6 +3,8 @@
 #include "shards/edge/session/permissions.h"
 
 #include "codec/json.h"
+#include "codec/pattern.h"
+#include "codec/utf8.h"
 #include "shards/channel/wildcard.h"
 
 static struct span without_private_prefix(const struct node_options *options, struct span channel)
@@ -28,16 +30,30 @@ static size_t index_of(struct span text, struct span needle)
     return text.len;
 }
 
+/* False: it is in none. Otherwise *name is the namespace's, *rest what stands behind it. */
+static bool split_channel(const struct node_options *options, struct span channel,
+                          struct span *name, struct span *rest)
+{
+    const struct span boundary = span_of_text(options->channel_namespace_boundary);
+    const struct span bare = without_private_prefix(options, channel);
+    const size_t at = index_of(bare, boundary);
+    if (at == bare.len) {
+        return false;
+    }
+    *name = span_of(bare.at, at);
+    *rest = span_skip(bare, at + boundary.len);
+    return true;
+}
+
 /* Of the namespace, whatever the channel is in it. */
 static const struct channel_options *find_namespace(const struct node_options *options,
                                                     struct span channel)
 {
-    const struct span name = without_private_prefix(options, channel);
-    const size_t boundary = index_of(name, span_of_text(options->channel_namespace_boundary));
-    if (boundary == name.len) {
+    struct span wanted;
+    struct span rest;
+    if (!split_channel(options, channel, &wanted, &rest)) {
         return &options->without_namespace;
     }
-    const struct span wanted = span_of(name.at, boundary);
     for (size_t i = 0; i < options->namespaces_len; i++) {
         if (span_equal(wanted, span_of_text(options->namespaces[i].name))) {
             return &options->namespaces[i];
@@ -56,10 +72,14 @@ const struct channel_options *permissions_find_channel(const struct node_options
     return wildcard_depth_of(options, channel) < found->wildcard_max_depth ? found->wildcard : NULL;
 }
 
-bool permissions_is_channel_name(const struct node_options *options, struct span channel)
+bool permissions_is_channel_name(const struct node_options *options,
+                                 const struct channel_options *channel_options, struct span channel)
 {
     if (channel.len == 0 || channel.len > options->channel_max_length) {
         return false;
+    }
+    if (channel_options->channel_pattern != NULL) {
+        return utf8_is_valid(channel);
     }
     for (size_t i = 0; i < channel.len; i++) {
         if (channel.at[i] >= 0x80) {
@@ -67,6 +87,22 @@ bool permissions_is_channel_name(const struct node_options *options, struct span
         }
     }
     return true;
+}
+
+bool permissions_is_clients_channel_name(const struct node_options *options,
+                                         const struct channel_options *channel_options,
+                                         struct span channel)
+{
+    struct span name;
+    struct span rest = channel;
+    if (!permissions_is_channel_name(options, channel_options, channel)) {
+        return false;
+    }
+    if (channel_options->channel_pattern == NULL) {
+        return true;
+    }
+    (void)split_channel(options, channel, &name, &rest);
+    return pattern_matches(channel_options->channel_pattern, rest);
 }
 
 bool permissions_is_private(const struct node_options *options, struct span channel)

@@ -12,8 +12,16 @@
 const struct channel_options *permissions_find_channel(const struct node_options *options,
                                                        struct span channel);
 
-/* Length and characters (error 107 otherwise). */
-bool permissions_is_channel_name(const struct node_options *options, struct span channel);
+/* Length and characters (error 107 otherwise) of a name, whoever says it: UTF-8 where the namespace
+ * says by an expression what it may be, ASCII elsewhere. */
+bool permissions_is_channel_name(const struct node_options *options,
+                                 const struct channel_options *channel_options,
+                                 struct span channel);
+
+/* The same where a client says it: that expression has to match what is behind the namespace. */
+bool permissions_is_clients_channel_name(const struct node_options *options,
+                                         const struct channel_options *channel_options,
+                                         struct span channel);
 
 /* A name that may only be subscribed to with a token. */
 bool permissions_is_private(const struct node_options *options, struct span channel);

@@ -46,7 +46,7 @@ static void add_wish(struct wishes *wishes, const struct jwt_sub *sub)
 {
     struct wish *wish = find_wish(wishes, sub->channel);
     const struct channel_options *options = permissions_find_channel(wishes->options, sub->channel);
-    if (options == NULL || !permissions_is_channel_name(wishes->options, sub->channel)) {
+    if (options == NULL || !permissions_is_channel_name(wishes->options, options, sub->channel)) {
         wishes->disconnect = CLIENT_DISCONNECT_BAD_REQUEST;
         return;
     }
@@ -139,7 +139,7 @@ static void wish_of_client(struct wishes *wishes, const struct session *session,
         const struct channel_options *options =
             permissions_find_channel(wishes->options, since.channel);
         if (find_wish(wishes, since.channel) == NULL && options != NULL &&
-            permissions_is_channel_name(wishes->options, since.channel) &&
+            permissions_is_clients_channel_name(wishes->options, options, since.channel) &&
             !permissions_asks_subscribe_proxy(wishes->options, options, since.channel) &&
             permissions_may_subscribe(wishes->options, options, since.channel, client)) {
             add_wish(wishes, &(struct jwt_sub){.channel = since.channel});

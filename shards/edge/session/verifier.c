@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "shards/patterns.h"
+
 /* True where there is nothing to make. */
 static bool make_key(const char *pem, struct jwt_key *key, const struct jwt_key **used)
 {
@@ -20,7 +22,7 @@ static bool make_pattern(const char *text, struct pattern *pattern, const struct
         return true;
     }
     *used = pattern;
-    return pattern_compile(span_of_text(text), pattern);
+    return patterns_make(span_of_text(text), pattern);
 }
 
 bool verifier_init(struct verifier *verifier, const struct token_options *options,
@@ -49,7 +51,7 @@ void verifier_destroy(struct verifier *verifier)
     jwt_key_clear(&verifier->rsa);
     jwt_key_clear(&verifier->ec);
     jwt_key_clear(&verifier->ed);
-    pattern_clear(&verifier->audience);
-    pattern_clear(&verifier->issuer);
+    patterns_free(&verifier->audience);
+    patterns_free(&verifier->issuer);
     memset(verifier, 0, sizeof(*verifier));
 }

@@ -67,6 +67,7 @@ export const MAIN = {
       { name: 'binary', ...OPEN, publication_data_format: 'binary' },
       { name: 'limited', allow_user_limited_channels: true },
       { name: 'closed' },
+      { name: 'named', ...OPEN, presence: true, channel_regex: '^(?:[a-zа-я]+-?)+$' },
       { name: 'stream', ...OPEN, ...HISTORY, presence: true, join_leave: true,
         force_push_join_leave: true, force_recovery: true },
       { name: 'cache', ...OPEN, ...HISTORY, force_recovery: true, force_recovery_mode: 'cache' },

@@ -106,6 +106,26 @@ function add_limits(report, node) {
   report.test('subscribe: a name that is not ASCII is 107', async (context) => {
     await expect_unsubscribed(await open_client(context, node), 'plain:ü', 107);
   });
+  report.test('subscribe: a name that its namespace does not want is 107', async (context) => {
+    const client = await open_client(context, node);
+    await expect_unsubscribed(client, 'named:Room', 107);
+    await expect_unsubscribed(client, 'named:', 107);
+    await expect_unsubscribed(client, 'named:a:b', 107);
+    for (const ask of ['presence', 'history', 'publish']) {
+      await client[ask]('named:room7', {}).then(() => { throw new Error(`${ask} was answered`); },
+        ({ code }) => check_equal(code, 107, ask));
+    }
+  });
+  report.test('subscribe: a name that is not ASCII, in a namespace that wants it', async (context) => {
+    const channel = `named:комната-${unique('').replaceAll(/[^a-z]/g, '')}`;
+    const client = await open_client(context, node);
+    const subscription = await subscribed(client, channel);
+    await node.api_result('publish', { channel, data: 'привет' });
+    const ctx = await event_of(subscription.events, 'publication');
+    check_equal([ctx.channel, ctx.data], [channel, 'привет'], 'the publication');
+    check_equal(Object.keys((await client.presence(channel)).clients), [client.id], 'the presence');
+    check(channel in (await node.api_result('channels', { pattern: 'named:*' })).channels, 'it is no channel');
+  });
   report.test('subscribe: one more than the channel limit is 106', { one_stream: true }, async (context) => {
     const client = await open_client(context, node);
     for (let i = 0; i < 10; i += 1) {

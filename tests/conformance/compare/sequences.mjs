@@ -5,6 +5,7 @@
 
 import { MAP_CLIENT_NAMESPACES, map_clients } from './map_clients.mjs';
 import { MAP_NAMESPACES, maps } from './maps.mjs';
+import { NAME_NAMESPACES, names } from './names.mjs';
 
 export const CONFIG = {
   client: {
@@ -57,6 +58,7 @@ export const CONFIG = {
       { name: 'closed' },
       ...MAP_NAMESPACES,
       ...MAP_CLIENT_NAMESPACES,
+      ...NAME_NAMESPACES,
     ],
   },
 };
@@ -360,6 +362,6 @@ function users({ make_token }) {
 }
 
 export function SEQUENCES(tools) {
-  return [connecting, frames, subscribing, publishing, streams, server_api, users, maps, map_clients]
+  return [connecting, frames, subscribing, publishing, streams, server_api, users, maps, map_clients, names]
     .flatMap((make) => make(tools));
 }

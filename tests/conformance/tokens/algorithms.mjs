@@ -109,7 +109,7 @@ function add_refused(report) {
       rsa_public_key: [pem_of(key_pair('ES256')), pem_of(key_pair('RS256', { bits: 1024 })), 'x'],
       ecdsa_public_key: [pem_of(key_pair('RS256')), pem_of(key_pair('EdDSA'))],
       eddsa_public_key: [pem_of(key_pair('ES256'))],
-      audience_regex: ['(', '(?i)a', '[\\d]'],
+      audience_regex: ['(', '(?=a)', '\\pL'],
     };
     for (const [name, values] of Object.entries(wrong)) {
       for (const value of values) {

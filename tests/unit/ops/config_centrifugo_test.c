@@ -280,8 +280,6 @@ static void test_what_roost_has_not_is_refused_by_name(void **state)
          "client.token.insecure_skip_jwks_endpoint_safety_check: "},
         {{"channel.proxy.subscribe_stream.endpoint", "\"grpc://x\""},
          "channel.proxy.subscribe_stream: "},
-        {{"channel.without_namespace.channel_regex", "\"^a\""},
-         "channel.without_namespace.channel_regex: "},
         {{"channel.without_namespace.subscribe_stream_proxy_enabled", "true"},
          "channel.without_namespace.subscribe_stream_proxy_enabled: "},
         {{"grpc_api.enabled", "true"}, "grpc_api: "},

@@ -2,6 +2,8 @@
 /* Channel names, namespaces, what a client may do, and glob patterns: as tables. */
 #include "shards/edge/session/permissions.h"
 
+#include "shards/patterns.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -77,15 +79,22 @@ static void a_name_is_short_and_ascii(void **state)
     struct node_options options = options_of_tests();
     char name[257];
     memset(name, 'a', sizeof(name));
-    assert_true(permissions_is_channel_name(&options, span_of(name, 1)));
-    assert_true(permissions_is_channel_name(&options, span_of(name, 255)));
-    assert_false(permissions_is_channel_name(&options, span_of(name, 256)));
-    assert_false(permissions_is_channel_name(&options, SPAN_EMPTY));
-    assert_false(permissions_is_channel_name(&options, SPAN_LITERAL("caf\xc3\xa9")));
-    assert_false(permissions_is_channel_name(&options, SPAN_LITERAL("\x80")));
+    assert_true(
+        permissions_is_channel_name(&options, &options.without_namespace, span_of(name, 1)));
+    assert_true(
+        permissions_is_channel_name(&options, &options.without_namespace, span_of(name, 255)));
+    assert_false(
+        permissions_is_channel_name(&options, &options.without_namespace, span_of(name, 256)));
+    assert_false(permissions_is_channel_name(&options, &options.without_namespace, SPAN_EMPTY));
+    assert_false(permissions_is_channel_name(&options, &options.without_namespace,
+                                             SPAN_LITERAL("caf\xc3\xa9")));
+    assert_false(
+        permissions_is_channel_name(&options, &options.without_namespace, SPAN_LITERAL("\x80")));
     options.channel_max_length = 3;
-    assert_true(permissions_is_channel_name(&options, SPAN_LITERAL("abc")));
-    assert_false(permissions_is_channel_name(&options, SPAN_LITERAL("abcd")));
+    assert_true(
+        permissions_is_channel_name(&options, &options.without_namespace, SPAN_LITERAL("abc")));
+    assert_false(
+        permissions_is_channel_name(&options, &options.without_namespace, SPAN_LITERAL("abcd")));
 }
 
 /* ---- permissions ---- */
@@ -323,12 +332,64 @@ static void no_pattern_runs_for_long(void **state)
     free(pattern);
 }
 
+/* The part behind the namespace, as Centrifugo takes it: without one that is the whole name, with
+ * the private prefix. */
+static void names_of_clients_match_their_namespace(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *expression;
+        const char *channel;
+        bool may_be;  /* Whoever says it. */
+        bool matches; /* A client may say it. */
+    } rows[] = {
+        {"^[a-z]+$", "chat:abc", true, true},
+        {"^[a-z]+$", "chat:ab1", true, false},
+        {"^[a-z]+$", "$chat:abc", true, true},
+        {"^[a-z]*$", "chat:", true, true},
+        {"^[a-z]+$", "chat:", true, false},
+        {"^a:b$", "chat:a:b", true, true},
+        {"^chat", "chat:x", true, false},
+        {"^[a-z]+$", "chat:\xc3\xa9", true, false},
+        {"^[^a]+$", "chat:\xc3\xa9", true, true},
+        {"", "chat:x\xff", false, false},
+        {"^[a-z]+$", "other", true, true}, /* That of channels without a namespace is another. */
+        {"^[a-z]+$", "other\xc3\xa9", false, false},
+    };
+    struct channel_options own = {.name = "chat"};
+    struct node_options options = options_of_tests();
+    options.namespaces = &own;
+    options.namespaces_len = 1;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct pattern pattern;
+        const struct span channel = span_of_text(rows[i].channel);
+        assert_true(patterns_make(span_of_text(rows[i].expression), &pattern));
+        own.channel_pattern = rows[i].expression[0] == '\0' ? NULL : &pattern;
+        const struct channel_options *found = permissions_find_channel(&options, channel);
+        assert_non_null(found);
+        if (permissions_is_channel_name(&options, found, channel) != rows[i].may_be ||
+            permissions_is_clients_channel_name(&options, found, channel) != rows[i].matches) {
+            fail_msg("%s, %s", rows[i].expression, rows[i].channel);
+        }
+        patterns_free(&pattern);
+    }
+    struct pattern pattern;
+    const struct channel_options *found = &options.without_namespace;
+    assert_true(patterns_make(SPAN_LITERAL("^\\$?[a-z]+$"), &pattern));
+    options.without_namespace.channel_pattern = &pattern;
+    assert_true(permissions_is_clients_channel_name(&options, found, SPAN_LITERAL("$other")));
+    assert_false(permissions_is_clients_channel_name(&options, found, SPAN_LITERAL("other1")));
+    options.without_namespace.channel_pattern = NULL;
+    patterns_free(&pattern);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_channel_has_the_options_of_its_namespace),
         cmocka_unit_test(boundaries_and_prefixes_are_configured),
         cmocka_unit_test(a_name_is_short_and_ascii),
+        cmocka_unit_test(names_of_clients_match_their_namespace),
         cmocka_unit_test(who_may_subscribe),
         cmocka_unit_test(who_may_publish_and_see_presence),
         cmocka_unit_test(payloads_have_the_configured_format),
