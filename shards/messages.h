@@ -546,7 +546,7 @@ struct message_placement {
 struct message_origin_gone {
     uint32_t origin;
     uint32_t with_presence; /* Directories forget at once, presence after a while. */
-    uint32_t was_home;      /* It had slots: what it accepted may not have reached others. */
+    uint32_t was_home;      /* What it accepted may not have reached others. */
 };
 
 /* handle: the asker's call. */

@@ -120,7 +120,9 @@ void faults_act(struct world *world)
         return;
     }
     const bool ends = fault == FAULT_CRASH || fault == FAULT_STOP;
-    if (!cluster_is_up(cluster, node) || cluster->nodes[node].is_stopping ||
+    /* Who is on its way out is left alone, or dies on it. */
+    if (!cluster_is_up(cluster, node) ||
+        (cluster->nodes[node].is_stopping && fault != FAULT_CRASH) ||
         (ends && cluster_up(cluster) <= 1 + cluster->len / 3)) {
         return;
     }

@@ -33,7 +33,7 @@ static const char usage[] =
     "  --seeds A..B      worlds A to B\n"
     "  --seeds-file PATH the seeds at the beginnings of its lines\n"
     "  --jobs J          in J processes\n"
-    "  --story NAME      join, crash, leave, partition, pause or moves\n"
+    "  --story NAME      join, crash, leave, partition, pause, moves or dying\n"
     "  --verbose         the nodes' logs\n"
     "  --trace CHANNEL   what shards tell each other of it: r:c0, c1, r:c2, c3 ...\n"
     "Exit: 0 all held; 1 a promise was broken, and its seed is printed; 5 a seed did not replay;\n"

@@ -21,6 +21,8 @@ enum {
     RUNS = CLIENTS * CHANNELS_MAX,
     JOINED_MS_MAX = 20 * 1000,
     DRAINED_MS_MAX = 20 * 1000,
+    DYING_MS_MAX = 100,
+    DEAD_KNOWN_MS_MAX = 20 * 1000,
 };
 
 struct moves {
@@ -258,7 +260,26 @@ static uint64_t sum_of(const struct cluster *cluster, enum counter counter)
     return sum;
 }
 
-bool moves_tell(uint64_t seed)
+/* Those with the clients, and one that dies while it hands over. What it had accepted and passed on
+ * to nobody is lost, and nobody may believe to have it. */
+static void node_dies_as_it_stops(struct moves *moves)
+{
+    moves_publish(moves, 500);
+    cluster_stop(&moves->cluster, 2);
+    for (uint64_t i = random_below(moves->random, DYING_MS_MAX); i > 0; i--) {
+        for (uint32_t at = 0; at < CLIENTS; at++) {
+            (void)fake_client_publish(&moves->clients[at],
+                                      (uint8_t)random_below(moves->random, PLAIN_CHANNELS_MAX), 9);
+        }
+        moves_advance(moves, 1);
+    }
+    cluster_crash(&moves->cluster, 2);
+    moves_publish(moves, 2000);
+    moves_advance(moves, DEAD_KNOWN_MS_MAX);
+    truth_check_rest(&moves->truth);
+}
+
+static struct moves *moves_begin(uint64_t seed)
 {
     struct moves *moves = calloc(1, sizeof(*moves));
     BUG_IF(moves == NULL);
@@ -267,14 +288,15 @@ bool moves_tell(uint64_t seed)
         truth_fail(&moves->truth, CHANNEL_NONE, "the nodes do not find each other");
     }
     everybody_subscribes(moves);
-    if (truth_holds(&moves->truth)) {
-        nodes_come_and_go(moves);
-        check_all(&moves->truth);
-    }
+    return moves;
+}
+
+static bool moves_end(struct moves *moves, const char *story, uint64_t seed)
+{
     const bool holds = truth_holds(&moves->truth);
-    printf("moves: seed %" PRIu64 ", %s, publications %u, accepted %" PRIu64
+    printf("%s: seed %" PRIu64 ", %s, publications %u, accepted %" PRIu64
            ", channels handed over %" PRIu64 "\n",
-           seed, holds ? "nobody noticed" : moves->truth.wrong, moves->truth.publications_len,
+           story, seed, holds ? "as it must be" : moves->truth.wrong, moves->truth.publications_len,
            moves->truth.acknowledged, sum_of(&moves->cluster, COUNTER_HANDOVERS_TAKEN));
     if (!holds) {
         truth_print(&moves->truth, 40);
@@ -283,4 +305,23 @@ bool moves_tell(uint64_t seed)
     truth_clear(&moves->truth);
     free(moves);
     return holds;
+}
+
+bool moves_tell(uint64_t seed)
+{
+    struct moves *moves = moves_begin(seed);
+    if (truth_holds(&moves->truth)) {
+        nodes_come_and_go(moves);
+        check_all(&moves->truth);
+    }
+    return moves_end(moves, "moves", seed);
+}
+
+bool moves_tell_death(uint64_t seed)
+{
+    struct moves *moves = moves_begin(seed);
+    if (truth_holds(&moves->truth)) {
+        node_dies_as_it_stops(moves);
+    }
+    return moves_end(moves, "dying", seed);
 }

@@ -11,4 +11,8 @@
  * that was accepted, once, in one order. Prints how it went. */
 bool moves_tell(uint64_t seed);
 
+/* A node is stopped in order and dies at once, so that some of what it accepted is lost: whoever
+ * goes on as if nothing had been has all of it. */
+bool moves_tell_death(uint64_t seed);
+
 #endif

@@ -18,7 +18,8 @@ enum {
     DEAD_KNOWN_MS_MAX = 15 * 1000,
     HEALED_MS_MAX = 60 * 1000,
     LEFT_MS_MAX = 10 * 1000,
-    MOVES = 10, /* Seeds. */
+    MOVES = 10, /* Seeds; */
+    DYING = 40,
 };
 
 static bool check(bool holds, const char *what)
@@ -180,6 +181,10 @@ enum story_result stories_tell(const char *name)
     for (uint64_t seed = 1; (name == NULL || strcmp(name, "moves") == 0) && seed <= MOVES; seed++) {
         is_known = true;
         holds = moves_tell(seed) && holds;
+    }
+    for (uint64_t seed = 1; (name == NULL || strcmp(name, "dying") == 0) && seed <= DYING; seed++) {
+        is_known = true;
+        holds = moves_tell_death(seed) && holds;
     }
     if (!is_known) {
         return STORY_UNKNOWN;

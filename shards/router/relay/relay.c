@@ -216,7 +216,7 @@ void relay_on_placement(struct relay *relay, const struct placement *placement)
             relay->peer_of_node[node] = peer;
             if (peer != NULL) {
                 peer->is_member = true;
-                peer->is_home = placement->members[node].share != PLACEMENT_NOTHING;
+                peer->is_home = !peer->has_left;
                 peer->is_reachable = placement->members[node].share != PLACEMENT_KEEPS;
             }
         }
@@ -439,7 +439,7 @@ static void on_link_message(struct relay *relay, struct relay_peer *peer,
     case LINK_MESSAGE_SLOTS_MOVED:
     case LINK_MESSAGE_SLOTS_MISSED:
     case LINK_MESSAGE_SLOTS_NOTED:
-        relay_on_link_slots(relay, peer, message->kind, payload);
+        relay_on_link_slots(relay, peer, message, payload);
         break;
     case LINK_MESSAGE_INTEREST_SUM:
         relay_on_interest_sum(relay, peer, message);

@@ -12,6 +12,9 @@
  * by that map, and it does not wait for the slot itself. A peer that is gone, not reachable, or
  * from which nothing has come for HANDOVER_MS_MAX, is waited for no longer. The question also goes
  * to nodes that are not waited for, since it says who is the directory of users with these slots.
+ *
+ * A node that is about to leave, and has handed over all that it was the home of, tells everybody.
+ * Until then what it accepted may be known to it alone, though it has no slot by anybody's map.
  */
 #include "shards/router/relay/relay_state.h"
 
@@ -30,16 +33,23 @@ static bool slots_is_empty(const uint8_t *slots)
     return slots == NULL || memcmp(slots, none, SLOT_SET_LEN) == 0;
 }
 
-static void slots_send(struct relay *relay, const struct relay_peer *peer,
-                       enum link_message_kind kind, const uint8_t *slots)
+enum { SLOTS_MOVED_LEAVES = 1 };
+
+static void slots_send_with(struct relay *relay, const struct relay_peer *peer,
+                            const struct link_message *message, const uint8_t *slots)
 {
-    const struct link_message message = {.kind = kind};
     struct buf *payload = buf_copy(slots, SLOT_SET_LEN);
     /* What is lost here is waited for in vain, as long as one waits. */
-    if (payload == NULL || !relay_send(relay, peer, &message, payload)) {
+    if (payload == NULL || !relay_send(relay, peer, message, payload)) {
         relay_count(relay, COUNTER_RELAY_LOST);
     }
     buf_release(payload);
+}
+
+static void slots_send(struct relay *relay, const struct relay_peer *peer,
+                       enum link_message_kind kind, const uint8_t *slots)
+{
+    slots_send_with(relay, peer, &(struct link_message){.kind = kind}, slots);
 }
 
 /* ---- what this node waits for ---- */
@@ -167,10 +177,17 @@ void relay_slots_on_session_begin(struct relay *relay, struct relay_peer *peer)
     if (peer->awaited != NULL) {
         slots_send(relay, peer, LINK_MESSAGE_SLOTS_ASK, peer->awaited);
     }
+    peer->knows_left = false;
+    answer_wanted(relay);
 }
 
-static void on_slots_moved(struct relay *relay, struct relay_peer *peer, struct span slots)
+static void on_slots_moved(struct relay *relay, struct relay_peer *peer, uint32_t flags,
+                           struct span slots)
 {
+    if ((flags & SLOTS_MOVED_LEAVES) != 0) {
+        peer->has_left = true;
+        peer->is_home = false;
+    }
     (void)await_no_more(relay, peer, slots.at);
     tell_ready(relay);
     answer_wanted(relay);
@@ -238,10 +255,39 @@ static void answer_peer(struct relay *relay, struct relay_peer *peer)
     }
 }
 
+/* Is this node about to leave, and has it nothing and waits for nothing? */
+static bool has_left(const struct relay *relay)
+{
+    static const uint16_t none[SLOTS];
+    const struct placement *placement = relay->placement;
+    return placement->members[placement->self].share == PLACEMENT_NOTHING &&
+           memcmp(relay->awaited, none, sizeof(none)) == 0;
+}
+
+/* Who is not told takes what was accepted here, and is not known there, for lost when this node is
+ * gone. */
+static void tell_left(struct relay *relay)
+{
+    const struct link_message message = {.kind = LINK_MESSAGE_SLOTS_MOVED,
+                                         .flags = SLOTS_MOVED_LEAVES};
+    uint8_t all[SLOT_SET_LEN];
+    memset(all, 0xff, sizeof(all));
+    for (uint32_t at = 0; at < relay->peers_end; at++) {
+        struct relay_peer *peer = relay->peers[at];
+        if (peer != NULL && peer->origin != 0 && !peer->knows_left) {
+            peer->knows_left = true;
+            slots_send_with(relay, peer, &message, all);
+        }
+    }
+}
+
 static void answer_wanted(struct relay *relay)
 {
     if (!has_settled(relay)) {
         return;
+    }
+    if (has_left(relay)) {
+        tell_left(relay);
     }
     for (uint32_t at = 0; at < relay->peers_end; at++) {
         struct relay_peer *peer = relay->peers[at];
@@ -283,9 +329,10 @@ static void on_slots_ask(struct relay *relay, struct relay_peer *peer, struct sp
     answer_wanted(relay);
 }
 
-void relay_on_link_slots(struct relay *relay, struct relay_peer *peer, enum link_message_kind kind,
-                         struct span payload)
+void relay_on_link_slots(struct relay *relay, struct relay_peer *peer,
+                         const struct link_message *message, struct span payload)
 {
+    const enum link_message_kind kind = message->kind;
     const bool is_missed = kind == LINK_MESSAGE_SLOTS_MISSED;
     if (payload.len != (is_missed ? (size_t)MISSED_SLOTS_LEN : (size_t)SLOT_SET_LEN)) {
         relay_count(relay, COUNTER_RELAY_STALE);
@@ -296,7 +343,7 @@ void relay_on_link_slots(struct relay *relay, struct relay_peer *peer, enum link
     } else if (kind == LINK_MESSAGE_SLOTS_ASK) {
         on_slots_ask(relay, peer, payload);
     } else {
-        on_slots_moved(relay, peer, payload);
+        on_slots_moved(relay, peer, message->flags, payload);
     }
 }
 

@@ -46,7 +46,9 @@ struct relay_peer {
     uint32_t references;    /* Channels and ends that name a session of it. */
     bool is_member;         /* Of the newest placement, */
     bool is_reachable;      /* and not only for what it has. */
-    bool is_home;           /* In the newest that it was in, it had slots. */
+    bool is_home;           /* What it accepted may not have reached others yet. */
+    bool has_left;          /* It is about to leave, and all of that has. */
+    bool knows_left;        /* The same of this node, as it was told. */
     /* Slot sets, or NULL for none: those that are at home here, but not before the peer has given
      * them up; and those of which the peer wants to hear the same. */
     uint8_t *awaited;
@@ -302,8 +304,8 @@ void relay_slots_on_session_begin(struct relay *relay, struct relay_peer *peer);
 void relay_slots_on_session_end(struct relay_peer *peer);
 void relay_slots_tick(struct relay *relay);
 void relay_on_slots_settled(struct relay *relay, const struct message *message);
-void relay_on_link_slots(struct relay *relay, struct relay_peer *peer, enum link_message_kind kind,
-                         struct span payload);
+void relay_on_link_slots(struct relay *relay, struct relay_peer *peer,
+                         const struct link_message *message, struct span payload);
 /* What no channel tells of that moved (relay_missed.c). */
 void relay_on_slots_missed(struct relay *relay, const struct message *message);
 void relay_on_slots_noted(struct relay *relay, const struct message *message);

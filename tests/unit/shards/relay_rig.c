@@ -22,6 +22,8 @@ bool wire_is_full;
 static struct message inbox[SHARDS][INBOX];
 uint32_t inbox_len[SHARDS];
 static uint32_t inbox_heard[SHARDS];
+uint8_t leaving = NODES;
+bool gone_was_home;
 
 static struct gossip_uid uid_of(uint8_t index)
 {
@@ -61,6 +63,7 @@ static void keep(void *context, const struct message *message)
 {
     const uint32_t shard = (uint32_t)((struct shard *)context - shards);
     if (message->type == MESSAGE_ORIGIN_GONE) {
+        gone_was_home = message_as_origin_gone(message).was_home != 0;
         return; /* Homes and directories hear it, of which there are none. */
     }
     assert_true(inbox_len[shard] < INBOX);
@@ -105,6 +108,7 @@ static void place(uint64_t version, uint32_t nodes, bool is_early)
     for (uint8_t i = 0; i < nodes; i++) {
         const struct gossip_uid uid = uid_of(i);
         members[i] = (struct placement_member){.uid = uid, .shards = SHARDS, .weight = 1};
+        members[i].share = i == leaving ? PLACEMENT_NOTHING : PLACEMENT_TAKES;
         members[i].session = i == 0 ? 0 : relay_session_of(relay, &uid);
     }
     const struct placement_members all = {.at = members, .len = nodes, .is_early = is_early};
@@ -191,6 +195,7 @@ static void forget_all(void)
     tape_len = tape_heard = 0;
     memset(inbox_len, 0, sizeof(inbox_len));
     memset(inbox_heard, 0, sizeof(inbox_heard));
+    leaving = NODES;
 }
 
 int relay_set_up(void **state)

@@ -34,6 +34,8 @@ extern uint32_t tape_len; /* Also of what did not fit on it. */
 extern uint32_t tape_heard;
 extern bool wire_is_full;
 extern uint32_t inbox_len[SHARDS];
+extern uint8_t leaving;    /* The node that is about to leave by the next placement; NODES: none. */
+extern bool gone_was_home; /* The newest session that ended, as all shards were told. */
 
 /* Lets messages travel until nothing moves. */
 void settle(void);

@@ -256,6 +256,83 @@ static void who_leaves_the_map_is_not_waited_for(void **state)
     nobody_hears_more();
 }
 
+/* ---- who is about to leave ---- */
+
+static void node_1_leaves(void)
+{
+    leaving = 1;
+    make_placement(2, NODES);
+    node_hears_slots_asked(1);
+    node_hears_slots_asked(2);
+}
+
+static void node_1_has_left(void)
+{
+    uint8_t all[SLOT_SET_LEN];
+    memset(all, 0xff, sizeof(all));
+    node_says(1, &(struct link_message){.kind = LINK_MESSAGE_SLOTS_MOVED, .flags = 1},
+              span_of(all, sizeof(all)));
+}
+
+static void who_dies_before_it_has_left_was_a_home(void **state)
+{
+    (void)state;
+    node_1_leaves();
+    node_says_slots_moved(1); /* Of these; what it accepted in others may not be passed on. */
+    shards_hear_slots_ready();
+    gone_was_home = false;
+    link_down(1);
+    settle();
+    assert_true(gone_was_home);
+}
+
+static void who_has_left_was_none(void **state)
+{
+    (void)state;
+    node_1_leaves();
+    node_1_has_left();
+    shards_hear_slots_ready();
+    gone_was_home = true;
+    link_down(1);
+    settle();
+    assert_false(gone_was_home);
+    link_up(1);
+    make_placement(3, NODES); /* It stays so. */
+    link_down(1);
+    settle();
+    assert_false(gone_was_home);
+}
+
+static void nodes_hear_that_all_has_left(void)
+{
+    for (uint8_t node = 1; node < NODES; node++) {
+        const struct sent *sent = node_hears(node, LINK_MESSAGE_SLOTS_MOVED);
+        assert_int_equal(sent->message.flags, 1);
+        assert_int_equal(sent->payload_len, SLOT_SET_LEN);
+    }
+}
+
+static void all_are_told_once_that_all_has_left(void **state)
+{
+    (void)state;
+    leaving = 0;
+    make_placement(2, NODES);
+    shard_settles(0, 2);
+    shard_settles(1, 2);
+    nobody_hears_more();
+    shard_settles(2, 2);
+    nodes_hear_that_all_has_left();
+    make_placement(3, NODES);
+    for (uint32_t shard = 0; shard < SHARDS; shard++) {
+        shard_settles(shard, 3);
+    }
+    nobody_hears_more();
+    link_down(2);
+    link_up(2);
+    assert_int_equal(node_hears(2, LINK_MESSAGE_SLOTS_MOVED)->message.flags, 1);
+    nobody_hears_more();
+}
+
 /* ---- channels ---- */
 
 static void shard_moves(uint32_t shard, const char *channel, uint32_t handle)
@@ -480,6 +557,9 @@ int main(void)
         TEST(who_leaves_the_map_is_not_waited_for),
         TEST(a_channel_is_sent_to_its_home),
         TEST(a_channel_that_is_not_taken_says_so),
+        TEST(who_dies_before_it_has_left_was_a_home),
+        TEST(who_has_left_was_none),
+        TEST(all_are_told_once_that_all_has_left),
         TEST(keys_of_publications_come_with_a_channel),
         TEST(keys_of_publications_go_with_a_channel),
         TEST(a_channel_comes_to_its_home),
