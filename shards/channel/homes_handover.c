@@ -424,44 +424,6 @@ void homes_on_channel_move(struct homes *homes, const struct message *message)
     message_release(message);
 }
 
-/* ---- slots ---- */
-
-static void handovers_set_waiting(struct homes *homes, const uint8_t *slots, bool is_waiting)
-{
-    uint8_t *waiting = homes->handovers.waiting;
-    uint32_t len = 0;
-    for (uint32_t i = 0; i < SLOT_SET_LEN; i++) {
-        waiting[i] = (uint8_t)(is_waiting ? waiting[i] | slots[i] : waiting[i] & ~slots[i]);
-        len += (uint32_t)__builtin_popcount(waiting[i]);
-    }
-    homes->handovers.waiting_len = len;
-}
-
-void homes_handovers_on_placement(struct homes *homes, const struct placement *before)
-{
-    const struct placement *now = homes->actors->placement;
-    uint8_t slots[SLOT_SET_LEN];
-    /* In a cluster of one there is nobody to wait for; else the router says when. */
-    if (now->nodes > 1) {
-        placement_gained(placement_known_before(before, now), now, slots);
-        handovers_set_waiting(homes, slots, true);
-    }
-    for (uint16_t slot = 0; slot < SLOTS; slot++) {
-        const bool is_gone = now->node_of_slot[slot] != now->self || now->nodes == 1;
-        (is_gone ? slot_set_add : slot_set_remove)(slots, slot);
-    }
-    handovers_set_waiting(homes, slots, false);
-    homes_release_all_held(homes);
-}
-
-void homes_on_slots_ready(struct homes *homes, const struct message *message)
-{
-    const struct message_slots_ready body = message_as_slots_ready(message);
-    handovers_set_waiting(homes, body.slots->bytes, false);
-    homes_release_all_held(homes);
-    message_release(message);
-}
-
 /* ---- time ---- */
 
 static void homes_on_tick(struct timer *timer, void *actor);
