@@ -20,7 +20,8 @@ enum {
     CALLS = 4,
     RUNS = CLIENTS * CHANNELS_MAX,
     JOINED_MS_MAX = 20 * 1000,
-    DRAINED_MS_MAX = 20 * 1000,
+    STALL_MS_MAX = 5 * 1000,
+    DRAINED_MS_MAX = 20 * 1000 + STALL_MS_MAX,
     DYING_MS_MAX = 100,
     DEAD_KNOWN_MS_MAX = 20 * 1000,
 };
@@ -162,12 +163,28 @@ static void everybody_subscribes(struct moves *moves)
     }
 }
 
+/* The machine on which all of them run stands still. */
+static void nodes_stall(struct moves *moves)
+{
+    const uint64_t for_ms = 1000 + random_below(moves->random, STALL_MS_MAX);
+    for (uint32_t i = 0; i < NODES; i++) {
+        if (cluster_is_up(&moves->cluster, i)) {
+            sim_pause_node(moves->cluster.sim, i, for_ms);
+        }
+    }
+    moves_advance(moves, for_ms);
+}
+
 static void node_stops(struct moves *moves, uint32_t index)
 {
     const uint64_t started_ms = sim_now_ms(moves->cluster.sim);
+    uint64_t looks_until_stall = random_below(moves->random, 200); /* Or it ends before. */
     cluster_stop(&moves->cluster, index);
     while (cluster_is_up(&moves->cluster, index) && truth_holds(&moves->truth)) {
         moves_publish(moves, 10);
+        if (looks_until_stall-- == 0) {
+            nodes_stall(moves);
+        }
         cluster_end_stopped(&moves->cluster);
         if (sim_now_ms(moves->cluster.sim) > started_ms + DRAINED_MS_MAX) {
             truth_fail(&moves->truth, CHANNEL_NONE, "node %u does not end", index);
@@ -229,8 +246,13 @@ static void check_channel(struct truth *truth, uint8_t channel)
         accepted += channel_is_heard_in(publication->channel, channel) &&
                     publication->fate == FATE_ACKNOWLEDGED;
     }
-    if (longest->len != accepted) {
-        truth_fail(truth, channel, "%u were accepted, %u were given", accepted, longest->len);
+    /* What is not known to have been published may have been. */
+    uint32_t given = 0;
+    for (uint32_t i = 0; i < longest->len; i++) {
+        given += truth->publications[longest->ids[i]].fate == FATE_ACKNOWLEDGED;
+    }
+    if (given != accepted) {
+        truth_fail(truth, channel, "%u were accepted, %u were given", accepted, given);
     }
     for (const struct run *run = truth->runs; run != NULL; run = run->next) {
         if (run->channel == channel &&
